@@ -1,0 +1,48 @@
+# Every target sets itself up: a virtual environment in .venv, with the versions of constraints.txt.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+BENCH_STAMP := $(VENV)/.installed-bench
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint format generate bench clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(STAMP): pyproject.toml constraints.txt
+	@scripts/setup $(PYTHON) $(VENV) dev
+	@touch $@
+
+$(BENCH_STAMP): $(STAMP)
+	@scripts/setup $(PYTHON) $(VENV) dev,bench
+	@touch $@
+
+setup: $(STAMP) ## Make the virtual environment
+
+demo: $(STAMP) ## Three simulated engines, one policy, real traffic, a live picture
+	@$(BIN)/signalbox demo
+
+test: $(STAMP) ## Run the tests
+	@$(BIN)/pytest
+
+lint: $(STAMP) ## Format check, lint, types, layers, drift of generated files
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache
+	@$(BIN)/python scripts/generate.py --check
+
+format: $(STAMP) ## Format the code
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+generate: $(STAMP) ## Write the CRDs and the generated documents
+	@$(BIN)/python scripts/generate.py
+
+bench: $(BENCH_STAMP) ## Measure beside bare Envoy and nginx (needs a C compiler)
+	@$(BIN)/python -m benchmarks
+
+clean: ## Remove the virtual environment and caches
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis benchmarks/.build

@@ -1,0 +1,1 @@
+"""The resources: models, validation, CRD generation. Pure."""

@@ -1,0 +1,1 @@
+"""Resources and observations in, router configuration and typed problems out. Pure."""

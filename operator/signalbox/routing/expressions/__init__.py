@@ -1,0 +1,1 @@
+"""Conditions: the checked tree of an expression, and its translation to Python."""
