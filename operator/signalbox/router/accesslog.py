@@ -1,0 +1,196 @@
+"""One JSON line a request, written without ever making a request wait.
+
+Lines gather in memory and leave in pieces that a pipe takes whole, so that lines of several workers on one pipe do not
+mix. When nobody reads the pipe, lines are dropped and counted: a log must not stop the traffic.
+"""
+
+import asyncio
+import os
+import select
+import stat
+import time
+from collections.abc import Callable
+
+import msgspec
+
+PIECE = 4096  # a write of at most PIPE_BUF bytes to a pipe is atomic, and Linux has 4096
+FLUSH_BYTES = 64 << 10
+FLUSH_SECONDS = 0.5
+MAX_WAITING_BYTES = 1 << 20
+MAX_TEXT = 256
+
+
+class Entry(msgspec.Struct, rename="camel", omit_defaults=True):
+    """One line. Never a prompt, an answer or a key.
+
+    ``cost`` is a decimal string in the currency of the prices; ``reason`` says why this target, ``error`` is the code
+    of the error that the client got. ``time`` (RFC 3339) is filled in when written.
+    """
+
+    time: str = ""
+    id: str = ""
+    traceparent: str = ""
+    tenant: str = ""
+    policy: str = ""
+    route: str = ""
+    target: str = ""
+    endpoint: str = ""
+    model: str = ""
+    operation: str = ""
+    status: int = 0
+    stream: bool = False
+    tries: int = 0
+    input_tokens: int = 0
+    cached_tokens: int = 0
+    output_tokens: int = 0
+    cost: str = ""
+    ttft_ms: int | None = None
+    duration_ms: int = 0
+    reason: str = ""
+    error: str = ""
+
+
+def format_cost(picos: int) -> str:
+    """10⁻¹² units as a decimal string without trailing zeros: 1,500,000 is "0.0000015"."""
+    if not picos:
+        return ""
+    whole, part = divmod(picos, 10**12)
+    return f"{whole}.{part:012d}".rstrip("0").rstrip(".")
+
+
+class AccessLog:
+    """A buffered writer of entries; ``dropped`` counts the lines that found no room.
+
+    ``destination`` is a file descriptor (never made non-blocking: others may share it), a path, or None for no log.
+    Call ``close`` at the end.
+    """
+
+    __slots__ = (
+        "_buffer",
+        "_clock",
+        "_descriptor",
+        "_encode",
+        "_own",
+        "_poll",
+        "_second",
+        "_second_text",
+        "_timer",
+        "dropped",
+    )
+
+    def __init__(self, destination: int | str | None, clock: Callable[[], float] = time.time) -> None:
+        self._descriptor, self._own = _open(destination)
+        self._poll: select.poll | None = None
+        if self._descriptor >= 0 and not self._own:
+            self._poll = select.poll()
+            self._poll.register(self._descriptor, select.POLLOUT)
+        self._clock = clock
+        self._encode = msgspec.json.Encoder().encode
+        self._buffer = bytearray()
+        self._timer: asyncio.TimerHandle | None = None
+        self._second = -1
+        self._second_text = ""
+        self.dropped = 0
+
+    @property
+    def enabled(self) -> bool:
+        """Whether lines go anywhere: a caller may spare itself the entry."""
+        return self._descriptor >= 0
+
+    def write(self, entry: Entry) -> None:
+        """Add a line. Costs one to two microseconds; must be called from the loop."""
+        if self._descriptor < 0:
+            return
+        if len(self._buffer) >= MAX_WAITING_BYTES:
+            self.dropped += 1
+            return
+        if not entry.time:
+            entry.time = self._now()
+        if len(entry.id) > MAX_TEXT or len(entry.model) > MAX_TEXT or len(entry.traceparent) > MAX_TEXT:
+            entry.id, entry.model = entry.id[:MAX_TEXT], entry.model[:MAX_TEXT]
+            entry.traceparent = entry.traceparent[:MAX_TEXT]
+        self._buffer += self._encode(entry)
+        self._buffer += b"\n"
+        if len(self._buffer) >= FLUSH_BYTES:
+            self.flush()
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(FLUSH_SECONDS, self._flush_later)
+
+    def flush(self) -> None:
+        """Write what the destination takes now; the rest stays."""
+        data = memoryview(self._buffer)
+        done = 0
+        while done < len(data):
+            end = _piece_end(self._buffer, done)
+            written = self._write(data[done:end])
+            done += written
+            if done < end:
+                break
+        data.release()
+        del self._buffer[:done]
+
+    def close(self) -> None:
+        """Write what can be written without waiting, count the rest as dropped, and let go of the destination."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._descriptor < 0:
+            return
+        self.flush()
+        self.dropped += self._buffer.count(b"\n")
+        self._buffer.clear()
+        if self._own:
+            os.close(self._descriptor)
+        self._descriptor = -1
+
+    def _flush_later(self) -> None:
+        self._timer = None
+        self.flush()
+        if self._buffer:
+            self._timer = asyncio.get_running_loop().call_later(FLUSH_SECONDS, self._flush_later)
+
+    def _write(self, data: memoryview) -> int:
+        if self._poll is not None and not self._poll.poll(0):
+            return 0
+        try:
+            return os.write(self._descriptor, data)
+        except BlockingIOError:
+            return 0
+        except OSError:
+            # The reader has gone or the disk is full: whatever happens to the log, requests go on.
+            self.dropped += bytes(data).count(b"\n")
+            return len(data)
+
+    def _now(self) -> str:
+        now = self._clock()
+        second = int(now)
+        if second != self._second:
+            self._second = second
+            self._second_text = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
+        return f"{self._second_text}.{int((now - second) * 1000):03d}Z"
+
+
+def _piece_end(buffer: bytearray, start: int) -> int:
+    """The end of the longest run of whole lines from ``start`` that a pipe takes at once, or of one long line."""
+    if len(buffer) - start <= PIECE:
+        return len(buffer)
+    end = buffer.rfind(b"\n", start, start + PIECE)
+    if end < 0:
+        end = buffer.find(b"\n", start)
+    return len(buffer) if end < 0 else end + 1
+
+
+def _open(destination: int | str | None) -> tuple[int, bool]:
+    """A descriptor and whether it is ours (non-blocking, to be closed by us)."""
+    if destination is None:
+        return -1, False
+    flags = os.O_WRONLY | os.O_APPEND | os.O_NONBLOCK | os.O_CLOEXEC
+    if isinstance(destination, str):
+        return os.open(destination, flags | os.O_CREAT, 0o640), True
+    # Opened anew, a pipe or terminal can be non-blocking for us without being so for those that share it.
+    if not stat.S_ISSOCK(os.fstat(destination).st_mode):
+        try:
+            return os.open(f"/proc/self/fd/{destination}", flags), True
+        except OSError:
+            pass
+    return destination, False
