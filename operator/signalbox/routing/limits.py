@@ -1,0 +1,146 @@
+"""Limits of a backend as one worker applies them: requests in flight, requests and tokens a minute, cool-downs."""
+
+from collections import deque
+
+from signalbox.routing.config import Limits
+
+MINUTE = 60.0
+IN_FLIGHT_WAIT = 1.0
+DEFAULT_COOL_DOWN = 1.0
+MAX_COOL_DOWN = 300.0
+
+
+class _Minute:
+    """What was spent in the last minute, in steps of one second.
+
+    A sliding window rather than a token bucket: a bucket of one minute's size lets twice the limit pass in its first
+    minute. Steps are rounded towards later, so no 60 seconds ever hold more than the limit.
+    """
+
+    __slots__ = ("_steps", "total")
+
+    def __init__(self) -> None:
+        self._steps: deque[list[int]] = deque()
+        self.total = 0
+
+    def expire(self, now: float) -> None:
+        steps = self._steps
+        while steps and steps[0][0] + MINUTE + 1.0 <= now:
+            self.total -= steps.popleft()[1]
+
+    def spend(self, now: float, amount: int) -> None:
+        second = int(now)
+        if self._steps and self._steps[-1][0] == second:
+            self._steps[-1][1] += amount
+        else:
+            self._steps.append([second, amount])
+        self.total += amount
+
+    def refund(self, amount: int) -> None:
+        """Give back the oldest spending: what stays is the newer part, so the window is never left too early."""
+        while amount > 0 and self._steps:
+            step = self._steps[0]
+            part = min(amount, step[1])
+            step[1] -= part
+            self.total -= part
+            amount -= part
+            if not step[1]:
+                self._steps.popleft()
+
+    def wait(self, now: float, amount: int, limit: int) -> float:
+        """Seconds until ``amount`` fits; more than the whole limit fits when nothing else is in the window."""
+        self.expire(now)
+        left = self.total
+        if not left or left + amount <= limit:
+            return 0.0
+        for second, spent in self._steps:
+            left -= spent
+            if left <= 0 or left + amount <= limit:
+                return second + MINUTE + 1.0 - now
+        return MINUTE
+
+
+class _Usage:
+    """The part that outlives a reload: requests begun under the old limits end under the new ones."""
+
+    __slots__ = ("cool_until", "in_flight", "requests", "tokens")
+
+    def __init__(self) -> None:
+        self.in_flight = 0
+        self.cool_until = 0.0
+        self.requests = _Minute()
+        self.tokens = _Minute()
+
+
+class BackendLimits:
+    """One worker's part of a backend's limits: limit ÷ ``shares``, at least 1.
+
+    Times are monotonic seconds. ``wait`` decides and changes nothing; ``acquire`` books an attempt, and every
+    ``acquire`` needs one ``release``.
+    """
+
+    __slots__ = ("_in_flight", "_requests", "_tokens", "_usage")
+
+    def __init__(self, limits: Limits, shares: int = 1) -> None:
+        self._in_flight = _part(limits.max_in_flight, shares)
+        self._requests = _part(limits.requests_per_minute, shares)
+        self._tokens = _part(limits.tokens_per_minute, shares)
+        self._usage = _Usage()
+
+    @property
+    def in_flight(self) -> int:
+        """Attempts that were acquired and not yet released."""
+        return self._usage.in_flight
+
+    def wait(self, now: float, tokens: int) -> float:
+        """Seconds until a request of about ``tokens`` tokens may start; 0.0 when it may start now.
+
+        For requests in flight nobody knows when one ends: the wait is a second.
+        """
+        usage = self._usage
+        wait = usage.cool_until - now if usage.cool_until > now else 0.0
+        if self._in_flight is not None and usage.in_flight >= self._in_flight and wait < IN_FLIGHT_WAIT:
+            wait = IN_FLIGHT_WAIT
+        if self._requests is not None:
+            wait = max(wait, usage.requests.wait(now, 1, self._requests))
+        if self._tokens is not None:
+            wait = max(wait, usage.tokens.wait(now, tokens, self._tokens))
+        return wait
+
+    def acquire(self, now: float, tokens: int) -> None:
+        """Book an attempt of about ``tokens`` tokens."""
+        usage = self._usage
+        usage.in_flight += 1
+        if self._requests is not None:
+            usage.requests.spend(now, 1)
+        if self._tokens is not None:
+            usage.tokens.spend(now, tokens)
+
+    def release(self, now: float) -> None:
+        """End an attempt."""
+        self._usage.in_flight -= 1
+
+    def settle(self, now: float, estimated: int, actual: int, acquired_at: float | None = None) -> None:
+        """Correct the booking of ``estimated`` tokens to the ``actual`` ones of the response's usage.
+
+        ``acquired_at`` tells whether the booking is still in the window; without it, it is taken to be.
+        """
+        if self._tokens is None:
+            return
+        if actual > estimated:
+            self._usage.tokens.spend(now, actual - estimated)
+        elif acquired_at is None or int(acquired_at) + MINUTE + 1.0 > now:
+            self._usage.tokens.refund(estimated - actual)
+
+    def cool_down(self, now: float, seconds: float | None) -> None:
+        """Let nothing start for ``seconds`` (of ``Retry-After``; None: one second), at most five minutes."""
+        pause = DEFAULT_COOL_DOWN if seconds is None else min(max(seconds, 0.0), MAX_COOL_DOWN)
+        self._usage.cool_until = max(self._usage.cool_until, now + pause)
+
+    def carry_over(self, old: "BackendLimits") -> None:
+        """Continue where ``old`` stands: its requests in flight will still be released through it."""
+        self._usage = old._usage
+
+
+def _part(limit: int | None, shares: int) -> int | None:
+    return None if limit is None else max(1, limit // max(1, shares))
