@@ -47,7 +47,7 @@ class SeriesLabels(msgspec.Struct, frozen=True, array_like=True):
 
 
 class SeriesSnapshot(msgspec.Struct, array_like=True):
-    """Absolute values of one series."""
+    """Absolute values of one series. ``durations`` go by the status of a failed request, 0 for all that succeeded."""
 
     labels: SeriesLabels
     statuses: dict[int, int]
@@ -58,6 +58,12 @@ class SeriesSnapshot(msgspec.Struct, array_like=True):
     cached_tokens: int
     cost_picos: int
     retries: int
+
+    @classmethod
+    def empty(cls, labels: SeriesLabels) -> "SeriesSnapshot":
+        """Nothing counted yet."""
+        nothing = Histogram.empty
+        return cls(labels, {}, {}, nothing(TTFT_BOUNDS), nothing(TOKEN_BOUNDS), nothing(TOKEN_BOUNDS), 0, 0, 0)
 
     def add(self, other: "SeriesSnapshot") -> None:
         """Add another worker's values of the same series."""
