@@ -210,7 +210,7 @@ class ModelBackendSpec(ApiModel):
     """Bounds for the traffic that this backend gets. Default: none."""
     health: Health | None = None
     """Active health checks. Default: none, the outcomes of requests decide alone."""
-    timeouts: Timeouts = Field(default_factory=Timeouts)
+    timeouts: Timeouts = Timeouts()
     """How long to wait for the backend."""
 
     rules: ClassVar = (

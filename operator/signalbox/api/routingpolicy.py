@@ -164,7 +164,7 @@ class Deployment(ApiModel):
 class Router(ApiModel):
     """What runs the policy."""
 
-    deployment: Deployment = Field(default_factory=Deployment)
+    deployment: Deployment
     """A router of its own."""
 
 
@@ -196,8 +196,13 @@ class RoutingPolicySpec(ApiModel):
     """Who may use the policy. There is no default: say tenants, or anonymous: {}."""
     debug: Literal["Denied", "Allowed"] = "Denied"
     """Allowed: clients may ask by a header why a request went where it did."""
-    router: Router = Field(default_factory=Router)
-    """What runs the policy. Default: a router of its own with one process per replica."""
+    router: Router | None = None
+    """What runs the policy. Default: deployment: {}, a router of its own."""
+
+    @property
+    def deployment_in_force(self) -> Deployment:
+        """``router.deployment``, or what the absence of ``router`` means."""
+        return self.router.deployment if self.router else Deployment()
 
 
 class RouterAddress(StatusModel):

@@ -36,6 +36,11 @@ class Rule:
         except RuntimeError:
             return False
 
+    @property
+    def location(self) -> tuple[str, ...]:
+        """Path of the field to blame, from the value."""
+        return tuple(self.field.split(".")) if self.field else ()
+
     def schema(self) -> dict[str, str]:
         """The rule as an entry of ``x-kubernetes-validations``."""
         entry = {"rule": self.cel, "message": self.message}
@@ -80,7 +85,7 @@ def check(rules: Iterable[Rule], value: Any, title: str) -> None:
     seen = plain(value)
     failed = [rule for rule in rules if not rule.holds(seen)]
     if failed:
-        raise refusal(title, [((rule.field,) if rule.field else (), rule.message) for rule in failed], value)
+        raise refusal(title, [(rule.location, rule.message) for rule in failed], value)
 
 
 def refusal(title: str, errors: Iterable[tuple[tuple[str | int, ...], str]], value: Any) -> ValidationError:
