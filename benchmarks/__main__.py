@@ -1,0 +1,90 @@
+"""``python -m benchmarks [NAME...]``: run benches and print what they found."""
+
+import argparse
+import importlib
+import resource
+import sys
+import tempfile
+from pathlib import Path
+
+import msgspec
+
+from benchmarks.harness import machine
+from benchmarks.harness.bench import Bench, Settings
+from benchmarks.harness.candidates import ALL
+from benchmarks.harness.errors import BenchError
+from benchmarks.harness.processes import cores
+from benchmarks.harness.report import Report, render
+
+BENCHES = {
+    "throughput": "requests/s and stream events per CPU-second beside Envoy and nginx",
+    "latency": "latency added to a direct connection, at half load",
+    "memory": "memory of an idle worker",
+    "decision": "time of one routing decision, in-process",
+    "streams": "1,000 concurrent streams for a minute",
+    "faults": "what clients see when engines fail",
+    "reload": "an edit of the policy every 100 ms under load",
+    "profile": "where a worker's time goes",
+}
+
+
+def main() -> int:
+    """Exit status 0: every bench ran, whatever its figures; 1: one could not run or --strict and a promise is short."""
+    options = _options()
+    resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
+    facts, reports, failed = machine.facts(), [], False
+    if options.output == "table":
+        print(" · ".join(f"{name} {value}" for name, value in facts.items()))
+        if note := machine.busy_note():
+            print(f"Note: {note}")
+    for name in options.names or BENCHES:
+        print(f"{name}: {BENCHES[name]}", file=sys.stderr)
+        try:
+            report = _run(name, quick=options.quick, candidates=tuple(options.candidates or ALL), keep=options.keep)
+        except BenchError as error:
+            print(f"\n{name} could not run: {error}", file=sys.stderr)
+            failed = True
+            continue
+        if sys.stderr.isatty():
+            print("\r\033[K", end="", file=sys.stderr)
+        reports.append(report)
+        if options.output == "table":
+            print(f"\n{render(report)}", flush=True)
+    if options.output == "json":
+        print(
+            msgspec.json.format(
+                msgspec.json.encode({"machine": facts, "quick": options.quick, "benches": reports})
+            ).decode()
+        )
+    short = any(not e.met for report in reports for e in report.expectations)
+    return int(failed or (options.strict and short))
+
+
+def _options() -> argparse.Namespace:
+    names = "\n".join(f"  {name:<11} {text}" for name, text in BENCHES.items())
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks",
+        description=f"Measure Signalbox beside its peers in one run.\n\n{names}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("names", nargs="*", choices=[*BENCHES, []], metavar="NAME", help="which benches; default all")
+    parser.add_argument("--quick", action="store_true", help="short rounds: shows that it runs, not figures to quote")
+    parser.add_argument("--candidate", dest="candidates", action="append", choices=ALL, help="compare only these")
+    parser.add_argument("-o", "--output", choices=("table", "json"), default="table")
+    parser.add_argument("--strict", action="store_true", help="exit with 1 when a promise falls short")
+    parser.add_argument("--keep", type=Path, metavar="DIR", help="keep logs and configurations in DIR")
+    return parser.parse_args()
+
+
+def _run(name: str, *, quick: bool, candidates: tuple[str, ...], keep: Path | None) -> Report:
+    bench: Bench = importlib.import_module(f"benchmarks.{name}").run
+    with tempfile.TemporaryDirectory(prefix=f"signalbox-{name}-") as scratch:
+        directory = Path(scratch)
+        if keep:
+            directory = keep.absolute() / name
+            directory.mkdir(parents=True, exist_ok=True)
+        return bench(Settings(cores(), directory, quick=quick, candidates=candidates))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,129 @@
+"""The router under test: ``signalbox up`` over a directory, and simulated engines."""
+
+import json
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from string import Template
+from typing import Any
+
+from benchmarks.harness import chat
+from benchmarks.harness.errors import BenchError
+from benchmarks.harness.native import ROOT
+from benchmarks.harness.processes import free_ports, running, tree
+
+PROGRAM = Path(sys.executable).with_name("signalbox")
+POLICIES = ROOT / "policies"
+READY_SECONDS = 20.0
+
+
+@dataclass(frozen=True)
+class Router:
+    """A running ``signalbox up``. ``directory`` holds its resources, ``log`` its output with the access log."""
+
+    pid: int
+    port: int
+    admin: int
+    directory: Path
+    log: Path
+
+    def processes(self) -> list[int]:
+        """The supervisor and its workers."""
+        return tree(self.pid)
+
+    def worker(self) -> int:
+        """The process that serves. Raises ``BenchError`` when there is not exactly one."""
+        workers = [pid for pid in self.processes()[1:] if b"router.worker" in _command_line(pid)]
+        if len(workers) != 1:
+            raise BenchError(f"one worker was expected, there are {len(workers)}")
+        return workers[0]
+
+    def metrics(self) -> dict[str, float]:
+        """All samples of the admin port, by their full name with labels."""
+        found: dict[str, float] = {}
+        for line in fetch(f"http://127.0.0.1:{self.admin}/metrics").decode().splitlines():
+            name, _, value = line.rpartition(" ")
+            if name and not line.startswith("#"):
+                found[name] = float(value)
+        return found
+
+    def total(self, prefix: str, *labels: str) -> float:
+        """The sum of the samples whose name begins with the prefix and that have all labels (``name="value"``)."""
+        return sum(
+            value
+            for name, value in self.metrics().items()
+            if name.startswith(prefix) and all(label in name for label in labels)
+        )
+
+    def access_log(self) -> list[dict[str, Any]]:
+        """The lines of finished requests."""
+        lines = []
+        for line in self.log.read_text(errors="replace").splitlines():
+            if line.startswith("{"):
+                with suppress(json.JSONDecodeError):
+                    lines.append(json.loads(line))
+        return [line for line in lines if "durationMs" in line or "status" in line]
+
+
+def _command_line(pid: int) -> bytes:
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    return b""
+
+
+def fetch(url: str, data: bytes | None = None) -> bytes:
+    """The body of a small HTTP answer. Raises ``OSError``."""
+    request = urllib.request.Request(url, data=data, headers={"Content-Type": "application/json"})
+    with urllib.request.urlopen(request, timeout=10) as response:
+        body: bytes = response.read()
+        return body
+
+
+def write_resources(directory: Path, policy: str, **values: object) -> Path:
+    """Fill in a file of benchmarks/policies, in place of what the directory holds, at once for whoever watches it."""
+    directory.mkdir(exist_ok=True)
+    text = Template((POLICIES / policy).read_text()).substitute(client_key=chat.CLIENT_KEY, **values)
+    scratch = directory / f".{policy}.new"
+    scratch.write_text(text)
+    return scratch.replace(directory / policy)
+
+
+@contextmanager
+def signalbox(resources: Path, on: frozenset[int], directory: Path) -> Iterator[Router]:
+    """``signalbox up`` with one worker and its access log as by default, until the block ends."""
+    port, admin = free_ports(2)
+    command: list[str | Path] = [PROGRAM, "up", "-f", resources, "--workers", "1"]
+    command += ["--listen", f"127.0.0.1:{port}", "--admin", f"127.0.0.1:{admin}"]
+    log = directory / "signalbox.log"
+    with running(command, on, log, [port, admin]) as process:
+        router = Router(process.pid, port, admin, resources, log)
+        _await_ready(router)
+        yield router
+
+
+def _await_ready(router: Router) -> None:
+    deadline = time.monotonic() + READY_SECONDS
+    while True:
+        with suppress(OSError):
+            fetch(f"http://127.0.0.1:{router.admin}/readyz")
+            return
+        if time.monotonic() > deadline:
+            raise BenchError(f"signalbox up was not ready in {READY_SECONDS:.0f} s; see {router.log}")
+        time.sleep(0.05)
+
+
+@contextmanager
+def engine(name: str, port: int, on: frozenset[int], directory: Path, *options: str) -> Iterator[int]:
+    """``signalbox sim``, one engine: gives its process."""
+    command: list[str | Path] = [PROGRAM, "sim", "--listen", f"127.0.0.1:{port}", "--name", name, *options]
+    with running(command, on, directory / f"engine-{name}.log", [port]) as process:
+        yield process.pid
+
+
+def set_fault(port: int, **fault: Any) -> None:
+    """Switch the faults of a simulated engine; none makes it healthy."""
+    fetch(f"http://127.0.0.1:{port}/sim/faults", json.dumps(fault).encode())
