@@ -77,7 +77,8 @@ def _options() -> argparse.Namespace:
 
 
 def _run(name: str, *, quick: bool, candidates: tuple[str, ...], keep: Path | None) -> Report:
-    bench: Bench = importlib.import_module(f"benchmarks.{name}").run
+    module = {"profile": "profiling"}.get(name, name)  # profile is a module of the standard library
+    bench: Bench = importlib.import_module(f"benchmarks.{module}").run
     with tempfile.TemporaryDirectory(prefix=f"signalbox-{name}-") as scratch:
         directory = Path(scratch)
         if keep:

@@ -23,8 +23,8 @@ def run(settings: Settings) -> Report:
         report = Report(
             "latency",
             f"{settings.where()}; {settings.rounds} rounds, candidates in turn. {', '.join(field.versions)}. "
-            f"Open loop, Poisson arrivals, {rate:,} requests/s = half of what {measured.name} served in a closed loop; bodies of "
-            f"{len(body)} bytes, upstream answers at once. Microseconds, median (smallest–largest) over the rounds.",
+            f"Open loop, Poisson arrivals, {rate:,} requests/s = half of what {measured.name} served in a closed loop; "
+            f"bodies of {len(body)} bytes, upstream answers at once. Microseconds, median (smallest–largest).",
             notes=list(field.absent),
         )
     rows: list[tuple[Cell, ...]] = []

@@ -16,12 +16,13 @@ HEADERS = (
 )
 TEXT = (
     "Our support team gets long letters from customers, and most of them ask for several things at once. Read the "
-    "letter below, list what the writer wants in the order of urgency, name the department that can help with each point, and "
-    "draft a short and friendly reply that promises nothing which we could not keep. The letter: last week the parcel "
-    "came two days late and the box was open on one side, so that the lamp inside had a scratch along its foot. I "
-    "would like to keep it if the price can be lowered, or else send it back at your cost. My invoice also shows the old "
-    "address, although I changed it in March, and the discount for regular buyers was not taken off. Please tell me "
-    "whether the matching table is still made in oak, and how long it would take to arrive in the north of the "
+    "letter below, list what the writer wants in the order of urgency, name the department that can help with each "
+    "point, and draft a short and friendly reply that promises nothing which we could not keep. The letter: last week "
+    "the parcel came two days late and the box was open on one side, so that the lamp inside had a scratch "
+    "along its foot. I "
+    "would like to keep it if the price can be lowered, or else send it back at your cost. My invoice also shows the "
+    "old address, although I changed it in March, and the discount for regular buyers was not taken off. Please "
+    "tell me whether the matching table is still made in oak, and how long it would take to arrive in the north of the "
     "country. I can be reached by telephone in the evening, or at any time by mail. "
 )
 

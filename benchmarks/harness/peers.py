@@ -146,6 +146,6 @@ http {{
 }}
 """
     )
-    command = [program, "-c", config, "-p", directory, "-e", "stderr"]
+    command: list[str | Path] = [program, "-c", config, "-p", directory, "-e", "stderr"]
     with running(command, on, directory / "nginx.log", [port]) as process:
         yield port, process.pid

@@ -1,6 +1,8 @@
 """The router under test: ``signalbox up`` over a directory, and simulated engines."""
 
 import json
+import os
+import signal
 import sys
 import time
 import urllib.request
@@ -37,7 +39,7 @@ class Router:
 
     def worker(self) -> int:
         """The process that serves. Raises ``BenchError`` when there is not exactly one."""
-        workers = [pid for pid in self.processes()[1:] if b"router.worker" in _command_line(pid)]
+        workers = [pid for pid in self.processes()[1:] if b"signalbox.router" in _command_line(pid)]
         if len(workers) != 1:
             raise BenchError(f"one worker was expected, there are {len(workers)}")
         return workers[0]
@@ -122,6 +124,11 @@ def engine(name: str, port: int, on: frozenset[int], directory: Path, *options: 
     command: list[str | Path] = [PROGRAM, "sim", "--listen", f"127.0.0.1:{port}", "--name", name, *options]
     with running(command, on, directory / f"engine-{name}.log", [port]) as process:
         yield process.pid
+
+
+def kill(pid: int) -> None:
+    """End an engine at once, as the kernel does when memory runs out."""
+    os.kill(pid, signal.SIGKILL)
 
 
 def set_fault(port: int, **fault: Any) -> None:
