@@ -28,15 +28,15 @@ class FieldError:
 
 
 def dotted(location: Sequence[str | int]) -> str:
-    """Keys and positions as one path; a key that is no plain word stands in brackets."""
+    """Keys and positions as one path; a key that could be mistaken for a path stands in brackets."""
     text = ""
     for part in location:
         if isinstance(part, int):
             text += f"[{part}]"
-        elif part.replace("_", "").isalnum():
-            text += f".{part}" if text else part
-        else:
+        elif not part or set(part) & set('.[]"'):
             text += f'["{part}"]'
+        else:
+            text += f".{part}" if text else part
     return text
 
 
