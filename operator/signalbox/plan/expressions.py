@@ -1,0 +1,72 @@
+"""Checking a condition: the official CEL checker, then our own rules, then the tree that the router translates."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from signalbox.plan import checked, declarations
+from signalbox.plan.convert import Converter, Refusal
+from signalbox.plan.expression_messages import explain, missing_name
+from signalbox.routing.expressions import cost, tree
+
+MAX_CHARACTERS: Final = 4096
+
+
+class ExpressionError(Exception):
+    """What is wrong with an expression, where (1-based line and column, in characters), and how to put it right."""
+
+    def __init__(self, message: str, line: int, column: int, fix: str) -> None:
+        super().__init__(message)
+        self.message = message
+        self.line = line
+        self.column = column
+        self.fix = fix
+
+
+class Checker:
+    """Checks the conditions of one policy: ``targets`` and ``classifiers`` are the names that it declares."""
+
+    def __init__(self, targets: Sequence[str], classifiers: Sequence[str] = ()) -> None:
+        self._targets = tuple(targets)
+        self._classifiers = tuple(classifiers)
+        self.pool: Any = declarations.descriptors(self._targets)
+        self.environment: Any = declarations.environment(self.pool, self._classifiers)
+
+    def check(self, source: str) -> tree.Condition:
+        """The condition as data. Raises ``ExpressionError``."""
+        if len(source) > MAX_CHARACTERS:
+            raise ExpressionError(
+                f"the expression has {len(source)} characters; at most {MAX_CHARACTERS} are allowed",
+                1,
+                1,
+                "split it over several routes",
+            )
+        if not source.strip():
+            raise ExpressionError("the expression is empty", 1, 1, "write a condition, or leave `when` out")
+        missing = missing_name(source, self._targets, self._classifiers)
+        if missing is not None:
+            raise ExpressionError(*missing)
+        try:
+            compiled = self.environment.compile(source)
+        except RuntimeError as error:
+            raise ExpressionError(*explain(str(error), source, self._targets)) from None
+        return self._convert(source, checked.parse(compiled.serialize()))
+
+    def _convert(self, source: str, expression: Any) -> tree.Condition:
+        kind = expression.type_map[expression.expr.id]
+        try:
+            node = Converter(expression).convert()
+            if kind.primitive != checked.BOOL:
+                raise Refusal(
+                    expression.expr.id,
+                    f"the result is {checked.type_name(kind)}, but a condition is true or false",
+                    'compare it with something, as in `query.chars > 100` or `user.tier == "gold"`',
+                )
+            if (problem := cost.excess(node)) is not None:
+                raise Refusal(expression.expr.id, problem, "split it over several routes, or make it simpler")
+        except Refusal as refusal:
+            offset = expression.source_info.positions.get(refusal.node, 0)
+            before = source[:offset]
+            line = before.count("\n") + 1
+            column = offset - (before.rfind("\n") + 1) + 1
+            raise ExpressionError(refusal.message, line, column, refusal.fix) from None
+        return tree.Condition(source, node)

@@ -1,0 +1,90 @@
+"""Which backends can serve a request at all: its features, and its size against the context window."""
+
+from enum import IntFlag
+from functools import lru_cache
+from typing import Any, Final
+
+from signalbox.routing import prompts
+from signalbox.routing.config import Backend, Feature
+from signalbox.routing.features import Lazy
+
+
+class Need(IntFlag):
+    """What a request asks of a backend."""
+
+    TOOLS = 1
+    LOG_PROBS = 2
+    VISION = 4
+    JSON_SCHEMA = 8
+    EMBEDDINGS = 16
+
+
+_FEATURES: Final[dict[Need, Feature]] = {
+    Need.TOOLS: "Tools",
+    Need.LOG_PROBS: "LogProbs",
+    Need.VISION: "Vision",
+    Need.JSON_SCHEMA: "JSONSchema",
+    Need.EMBEDDINGS: "Embeddings",
+}
+
+
+class Requirements:
+    """What one request needs. Counting its tokens is left until a backend has a bound to hold them against."""
+
+    def __init__(self, operation: str, body: dict[str, Any]) -> None:
+        self._operation = operation
+        self._body = body
+        self.features = _features(operation, body)
+
+    @Lazy
+    def prompt_tokens(self) -> int:
+        """Estimate: UTF-8 bytes of all text / 4, rounded up."""
+        return prompts.prompt_tokens(self._operation, self._body)
+
+    @Lazy
+    def output_tokens(self) -> int:
+        """The bound that the client gave; 0 without one."""
+        return prompts.max_tokens(self._body) or 0
+
+
+def requirements(operation: str, body: dict[str, Any]) -> Requirements:
+    """What a request needs; ``operation`` is "chat", "completions", "embeddings" or "responses"."""
+    return Requirements(operation, body)
+
+
+def shortfall(backend: Backend, needs: Requirements, correction: float = 1.0) -> str | None:
+    """What the backend lacks for the request, in words; ``None`` when it is eligible.
+
+    ``correction`` is the ratio of prompt tokens that the backend reported to those estimated.
+    """
+    if needs.features and backend.features is not None:
+        missing = needs.features & ~_declared(backend.features)
+        if missing:
+            return "no " + ", ".join(feature for need, feature in _FEATURES.items() if need & missing)
+    window = backend.context_window
+    if window is not None:
+        tokens = round(needs.prompt_tokens * correction) + needs.output_tokens
+        if tokens > window:
+            return f"context window {window} < {tokens} tokens"
+    return None
+
+
+@lru_cache(maxsize=64)
+def _declared(features: tuple[Feature, ...]) -> int:
+    return sum(need for need, feature in _FEATURES.items() if feature in features)
+
+
+def _features(operation: str, body: dict[str, Any]) -> int:
+    """A mask of ``Need``; plain ints, because the flags' own operators are slow."""
+    if operation == "embeddings":
+        return 16
+    mask = 0
+    if ("tools" in body or "functions" in body) and prompts.count_tools(body):
+        mask |= 1
+    if ("logprobs" in body or "include" in body) and prompts.wants_logprobs(operation, body):
+        mask |= 2
+    if prompts.count_images(operation, body):
+        mask |= 4
+    if ("response_format" in body or "text" in body) and prompts.response_format(body) == "json_schema":
+        mask |= 8
+    return mask

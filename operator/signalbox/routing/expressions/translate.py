@@ -1,0 +1,200 @@
+"""From the checked tree of a condition to a Python function.
+
+The function is compiled from source that this module writes: names come from tables here, whatever a configuration
+says becomes a constant. Source rather than closures, because a condition of five nodes then costs one call instead of
+five. Three-valued logic is paid for only where an operand can fail: for the others ``and`` and ``or`` of Python mean
+the same as ``&&`` and ``||``.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
+from typing import Any, Final
+
+import msgspec
+
+from signalbox.routing.expressions import tree, variables
+from signalbox.routing.expressions.functions import CHEAP, FUNCTIONS, HELPERS, REGEX
+from signalbox.routing.expressions.logic import LOGIC
+from signalbox.routing.expressions.values import NOT_YET_KNOWN, UNKNOWN, Unknown, UnknownValueError
+from signalbox.routing.features import Facts
+from signalbox.routing.regex import Pattern, PatternError
+
+Evaluate = Callable[[Facts], "bool | Unknown"]
+
+# An unrolled comprehension is faster than a loop; a long one only makes the code big.
+UNROLL_AT_MOST: Final = 16
+# Python's parser refuses about 200 parentheses inside each other.
+DEEPEST: Final = 40
+
+
+class TranslationError(ValueError):
+    """The tree is not one that this version understands: a newer planner, or a broken configuration."""
+
+
+class _Code(msgspec.Struct, frozen=True):
+    """A Python expression. ``total``: it always has a value."""
+
+    source: str
+    total: bool = True
+    cost: int = CHEAP
+
+
+def translate(condition: tree.Condition) -> Evaluate:
+    """A function that decides the condition for given facts.
+
+    It returns ``UNKNOWN`` while a classifier's answer that is not known yet could change the result, and raises
+    ``EvaluationError`` where CEL's evaluation errors. Raises ``TranslationError`` for a tree that it cannot read.
+    """
+    return _translate(condition.tree)
+
+
+@lru_cache(maxsize=4096)
+def _translate(root: tree.Node) -> Evaluate:
+    writer = _Writer()
+    code = writer.node(root, {}, 0)
+    body = f"    return {code.source}\n"
+    if not code.total:
+        body = f"    try:\n    {body}    except UnknownValueError:\n        return UNKNOWN\n"
+    namespace = {"__builtins__": {}, **HELPERS, **LOGIC, **_NAMES, **writer.constants}
+    exec(compile(f"def condition(f):\n{body}", "<condition>", "exec"), namespace)  # noqa: S102
+    evaluate: Evaluate = namespace["condition"]
+    return evaluate
+
+
+def _known(values: Mapping[str, Any], name: str) -> Any:
+    """What a classifier said."""
+    try:
+        return values[name]
+    except KeyError:
+        raise NOT_YET_KNOWN from None
+
+
+_NAMES: Final = {"UNKNOWN": UNKNOWN, "UnknownValueError": UnknownValueError, "known": _known}
+
+_Locals = Mapping[str, _Code]
+
+
+class _Writer:
+    """Writes the source of one condition."""
+
+    def __init__(self) -> None:
+        self.constants: dict[str, Any] = {}
+
+    def constant(self, value: object) -> str:
+        """A name for a value."""
+        name = f"k{len(self.constants)}"
+        self.constants[name] = value
+        return name
+
+    def node(self, node: tree.Node, scope: _Locals, depth: int) -> _Code:
+        if depth > DEEPEST:
+            raise TranslationError(f"the expression is nested more than {DEEPEST} levels deep")
+        match node:
+            case tree.Constant(value):
+                if value is None or isinstance(value, bool):
+                    return _Code(repr(value))
+                return _Code(self.constant(value))
+            case tree.BytesConstant(value):
+                return _Code(self.constant(value))
+            case tree.Variable(path):
+                return self._variable(path)
+            case tree.Present(path):
+                return self._present(path)
+            case tree.Header(name):
+                return self._header(name, scope, depth)
+            case tree.Local(name):
+                if name not in scope:
+                    raise TranslationError(f"{name!r} is not declared")
+                return scope[name]
+            case tree.Call():
+                return self._call(node, scope, depth)
+            case tree.Logic(operator, operands):
+                return self._logic(operator, [self.node(o, scope, depth + 1) for o in operands])
+            case tree.Conditional(test, then, otherwise):
+                parts = [self.node(n, scope, depth + 1) for n in (test, then, otherwise)]
+                return _joined(f"({parts[1].source} if {parts[0].source} else {parts[2].source})", parts)
+            case tree.ListLiteral(elements):
+                parts = [self.node(e, scope, depth + 1) for e in elements]
+                return _joined("[" + ", ".join(p.source for p in parts) + "]", parts)
+            case _:
+                raise TranslationError(f"unknown node {type(node).__name__}")
+
+    # variables
+
+    def _variable(self, path: str) -> _Code:
+        group, _, rest = path.partition(".")
+        if group in variables.CLASSIFIER_GROUPS:
+            return _Code(f"known(f.{group}s, {self.constant(rest)})", total=False)
+        source, attribute = self._stored(path)
+        if not attribute.optional:
+            return _Code(source)
+        default = self.constant(attribute.default)
+        return _Code(f"({default} if {source} is None else {source})")
+
+    def _present(self, path: str) -> _Code:
+        source, attribute = self._stored(path)
+        if not attribute.optional:
+            raise TranslationError(f"{path} is never absent")
+        return _Code(f"({source} is not None)")
+
+    def _stored(self, path: str) -> tuple[str, variables.Attribute]:
+        """Where the facts keep a variable; ``None`` there means absent."""
+        group, _, rest = path.partition(".")
+        if group == "targets":
+            name, _, field = rest.partition(".")
+            if field in variables.TARGET_BY_NAME:
+                source = f"f.targets[{self.constant(name)}].{variables.snake(field)}"
+                return source, variables.TARGET_BY_NAME[field]
+        elif path in variables.BY_PATH:
+            return f"f.{group}_{variables.snake(rest)}", variables.BY_PATH[path]
+        raise TranslationError(f"unknown variable {path!r}")
+
+    def _header(self, name: tree.Node, scope: _Locals, depth: int) -> _Code:
+        argument = self.node(name, scope, depth + 1)
+        return _joined(f"f.header({argument.source})", [argument])
+
+    # calls
+
+    def _call(self, node: tree.Call, scope: _Locals, depth: int) -> _Code:
+        if node.function == "matches" and isinstance(node.arguments[1], tree.Constant):
+            return self._matches(node.arguments[0], node.arguments[1].value, scope, depth)
+        function = FUNCTIONS.get(node.function)
+        if function is None:
+            raise TranslationError(f"unknown function {node.function!r}")
+        parts = [self.node(a, scope, depth + 1) for a in node.arguments]
+        sources = [p.source for p in parts]
+        if function.template:
+            source = function.template.format(*sources)
+        else:
+            source = f"{self.constant(function.python)}({', '.join(sources)})"
+        return _joined(source, parts, total=function.total, cost=function.cost)
+
+    def _matches(self, text: tree.Node, pattern: object, scope: _Locals, depth: int) -> _Code:
+        """A literal pattern is compiled here, once, and the query's UTF-8 form is shared by all conditions."""
+        try:
+            found_in = self.constant(Pattern(str(pattern)).found_in)
+        except PatternError as error:
+            raise TranslationError(f"invalid regular expression: {error}") from None
+        if text == tree.Variable("query.text"):
+            return _Code(f"{found_in}(f.query_text_utf8)", cost=REGEX)
+        part = self.node(text, scope, depth + 1)
+        return _joined(f"{found_in}({part.source}.encode())", [part], cost=REGEX)
+
+    # logic
+
+    def _logic(self, operator: str, operands: list[_Code]) -> _Code:
+        """Operands that cannot fail come first, cheap ones before dear ones: ``&&`` and ``||`` are commutative."""
+        total = sorted((o for o in operands if o.total), key=lambda o: o.cost)
+        failing = [o for o in operands if not o.total]
+        sources = [o.source for o in total]
+        if len(failing) > 1:
+            sources.append(f"{operator}_of(({', '.join(f'lambda: {o.source}' for o in failing)}))")
+        else:
+            sources.extend(o.source for o in failing)
+        return _joined("(" + f" {operator} ".join(sources) + ")", operands)
+
+
+def _joined(source: str, parts: Iterable[_Code], *, total: bool = True, cost: int = CHEAP) -> _Code:
+    """Code made of parts: it can fail if it or a part can, and it is as dear as the dearest."""
+    parts = list(parts)
+    return _Code(source, total and all(p.total for p in parts), max([cost, *(p.cost for p in parts)]))

@@ -1,0 +1,93 @@
+"""The variables of conditions: one table, from which declarations, translation, documentation and messages follow.
+
+Names under ``request`` are those of the OpenAI API; all others are camelCase, as in the resources.
+"""
+
+from typing import Final, Literal
+
+import msgspec
+
+Kind = Literal["bool", "int", "double", "string"]
+
+
+class Attribute(msgspec.Struct, frozen=True):
+    """One variable: ``group.name``. An ``optional`` one reads as ``default`` when absent; ``has()`` tells them apart."""
+
+    name: str
+    kind: Kind
+    text: str
+    optional: bool = False
+    default: bool | int | float | str = 0
+
+
+REQUEST: Final = (
+    Attribute("operation", "string", 'What is asked for: "chat", "completions", "embeddings" or "responses".'),
+    Attribute("model", "string", "The model that the client names."),
+    Attribute("stream", "bool", "Whether the client wants a stream."),
+    Attribute(
+        "max_tokens",
+        "int",
+        "The bound on tokens of the answer: `max_tokens`, `max_completion_tokens` or `max_output_tokens`.",
+        optional=True,
+    ),
+    Attribute("temperature", "double", "The sampling temperature.", optional=True, default=1.0),
+    Attribute("n", "int", "How many answers are asked for.", optional=True, default=1),
+    Attribute("tools", "int", "The number of tools that the model may call."),
+    Attribute("images", "int", "The number of images in all messages."),
+    Attribute("logprobs", "bool", "Whether log-probabilities are asked for."),
+    Attribute("response_format", "string", '"text", "json_object" or "json_schema".'),
+    Attribute("reasoning_effort", "string", 'The effort asked for ("low", "high", …); "" when absent.'),
+)
+
+QUERY: Final = (
+    Attribute("text", "string", "The text of the last user message; of a completion or an embedding, its input."),
+    Attribute("chars", "int", "Its length in characters (Unicode code points)."),
+    Attribute("words", "int", "Its words: runs of characters other than white space."),
+    Attribute("lines", "int", "Its lines; 0 when it is empty."),
+    Attribute("tokens", "int", "Its estimated tokens: UTF-8 bytes / 4, rounded up."),
+    Attribute("hasCode", "bool", "Whether it contains source code (see below)."),
+    Attribute("hasUrl", "bool", "Whether it contains `http://` or `https://`."),
+)
+
+CONVERSATION: Final = (
+    Attribute("chars", "int", "The length of all texts of the request, in characters."),
+    Attribute("tokens", "int", "The estimated tokens of all texts: UTF-8 bytes / 4, rounded up."),
+    Attribute("turns", "int", "The number of user messages, the last one included."),
+    Attribute("system", "string", "The text of the system and developer messages, or the `instructions`."),
+)
+
+USER: Final = (
+    Attribute("tenant", "string", 'The tenant whose key was sent; "" for anonymous clients.'),
+    Attribute("tier", "string", 'The tier of the tenant; "" when it has none.'),
+    Attribute("id", "string", 'The end user, as the client claims it (`safety_identifier` or `user`); "" when absent.'),
+)
+
+TARGET: Final = (
+    Attribute("inFlight", "int", "Requests that this router process has in flight to the target."),
+    Attribute(
+        "ttftMs", "int", "Recent mean time to the first token, in milliseconds; absent until measured.", optional=True
+    ),
+    Attribute("errorRate", "double", "Recent share of failed requests, 0 to 1."),
+    Attribute("healthy", "bool", "Whether an endpoint of the target is usable."),
+)
+
+GROUPS: Final = {"request": REQUEST, "query": QUERY, "conversation": CONVERSATION, "user": USER}
+
+CLASSIFIER_GROUPS: Final[dict[str, Kind]] = {"label": "string", "score": "double", "confidence": "double"}
+
+BY_PATH: Final = {f"{group}.{a.name}": a for group, attributes in GROUPS.items() for a in attributes}
+TARGET_BY_NAME: Final = {a.name: a for a in TARGET}
+
+
+def find(path: str) -> Attribute | None:
+    """The variable of a dotted path; of targets by its last part."""
+    group, _, rest = path.partition(".")
+    if group == "targets":
+        _, _, field = rest.partition(".")
+        return TARGET_BY_NAME.get(field)
+    return BY_PATH.get(path)
+
+
+def snake(name: str) -> str:
+    """``inFlight`` -> ``in_flight``: the Python attribute of a variable."""
+    return "".join("_" + c.lower() if c.isupper() else c for c in name)

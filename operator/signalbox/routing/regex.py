@@ -1,0 +1,42 @@
+"""Regular expressions: RE2, linear in the text whatever the pattern and whoever wrote the text.
+
+The binding's own ``search`` computes the offsets of all groups and translates them to characters; a condition asks
+only *whether*: groups are switched off and the low-level match is called, on UTF-8.
+"""
+
+from typing import Any, Final
+
+import re2
+
+
+class PatternError(ValueError):
+    """The pattern is not valid in RE2; the message says why."""
+
+
+def _options() -> Any:
+    options = re2.Options()
+    options.never_capture = True
+    options.log_errors = False
+    return options
+
+
+_OPTIONS: Final = _options()
+_UNANCHORED: Final = re2._re2.RE2.Anchor.UNANCHORED
+_ABSENT: Final = (-1, -1)
+
+
+class Pattern:
+    """A compiled pattern. Raises ``PatternError`` when it is invalid."""
+
+    __slots__ = ("_match", "source")
+
+    def __init__(self, source: str) -> None:
+        self.source = source
+        program = re2._re2.RE2(source.encode("utf-8", "surrogatepass"), _OPTIONS)
+        if not program.ok():
+            raise PatternError(program.error())
+        self._match = program.Match
+
+    def found_in(self, utf8: bytes) -> bool:
+        """Whether the pattern matches anywhere in the text."""
+        return bool(self._match(_UNANCHORED, utf8, 0, len(utf8))[0] != _ABSENT)
