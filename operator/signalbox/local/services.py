@@ -1,0 +1,100 @@
+"""What a ``serviceRef`` leads to without a cluster: ``--endpoint``, or Service and EndpointSlice in the directory."""
+
+import ipaddress
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from signalbox.api import ModelBackend
+from signalbox.local.source import Source
+from signalbox.plan.observed import Service
+from signalbox.routing.config import Address
+
+_SERVICE_LABEL = "kubernetes.io/service-name"
+
+
+class EndpointError(Exception):
+    """An ``--endpoint`` that cannot be used."""
+
+
+def read_endpoints(texts: Iterable[str]) -> dict[str, Service]:
+    """``NAME=HOST:PORT`` by name of the backend; several of one name add up. Raises ``EndpointError``."""
+    found: dict[str, list[Address]] = {}
+    for text in texts:
+        name, equals, address = text.partition("=")
+        if not equals or not name:
+            raise EndpointError(f"{text!r} is not NAME=HOST:PORT, such as llama-8b=127.0.0.1:9101")
+        found.setdefault(name, []).append(read_address(address))
+    return {name: _service(name, addresses) for name, addresses in found.items()}
+
+
+def read_address(text: str) -> Address:
+    """HOST:PORT, with [::1]:9101 for IPv6. Raises ``EndpointError``."""
+    host, _, port = text.rpartition(":")
+    host = "127.0.0.1" if host == "localhost" else host.removeprefix("[").removesuffix("]")
+    if not host or not port.isascii() or not port.isdigit() or not 0 < int(port) < 65536:
+        raise EndpointError(f"{text!r} is not HOST:PORT, such as 127.0.0.1:9101")
+    return Address(host=host, port=int(port))
+
+
+def _service(name: str, addresses: Sequence[Address]) -> Service:
+    named = [a for a in addresses if not _is_ip(a.host)]
+    if not named:
+        return Service(endpoints=tuple(dict.fromkeys(addresses)))
+    if len(addresses) > 1:
+        raise EndpointError(f"{name} has several endpoints, so all must be IP addresses: {named[0].host} is none")
+    return Service(dns=named[0])
+
+
+def _is_ip(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def observe(backends: Iterable[ModelBackend], source: Source, given: Mapping[str, Service]) -> dict[str, Service]:
+    """The Service of every backend with a ``serviceRef``, as far as it is known, by name of the backend."""
+    found: dict[str, Service] = {}
+    for backend in backends:
+        reference, name = backend.spec.service_ref, backend.metadata.name
+        if reference is None:
+            continue
+        service = given.get(name) or _from_yaml(source, reference.name, reference.port)
+        if service is not None:
+            found[name] = service
+    return found
+
+
+def _from_yaml(source: Source, name: str, port: int | str) -> Service | None:
+    """Endpoints as a kube-proxy would find them; None without the Service or without any EndpointSlice of it."""
+    service = source.find("Service", name)
+    slices = [s for s in source.of_kind("EndpointSlice") if _at(s.data, "metadata", "labels", _SERVICE_LABEL) == name]
+    if service is None or not slices:
+        return None
+    ports = _dicts(_at(service.data, "spec", "ports"))
+    chosen = next((p for p in ports if port in (p.get("port"), p.get("name"))), None)
+    if chosen is None:
+        return Service(port=False)
+    addresses: list[Address] = []
+    for one in slices:
+        numbers = [
+            p["port"]
+            for p in _dicts(one.data.get("ports"))
+            if (p.get("name") or "") == (chosen.get("name") or "") and isinstance(p.get("port"), int)
+        ]
+        for endpoint in _dicts(one.data.get("endpoints")):
+            if _at(endpoint, "conditions", "ready") is not False:
+                hosts = [a for a in endpoint.get("addresses") or () if isinstance(a, str)]
+                addresses += [Address(host=host, port=number) for host in hosts for number in numbers]
+    return Service(endpoints=tuple(dict.fromkeys(addresses)))
+
+
+def _at(data: Any, *path: str) -> Any:
+    for step in path:
+        data = data.get(step) if isinstance(data, dict) else None
+    return data
+
+
+def _dicts(data: Any) -> list[dict[str, Any]]:
+    return [item for item in data if isinstance(item, dict)] if isinstance(data, list) else []

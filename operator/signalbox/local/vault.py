@@ -1,0 +1,124 @@
+"""The bytes behind secret entries: which values are usable, and what the router is given of each."""
+
+import hashlib
+from collections.abc import Iterable, Mapping
+
+from signalbox.api import ModelBackend, RoutingPolicy
+from signalbox.local.secrets import Secrets, config_maps
+from signalbox.local.source import Source
+from signalbox.plan.credentials import Entry
+from signalbox.plan.problems import Problem, join
+from signalbox.router.tls import TlsContexts
+from signalbox.routing.config import Tls
+
+MIN_KEY_BYTES = 16
+
+
+class Vault:
+    """Secrets and ConfigMaps that the resources refer to.
+
+    Values that cannot serve count as absent, with a problem on the object that holds them; no problem shows a value.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        environment: Mapping[str, str],
+        policies: Iterable[RoutingPolicy],
+        backends: Iterable[ModelBackend],
+    ) -> None:
+        self._source = source
+        self._tenant_secrets = {
+            key.secret_ref.name for p in policies for tenant in p.spec.access.tenants or () for key in tenant.keys_from
+        }
+        api_keys, pairs, authorities = _references(backends)
+        referenced: dict[str, set[str]] = {name: set() for name in self._tenant_secrets}
+        for name, key in api_keys:
+            referenced.setdefault(name, set()).add(key)
+        for name in pairs:
+            referenced.setdefault(name, set()).update({"tls.crt", "tls.key"})
+        self._secrets = Secrets(source, environment, referenced)
+        self._texts = config_maps(source)
+        self.secrets = {name: set(keys) for name, keys in self._secrets.keys().items()}
+        self.config_maps = {name: set(texts) for name, texts in self._texts.items()}
+        self._check_tenant_keys()
+        self._check_api_keys(api_keys)
+        self._check_tls(pairs, authorities)
+
+    def contents(self, entries: Mapping[str, Entry]) -> dict[str, bytes]:
+        """What the router is given under each entry; all of them exist, or the plan would not name them."""
+        return {entry: self._content(source) for entry, source in entries.items()}
+
+    def _content(self, source: Entry) -> bytes:
+        if source.kind == "ConfigMap":
+            return self._texts[source.name][source.key].encode()
+        if source.key:
+            return self._secrets.value(source.name, source.key).strip()
+        keys = sorted(self.secrets[source.name])
+        digests = [hashlib.sha256(self._secrets.value(source.name, key).strip()).hexdigest() for key in keys]
+        return "\n".join(digests).encode()
+
+    def _check_tenant_keys(self) -> None:
+        for name in sorted(self._tenant_secrets & self.secrets.keys()):
+            for key in sorted(self.secrets[name]):
+                size = len(self._secrets.value(name, key).strip())
+                if size < MIN_KEY_BYTES:
+                    message = f"the value has {size} bytes, but a key of a tenant needs at least {MIN_KEY_BYTES}"
+                    self._drop("Secret", name, key, message, "make one with: openssl rand -hex 24")
+
+    def _check_api_keys(self, references: Iterable[tuple[str, str]]) -> None:
+        for name, key in sorted(set(references)):
+            if key in self.secrets.get(name, ()):
+                value = self._secrets.value(name, key).strip()
+                if not value or any(byte < 0x21 or byte > 0x7E for byte in value):
+                    message = "the value is no API key: it must be one line of printable ASCII without spaces"
+                    self._drop("Secret", name, key, message, "")
+
+    def _check_tls(self, pairs: Iterable[str], authorities: Iterable[tuple[str, str]]) -> None:
+        contexts = TlsContexts()
+        for name, key in sorted(set(authorities)):
+            if key in self.config_maps.get(name, ()):
+                try:
+                    contexts.context(Tls(server_name="x", ca="ca"), {"ca": self._texts[name][key].encode()})
+                except ValueError:
+                    self._drop("ConfigMap", name, key, "the value holds no certificates in PEM form", "")
+        for name in sorted(set(pairs)):
+            if {"tls.crt", "tls.key"} <= set(self.secrets.get(name, ())):
+                values = {key: self._secrets.value(name, key).strip() for key in ("tls.crt", "tls.key")}
+                try:
+                    contexts.context(Tls(server_name="x", certificate="tls.crt", key="tls.key"), values)
+                except ValueError:
+                    self._drop("Secret", name, "tls.crt", "no certificate in PEM form that fits the key tls.key", "")
+
+    def _drop(self, kind: str, name: str, key: str, message: str, fix: str) -> None:
+        """Count a value as absent, and say why."""
+        (self.secrets if kind == "Secret" else self.config_maps)[name].discard(key)
+        found = self._source.find(kind, name)
+        section = next((s for s in ("stringData", "data") if found and key in (found.data.get(s) or ())), "data")
+        problem = Problem(
+            kind=kind,
+            name=name,
+            reason="UnusableValue",
+            path=join(section, key),
+            message=message,
+            fix=fix,
+            condition="ResolvedRefs",
+        )
+        self._source.add(found.location(problem.path) if found else None, problem)
+
+
+def _references(
+    backends: Iterable[ModelBackend],
+) -> tuple[list[tuple[str, str]], list[str], list[tuple[str, str]]]:
+    """What backends refer to: API keys (Secret, key), client certificates (Secret), authorities (ConfigMap, key)."""
+    api_keys, pairs, authorities = [], [], []
+    for backend in backends:
+        if backend.spec.auth is not None:
+            reference = backend.spec.auth.api_key.secret_ref
+            api_keys.append((reference.name, reference.key))
+        if (tls := backend.spec.tls) is not None:
+            if tls.client_certificate_ref is not None:
+                pairs.append(tls.client_certificate_ref.name)
+            if tls.ca_config_map_ref is not None:
+                authorities.append((tls.ca_config_map_ref.name, tls.ca_config_map_ref.key))
+    return api_keys, pairs, authorities

@@ -1,0 +1,71 @@
+"""Secret entries: what a configuration names, and which object each comes from."""
+
+from collections.abc import Callable
+from typing import Literal
+
+import msgspec
+
+from signalbox.plan.observed import Observed
+from signalbox.plan.problems import Problem
+
+Report = Callable[[Problem], None]
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Where the bytes of an entry come from.
+
+    With ``key``, that one value, white space around it cut off; without, the SHA-256 hex digest of every value of the
+    Secret, one a line.
+    """
+
+    kind: Literal["Secret", "ConfigMap"]
+    name: str
+    key: str = ""
+
+
+class Credentials:
+    """Finds the entries of one object and reports those that are missing."""
+
+    def __init__(self, kind: str, name: str, observed: Observed, report: Report) -> None:
+        self._kind, self._name, self._observed, self._report = kind, name, observed, report
+        self.entries: dict[str, Entry] = {}
+
+    def value(self, entry: str, source: Entry, path: str) -> str | None:
+        """The entry's name if its one value exists; else None, with a problem about the field ``path``."""
+        objects = self._observed.secrets if source.kind == "Secret" else self._observed.config_maps
+        keys = objects.get(source.name)
+        if keys is not None and source.key in keys:
+            self.entries[entry] = source
+            return entry
+        if keys is None:
+            message, fix = f"{source.kind} {source.name} does not exist", f"create it, with the key {source.key}"
+        else:
+            message = f'{source.kind} {source.name} has no usable key "{source.key}"'
+            fix = f"it has: {', '.join(sorted(keys))}" if keys else "it has no usable key at all"
+        self._problem(f"{source.kind}{'Key' if keys is not None else ''}NotFound", path, message, fix)
+        return None
+
+    def digests(self, entry: str, secret: str, path: str) -> str | None:
+        """The entry's name if the Secret exists and holds any value; else None, with a problem."""
+        keys = self._observed.secrets.get(secret)
+        if keys:
+            self.entries[entry] = Entry(kind="Secret", name=secret)
+            return entry
+        if keys is None:
+            self._problem("SecretNotFound", path, f"Secret {secret} does not exist", "create it, one key a value")
+        else:
+            message = f"Secret {secret} holds no usable key: nobody can call with it"
+            self._problem("SecretKeyNotFound", path, message, "give it a value of at least 16 bytes")
+        return None
+
+    def _problem(self, reason: str, path: str, message: str, fix: str) -> None:
+        problem = Problem(
+            kind=self._kind,
+            name=self._name,
+            reason=reason,
+            path=path,
+            message=message,
+            fix=fix,
+            condition="ResolvedRefs",
+        )
+        self._report(problem)

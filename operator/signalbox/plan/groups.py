@@ -1,0 +1,75 @@
+"""Which policies share a router: one deployment a group, one policy a model; the elder wins."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+
+from signalbox.api import RoutingPolicy
+from signalbox.plan.problems import Problem
+from signalbox.plan.routes import KIND, Report
+
+_NEVER = datetime.max.replace(tzinfo=UTC)
+
+
+def router_name(policy: RoutingPolicy) -> str:
+    """Name of the router that serves a policy, and of its children in the cluster."""
+    group = policy.spec.deployment_in_force.group
+    return f"{policy.metadata.name}-router" if group is None else f"{group}-group"
+
+
+def seniority(policy: RoutingPolicy) -> tuple[datetime, str]:
+    """Sort key, the eldest first. An object that the API server has not dated yet is the youngest; names break ties."""
+    created = policy.metadata.creation_timestamp
+    if created is not None and created.tzinfo is None:
+        created = created.replace(tzinfo=UTC)
+    return (created or _NEVER, policy.metadata.name)
+
+
+def members(policies: Iterable[RoutingPolicy], report: Report) -> dict[str, list[RoutingPolicy]]:
+    """The policies of every router, the eldest first, without those that conflict with an elder."""
+    routers: dict[str, list[RoutingPolicy]] = {}
+    for policy in sorted(policies, key=seniority):
+        elders = routers.setdefault(router_name(policy), [])
+        problems = [*_deployment(policy, elders), *_claims(policy, elders)]
+        for problem in problems:
+            report(problem)
+        if not problems:
+            elders.append(policy)
+    return routers
+
+
+def _deployment(policy: RoutingPolicy, elders: list[RoutingPolicy]) -> list[Problem]:
+    """A problem for each field in which the deployment differs from that of the group's eldest."""
+    if not elders:
+        return []
+    theirs = elders[0].spec.deployment_in_force.model_dump(by_alias=True)
+    problems = []
+    for field, value in policy.spec.deployment_in_force.model_dump(by_alias=True).items():
+        if value != theirs[field]:
+            message = (
+                f"{field} is {value}, but {theirs[field]} in RoutingPolicy {elders[0].metadata.name}, "
+                "the eldest of the group, whose deployment holds for all"
+            )
+            fix = f"write {field}: {theirs[field]}, or leave the group"
+            path = f"spec.router.deployment.{field}"
+            problems.append(_problem(policy, "GroupConflict", path, message, fix))
+    return problems
+
+
+def _claims(policy: RoutingPolicy, elders: list[RoutingPolicy]) -> list[Problem]:
+    """A problem for each model that an elder of the router serves."""
+    owners = {model: elder.metadata.name for elder in elders for model in elder.spec.models}
+    return [
+        _problem(
+            policy,
+            "ModelClaimed",
+            f"spec.models[{index}]",
+            f'the model "{model}" belongs to RoutingPolicy {owners[model]} on the same router',
+            "remove it from one of the two, or put the policies on different routers",
+        )
+        for index, model in enumerate(policy.spec.models)
+        if model in owners
+    ]
+
+
+def _problem(policy: RoutingPolicy, reason: str, path: str, message: str, fix: str) -> Problem:
+    return Problem(kind=KIND, name=policy.metadata.name, reason=reason, path=path, message=message, fix=fix)

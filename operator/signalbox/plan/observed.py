@@ -1,0 +1,32 @@
+"""What a plan must know of the world beside the resources: names and addresses, never a secret's value."""
+
+from collections.abc import Collection, Mapping
+
+import msgspec
+
+from signalbox.routing.config import Address
+
+
+class Service(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a ``serviceRef`` leads to.
+
+    ``endpoints`` are the ready addresses behind the port; ``dns`` is the Service's own name and port number where
+    names of Services resolve. ``port`` is False when the Service has no such port.
+    """
+
+    endpoints: tuple[Address, ...] = ()
+    dns: Address | None = None
+    port: bool = True
+
+
+class Observed(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The world, as far as resources refer to it.
+
+    ``services`` is keyed by the name of the *backend* (two backends may use two ports of one Service); ``secrets``
+    and ``config_maps`` hold the keys that exist by object name; ``invalid_backends`` are there but not valid.
+    """
+
+    services: Mapping[str, Service] = {}
+    secrets: Mapping[str, Collection[str]] = {}
+    config_maps: Mapping[str, Collection[str]] = {}
+    invalid_backends: frozenset[str] = frozenset()

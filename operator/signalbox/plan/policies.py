@@ -1,0 +1,87 @@
+"""RoutingPolicy in, the router's Policy out."""
+
+from collections.abc import Mapping
+
+import msgspec
+
+from signalbox.api import RoutingPolicy
+from signalbox.plan.backends import PlannedBackend
+from signalbox.plan.credentials import Credentials, Entry
+from signalbox.plan.observed import Observed
+from signalbox.plan.problems import Problem
+from signalbox.plan.routes import KIND, Report, compile_routes
+from signalbox.routing import config
+
+
+class PlannedPolicy(msgspec.Struct, frozen=True):
+    """A compiled policy and the secret entries that it names."""
+
+    config: config.Policy
+    entries: dict[str, Entry]
+
+
+def compile_policy(
+    policy: RoutingPolicy, backends: Mapping[str, PlannedBackend], observed: Observed, report: Report
+) -> PlannedPolicy:
+    """Compile one policy; ``backends`` are the valid ones, by name."""
+    spec, name = policy.spec, policy.metadata.name
+    credentials = Credentials(KIND, name, observed, report)
+    routes = compile_routes(policy, report)
+    _check_targets(policy, backends, observed, report)
+    compiled = config.Policy(
+        name=name,
+        models=tuple(sorted(spec.models)),
+        access=_access(policy, credentials),
+        targets=tuple(config.Target(name=t.name, backend=t.backend_ref.name) for t in spec.targets),
+        routes=routes,
+        debug=spec.debug == "Allowed",
+    )
+    return PlannedPolicy(compiled, credentials.entries)
+
+
+def _check_targets(
+    policy: RoutingPolicy, backends: Mapping[str, PlannedBackend], observed: Observed, report: Report
+) -> None:
+    for index, target in enumerate(policy.spec.targets):
+        name = target.backend_ref.name
+        if name in backends:
+            continue
+        path = f"spec.targets[{index}].backendRef.name"
+        if name in observed.invalid_backends:
+            message = f"ModelBackend {name} is not valid"
+            report(_problem(policy, "BackendInvalid", path, message, "see the problems of the ModelBackend"))
+        else:
+            known = f"the ModelBackends are {', '.join(sorted(backends))}" if backends else "there is no ModelBackend"
+            report(_problem(policy, "BackendNotFound", path, f"ModelBackend {name} does not exist", known))
+    if not any((found := backends.get(t.backend_ref.name)) and found.resolved for t in policy.spec.targets):
+        message = "no target resolves: every request is answered 503"
+        report(
+            _problem(policy, "NoResolvedTarget", "spec.targets", message, "see the problems of targets and backends")
+        )
+
+
+def _access(policy: RoutingPolicy, credentials: Credentials) -> config.Access:
+    access, tenants = policy.spec.access, []
+    for index, tenant in enumerate(access.tenants or ()):
+        keys = []
+        for position, source in enumerate(tenant.keys_from):
+            secret = source.secret_ref.name
+            path = f"spec.access.tenants[{index}].keysFrom[{position}].secretRef.name"
+            keys.append(credentials.digests(f"tenant.{policy.metadata.name}.{tenant.name}.{secret}", secret, path))
+        found = tuple(sorted({key for key in keys if key is not None}))
+        tenants.append(config.Tenant(name=tenant.name, tier=tenant.tier or "", keys=found))
+    return config.Access(
+        anonymous=access.anonymous is not None, tenants=tuple(sorted(tenants, key=lambda tenant: tenant.name))
+    )
+
+
+def _problem(policy: RoutingPolicy, reason: str, path: str, message: str, fix: str) -> Problem:
+    return Problem(
+        kind=KIND,
+        name=policy.metadata.name,
+        reason=reason,
+        path=path,
+        message=message,
+        fix=fix,
+        condition="ResolvedRefs",
+    )

@@ -1,0 +1,138 @@
+"""The routes of a policy: conditions, strategies, and which of them can ever serve."""
+
+from collections.abc import Callable, Iterator, Sequence
+
+from signalbox.api.routingpolicy import Route, RoutingPolicy, WeightedTarget
+from signalbox.plan.expressions import Checker, ExpressionError
+from signalbox.plan.problems import Problem, Severity
+from signalbox.plan.reachability import always, covers, never
+from signalbox.routing import config
+from signalbox.routing.expressions.tree import Condition, Constant
+
+KIND = "RoutingPolicy"
+Report = Callable[[Problem], None]
+
+_INVALID = Constant(value=None)
+"""Stands in the place of a condition that does not compile, so that the other routes can be checked still."""
+
+
+def compile_routes(policy: RoutingPolicy, report: Report) -> tuple[config.Route, ...]:
+    """Compile every route, as far as it is sound; what is not comes back as problems."""
+    names = [target.name for target in policy.spec.targets]
+    checker = Checker(names)
+    routes: list[config.Route] = []
+    for index, route in enumerate(policy.spec.routes):
+        path = f"spec.routes[{index}]"
+        when = _condition(policy, route, path, checker, report)
+        for where, targets in _sets(route, path):
+            _check_set(policy, where, targets, names, report)
+        routes.append(config.Route(name=route.name, strategy=_strategy(route), when=when))
+    _check_reach(policy, routes, report)
+    _check_use(policy, report)
+    return tuple(routes)
+
+
+def _condition(policy: RoutingPolicy, route: Route, path: str, checker: Checker, report: Report) -> Condition | None:
+    if route.when is None:
+        return None
+    try:
+        return checker.check(route.when)
+    except ExpressionError as error:
+        problem = Problem(
+            kind=KIND,
+            name=policy.metadata.name,
+            reason="InvalidExpression",
+            path=f"{path}.when",
+            message=error.message,
+            fix=error.fix,
+            expression=route.when,
+            line=error.line,
+            column=error.column,
+        )
+        report(problem)
+        return Condition(source=route.when, tree=_INVALID)
+
+
+def _strategy(route: Route) -> config.Strategy:
+    if route.weighted is not None:
+        return config.Weighted(targets=_shares(route.weighted.targets))
+    assert route.failover is not None
+    return config.Failover(tiers=tuple(config.Tier(targets=_shares(tier.targets)) for tier in route.failover.tiers))
+
+
+def _shares(targets: Sequence[WeightedTarget]) -> tuple[config.Share, ...]:
+    return tuple(config.Share(target=t.name, weight=1 if t.weight is None else t.weight) for t in targets)
+
+
+def _sets(route: Route, path: str) -> Iterator[tuple[str, Sequence[WeightedTarget]]]:
+    """Every set of targets that shares are drawn in, and its path."""
+    if route.weighted is not None:
+        yield f"{path}.weighted.targets", route.weighted.targets
+    if route.failover is not None:
+        for index, tier in enumerate(route.failover.tiers):
+            yield f"{path}.failover.tiers[{index}].targets", tier.targets
+
+
+def _check_set(
+    policy: RoutingPolicy, path: str, targets: Sequence[WeightedTarget], names: Sequence[str], report: Report
+) -> None:
+    for index, target in enumerate(targets):
+        if target.name not in names:
+            message = f'there is no target "{target.name}" in spec.targets'
+            fix = f"the targets are {', '.join(names)}"
+            report(_problem(policy, "UnknownTarget", f"{path}[{index}].name", message, fix))
+    bare = [target.name for target in targets if target.weight is None]
+    if bare and len(bare) < len(targets):
+        message = f"some targets have a weight, but {', '.join(bare)} {'has' if len(bare) == 1 else 'have'} none"
+        fix = "give a weight to all targets of the set, or to none (then all get the same)"
+        report(_problem(policy, "MixedWeights", path, message, fix))
+
+
+def _check_reach(policy: RoutingPolicy, routes: Sequence[config.Route], report: Report) -> None:
+    for index, route in enumerate(routes):
+        if route.when is not None and route.when.tree is _INVALID:
+            continue
+        path = f"spec.routes[{index}]"
+        blocker = next((earlier for earlier in routes[:index] if _takes_all(earlier, route)), None)
+        if blocker is not None:
+            catches = (
+                "takes every request" if blocker.when is None or always(blocker.when) else "takes all of its requests"
+            )
+            message = f'is never reached: the earlier route "{blocker.name}" {catches}'
+            fix = f'move it before "{blocker.name}", change one of the two conditions, or remove it'
+            report(_problem(policy, "UnreachableRoute", path, message, fix))
+        elif route.when is not None and never(route.when):
+            message = "never holds: this route takes no request"
+            fix = "remove the route, or write the condition that is meant"
+            report(_problem(policy, "NeverHolds", f"{path}.when", message, fix, severity="warning"))
+
+
+def _takes_all(earlier: config.Route, later: config.Route) -> bool:
+    if earlier.when is None:
+        return True
+    if earlier.when.tree is _INVALID:
+        return False
+    return always(earlier.when) or (later.when is not None and covers(earlier.when, later.when))
+
+
+def _check_use(policy: RoutingPolicy, report: Report) -> None:
+    used: dict[str, bool] = {}
+    for route in policy.spec.routes:
+        for _, targets in _sets(route, ""):
+            for target in targets:
+                used[target.name] = used.get(target.name, False) or target.weight != 0
+    for index, declared in enumerate(policy.spec.targets):
+        path = f"spec.targets[{index}]"
+        if declared.name not in used:
+            message = f'no route uses the target "{declared.name}"'
+            report(_problem(policy, "UnusedTarget", path, message, "remove it, or name it in a route", "warning"))
+        elif not used[declared.name]:
+            message = f'no route can use the target "{declared.name}": its weight is 0 everywhere'
+            report(_problem(policy, "UnusableTarget", path, message, "give it a weight above 0 in a route", "warning"))
+
+
+def _problem(
+    policy: RoutingPolicy, reason: str, path: str, message: str, fix: str, severity: Severity = "error"
+) -> Problem:
+    name = policy.metadata.name
+    return Problem(kind=KIND, name=name, reason=reason, path=path, message=message, fix=fix, severity=severity)
