@@ -19,7 +19,8 @@ from signalbox.sim.text import Answer, pieces, prose
 class Call:
     """One inference request, understood. ``top_logprobs`` is None when no log-probabilities were asked for.
 
-    ``prompts`` holds the token count and the prefix of each prompt; ``answers`` the choices, prompt by prompt.
+    ``prompts`` holds the token count and the prefix of each prompt; ``answers`` the choices, prompt by prompt; ``text``
+    the first prompt as text.
     """
 
     operation: str
@@ -30,6 +31,7 @@ class Call:
     prompts: tuple[tuple[int, tuple[int, ...]], ...]
     answers: tuple[Answer, ...]
     body: dict[str, Any]
+    text: str = ""
     max_tokens: int | None = None
     top_logprobs: int | None = None
     include_usage: bool = False
@@ -46,12 +48,17 @@ class Call:
         return len(self.answers) // len(self.prompts)
 
 
-def read(operation: str, body: dict[str, Any], profile: Profile, rng: random.Random, now: float) -> Call:
+def read(
+    operation: str, body: dict[str, Any], profile: Profile, rng: random.Random, now: float, history: str = ""
+) -> Call:
     """Understand a body of ``chat``, ``completions``, ``responses`` or ``embeddings``; ``now`` is Unix time.
 
-    Raises ``RequestError`` for what a real engine would refuse.
+    ``history`` is the conversation that a ``previous_response_id`` stands for. Raises ``RequestError`` for what a real
+    engine would refuse.
     """
     texts, prefix = _PROMPTS[operation](body)
+    if history:
+        texts = [history.encode(errors="replace") + b"\n" + text for text in texts if isinstance(text, bytes)]
     prompts = tuple((_tokens(text), blocks_of(text) if isinstance(text, bytes) else ()) for text in texts)
     if not prompts:
         raise RequestError(
@@ -62,7 +69,7 @@ def read(operation: str, body: dict[str, Any], profile: Profile, rng: random.Ran
         _check_window(tokens, limit, profile.context_window)
     answers: list[Answer] = []
     if operation != "embeddings":
-        n = _integer(body, "n", 1, 128) or 1
+        n = 1 if operation == "responses" else _integer(body, "n", 1, 128) or 1
         seed = _integer(body, "seed", -(2**63), 2**63)
         source = rng if seed is None else random.Random(seed)  # noqa: S311 (prose, not secrets)
         for tokens, _ in prompts:
@@ -78,6 +85,7 @@ def read(operation: str, body: dict[str, Any], profile: Profile, rng: random.Ran
         prompts=prompts,
         answers=tuple(answers),
         body=body,
+        text=texts[0].decode(errors="replace") if operation == "responses" and isinstance(texts[0], bytes) else "",
         max_tokens=limit,
         top_logprobs=_logprobs(operation, body),
         include_usage=bool(options.get("include_usage")),
@@ -129,8 +137,7 @@ def _response_prompts(body: dict[str, Any]) -> tuple[list[bytes | int], str]:
     if not isinstance(content, str | list) or not content:
         raise RequestError("input must be a text or a list of items", param="input")
     parts = [content] if isinstance(content, str) else [_content(item) for item in content]
-    history = body.get("_history", "")
-    text = "\n".join(filter(None, [str(body.get("instructions") or ""), history, *parts]))
+    text = "\n".join(filter(None, [str(body.get("instructions") or ""), *parts]))
     return [text.encode(errors="replace")], "resp_"
 
 

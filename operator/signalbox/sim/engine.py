@@ -22,12 +22,16 @@ class Sequence:
     """One answer being generated: ``output`` tokens after ``prompt`` tokens (0 output tokens: an embedding).
 
     ``computed`` counts tokens that are in the KV cache. Whenever it reaches prompt + produced, a token comes out.
+    ``owner``, ``finish`` (why it will end), ``n`` and ``max_tokens`` of its request are only carried along.
     """
 
     prompt: int
     output: int
     prefix: tuple[int, ...] = ()
     owner: object = None
+    finish: str = "stop"
+    n: int = 1
+    max_tokens: int | None = None
     cached: int = 0
     computed: int = 0
     produced: int = 0

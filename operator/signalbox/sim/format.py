@@ -1,0 +1,77 @@
+"""What all formats share: how one call is answered on the wire."""
+
+from abc import ABC, abstractmethod
+from typing import Any
+
+import msgspec
+
+from signalbox.sim.calls import Call
+from signalbox.sim.engine import Sequence
+from signalbox.sim.text import log_probability
+
+DONE = b"data: [DONE]\n\n"
+_encode = msgspec.json.encode
+
+
+class Format(ABC):
+    """Writes the answer to one call; ``name`` is the engine's. Sequences are in the order of the call's answers."""
+
+    def __init__(self, call: Call, name: str) -> None:
+        self.call, self.name = call, name
+
+    @abstractmethod
+    def unary(self, sequences: list[Sequence]) -> dict[str, Any]:
+        """The body without streaming."""
+
+
+class StreamFormat(Format):
+    """Writes the server-sent events of one call, too."""
+
+    def head(self) -> bytes:
+        """Events that come before the engine has begun: none, for most formats."""
+        return b""
+
+    @abstractmethod
+    def token(self, index: int, position: int, sequences: list[Sequence]) -> bytes:
+        """Events for one token of answer ``index``; the tokens of an answer come in order."""
+
+    @abstractmethod
+    def end(self, sequences: list[Sequence]) -> bytes:
+        """Events after the last token."""
+
+    def error(self, body: bytes) -> bytes:
+        """An error inside the stream and its end, in vLLM's way: an unnamed event, then the end mark."""
+        return b"data: " + body + b"\n\n" + DONE
+
+
+def event(value: object, name: str = "") -> bytes:
+    """One server-sent event with JSON data, unnamed unless ``name`` is given."""
+    data = b"data: " + _encode(value) + b"\n\n"
+    return b"event: " + name.encode() + b"\n" + data if name else data
+
+
+def usage(call: Call, sequences: list[Sequence]) -> dict[str, Any]:
+    """Token counts so far, cached prompt tokens told apart; the choices of one prompt share its cost."""
+    output = sum(s.produced for s in sequences)
+    return {
+        "prompt_tokens": call.prompt_tokens,
+        "total_tokens": call.prompt_tokens + output,
+        "completion_tokens": output,
+        "prompt_tokens_details": {"cached_tokens": cached_tokens(call, sequences)},
+    }
+
+
+def cached_tokens(call: Call, sequences: list[Sequence]) -> int:
+    """Prompt tokens that came from the prefix cache, each prompt counted once."""
+    return sum(s.cached for s in sequences[:: call.choices_per_prompt])
+
+
+def token_logprob(token: str, position: int, top: int) -> dict[str, Any]:
+    """One entry of ``logprobs.content``; the alternatives are less likely by a fixed step each."""
+    value = log_probability(token, position)
+    others = [_alternative(token + "~" * rank, value - 1.5 * rank) for rank in range(top)]
+    return _alternative(token, value) | {"top_logprobs": others}
+
+
+def _alternative(token: str, value: float) -> dict[str, Any]:
+    return {"token": token, "logprob": value, "bytes": list(token.encode())}
