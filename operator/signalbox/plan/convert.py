@@ -137,7 +137,7 @@ class Converter:
             raise Refusal(
                 node_id, f"`{function}` is not available in conditions", "see docs/expressions.md for the list"
             )
-        if name == "matches" and parts[1].WhichOneof("kind") == "const_expr":
+        if name in {"matches", "matches_string"} and parts[1].WhichOneof("kind") == "const_expr":
             try:
                 Pattern(parts[1].const_expr.string_value)
             except PatternError as error:
@@ -151,8 +151,7 @@ class Converter:
         return bool(self._types[expr.id].primitive not in {0, _DOUBLE})
 
     def _refuse_dynamic(self, expr: Any) -> None:
-        kind = self._types[expr.id] if expr.id in self._types else None
-        if kind is not None and _is_dynamic(kind):
+        if expr.id in self._types and _is_dynamic(self._types[expr.id]):
             raise Refusal(expr.id, _DYNAMIC, "use values of one type")
 
     # macros
@@ -174,9 +173,9 @@ class Converter:
         function = step.call_expr.function
         start = loop.accu_init.WhichOneof("kind")
         if start == "const_expr" and function in {"_||_", "_&&_"}:
-            predicate = self._node(step.call_expr.args[1])
-            return tree.Comprehension("exists" if function == "_||_" else "all", loop.iter_var, source, predicate)
-        predicate = None
+            test = self._node(step.call_expr.args[1])
+            return tree.Comprehension("exists" if function == "_||_" else "all", loop.iter_var, source, test)
+        predicate: tree.Node | None = None
         if function == "_?_:_":
             predicate = self._node(step.call_expr.args[0])
             step = step.call_expr.args[1]

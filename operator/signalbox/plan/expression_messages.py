@@ -11,7 +11,11 @@ from signalbox.routing.expressions import variables
 Explained = tuple[str, int, int, str]
 
 LATER: Final = frozenset({"waiting", "utilization", "kvCacheUsage", "overloaded"})
-FUNCTIONS: Final = ["contains", "startsWith", "endsWith", "matches", "size", "words", "containsWord", "header", "charAt", "indexOf", "lastIndexOf", "join", "lowerAscii", "upperAscii", "replace", "split", "substring", "trim", "reverse", "exists", "exists_one", "all", "filter", "map", "int", "double", "string", "bool", "uint", "bytes"]
+FUNCTIONS: Final = tuple(
+    "contains startsWith endsWith matches size words containsWord header charAt indexOf lastIndexOf join lowerAscii "  # noqa: SIM905
+    "upperAscii replace split substring trim reverse exists exists_one all filter map int double string bool uint "
+    "bytes".split()
+)
 
 _ERROR: Final = re.compile(r"ERROR: <input>:(\d+):(\d+): (.*)")
 _TOKEN: Final = re.compile(

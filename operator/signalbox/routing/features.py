@@ -109,7 +109,9 @@ class Facts:
     @Lazy
     def request_temperature(self) -> float | None:
         value = self.body.get("temperature")
-        return float(value) if type(value) is float or _is_int64(value) else None
+        if type(value) is int:
+            return float(value) if _is_int64(value) else None
+        return value if type(value) is float else None
 
     @Lazy
     def request_n(self) -> int | None:
@@ -149,6 +151,11 @@ class Facts:
     def query_text_utf8(self) -> bytes:
         """For regular expressions: RE2 works on bytes, and several conditions may ask."""
         return self.query_text.encode("utf-8", "surrogatepass")
+
+    @Lazy
+    def query_text_lower(self) -> str:
+        """For ``containsWord``, which ignores case."""
+        return self.query_text.lower()
 
     @Lazy
     def query_chars(self) -> int:

@@ -34,7 +34,8 @@ class Pattern:
         self.source = source
         program = re2._re2.RE2(source.encode("utf-8", "surrogatepass"), _OPTIONS)
         if not program.ok():
-            raise PatternError(program.error())
+            reason = program.error()
+            raise PatternError(reason.decode("utf-8", "replace") if isinstance(reason, bytes) else str(reason))
         self._match = program.Match
 
     def found_in(self, utf8: bytes) -> bool:

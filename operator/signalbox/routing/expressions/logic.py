@@ -1,6 +1,7 @@
 """``&&``, ``||`` and the macros over operands that can fail: one that decides absorbs errors and unknowns of others."""
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any, Final
 
 from signalbox.routing.expressions.values import EvaluationError, UnknownValueError
@@ -8,22 +9,22 @@ from signalbox.routing.expressions.values import EvaluationError, UnknownValueEr
 
 def and_of(operands: Iterable[Callable[[], bool]]) -> bool:
     """False if one is false; else unknown if one is, else an error if one is, else true."""
-    return not _decide((operand for operand in operands), decisive=False)
+    return not _decide(operands, decisive=False)
 
 
 def or_of(operands: Iterable[Callable[[], bool]]) -> bool:
     """True if one is true; else unknown if one is, else an error if one is, else false."""
-    return _decide((operand for operand in operands), decisive=True)
+    return _decide(operands, decisive=True)
 
 
 def all_of(elements: Iterable[Any], predicate: Callable[[Any], bool]) -> bool:
     """``&&`` over the elements of a list."""
-    return not _decide(((lambda e=e: predicate(e)) for e in elements), decisive=False)
+    return not _decide((partial(predicate, element) for element in elements), decisive=False)
 
 
 def exists_of(elements: Iterable[Any], predicate: Callable[[Any], bool]) -> bool:
     """``||`` over the elements of a list."""
-    return _decide(((lambda e=e: predicate(e)) for e in elements), decisive=True)
+    return _decide((partial(predicate, element) for element in elements), decisive=True)
 
 
 def _decide(operands: Iterable[Callable[[], bool]], *, decisive: bool) -> bool:

@@ -13,8 +13,10 @@ from typing import Any, Final
 import msgspec
 
 from signalbox.routing.expressions import tree, variables
-from signalbox.routing.expressions.functions import CHEAP, FUNCTIONS, HELPERS, REGEX
+from signalbox.routing.expressions.collections import map_of, value_of
+from signalbox.routing.expressions.functions import CHEAP, FUNCTIONS, HELPERS, REGEX, SCAN
 from signalbox.routing.expressions.logic import LOGIC
+from signalbox.routing.expressions.text import contains_lower_word
 from signalbox.routing.expressions.values import NOT_YET_KNOWN, UNKNOWN, Unknown, UnknownValueError
 from signalbox.routing.features import Facts
 from signalbox.routing.regex import Pattern, PatternError
@@ -69,7 +71,18 @@ def _known(values: Mapping[str, Any], name: str) -> Any:
         raise NOT_YET_KNOWN from None
 
 
-_NAMES: Final = {"UNKNOWN": UNKNOWN, "UnknownValueError": UnknownValueError, "known": _known}
+_NAMES: Final = {
+    "UNKNOWN": UNKNOWN,
+    "UnknownValueError": UnknownValueError,
+    "known": _known,
+    "map_of": map_of,
+    "value_of": value_of,
+    "contains_lower_word": contains_lower_word,
+    "all": all,
+    "any": any,
+    "sum": sum,
+}
+_QUERY_TEXT: Final = tree.Variable("query.text")
 
 _Locals = Mapping[str, _Code]
 
@@ -116,6 +129,16 @@ class _Writer:
             case tree.ListLiteral(elements):
                 parts = [self.node(e, scope, depth + 1) for e in elements]
                 return _joined("[" + ", ".join(p.source for p in parts) + "]", parts)
+            case tree.MapLiteral(entries):
+                parts = [self.node(n, scope, depth + 1) for entry in entries for n in entry]
+                return _joined(f"map_of({', '.join(p.source for p in parts)})", parts, total=False)
+            case tree.Field(operand, name, test):
+                part = self.node(operand, scope, depth + 1)
+                if test:
+                    return _joined(f"({self.constant(name)} in {part.source})", [part])
+                return _joined(f"value_of({part.source}, {self.constant(name)})", [part], total=False)
+            case tree.Comprehension():
+                return self._comprehension(node, scope, depth)
             case _:
                 raise TranslationError(f"unknown node {type(node).__name__}")
 
@@ -156,8 +179,10 @@ class _Writer:
     # calls
 
     def _call(self, node: tree.Call, scope: _Locals, depth: int) -> _Code:
-        if node.function == "matches" and isinstance(node.arguments[1], tree.Constant):
+        if node.function.startswith("matches") and isinstance(node.arguments[1], tree.Constant):
             return self._matches(node.arguments[0], node.arguments[1].value, scope, depth)
+        if node.function == "string_contains_word" and node.arguments[0] == _QUERY_TEXT:
+            return self._contains_word(node.arguments[1], scope, depth)
         function = FUNCTIONS.get(node.function)
         if function is None:
             raise TranslationError(f"unknown function {node.function!r}")
@@ -175,10 +200,19 @@ class _Writer:
             found_in = self.constant(Pattern(str(pattern)).found_in)
         except PatternError as error:
             raise TranslationError(f"invalid regular expression: {error}") from None
-        if text == tree.Variable("query.text"):
+        if text == _QUERY_TEXT:
             return _Code(f"{found_in}(f.query_text_utf8)", cost=REGEX)
         part = self.node(text, scope, depth + 1)
         return _joined(f"{found_in}({part.source}.encode())", [part], cost=REGEX)
+
+    def _contains_word(self, word: tree.Node, scope: _Locals, depth: int) -> _Code:
+        """The query in lower case is shared by all conditions."""
+        if isinstance(word, tree.Constant) and isinstance(word.value, str):
+            part = _Code(self.constant(word.value.lower()))
+        else:
+            part = self.node(word, scope, depth + 1)
+            part = _joined(f"{part.source}.lower()", [part])
+        return _joined(f"contains_lower_word(f.query_text_lower, {part.source})", [part], cost=SCAN)
 
     # logic
 
@@ -192,6 +226,30 @@ class _Writer:
         else:
             sources.extend(o.source for o in failing)
         return _joined("(" + f" {operator} ".join(sources) + ")", operands)
+
+    def _comprehension(self, node: tree.Comprehension, scope: _Locals, depth: int) -> _Code:
+        source, predicate = node.range, node.predicate
+        logic = {"all": "and", "exists": "or"}.get(node.macro)
+        if logic and predicate and isinstance(source, tree.ListLiteral) and 0 < len(source.elements) <= UNROLL_AT_MOST:
+            elements = [self.node(e, scope, depth + 1) for e in source.elements]
+            if all(e.total for e in elements):
+                inner = [self.node(predicate, {**scope, node.variable: e}, depth + 1) for e in elements]
+                return self._logic(logic, inner)
+        name = f"v{depth}"
+        inside = {**scope, node.variable: _Code(name)}
+        over = self.node(source, scope, depth + 1)
+        test = self.node(predicate, inside, depth + 1) if predicate else _Code("True")
+        loop = f"for {name} in {over.source}"
+        if logic:
+            if not test.total:
+                call = f"{node.macro}_of({over.source}, lambda {name}: {test.source})"
+            else:
+                call = f"{'all' if logic == 'and' else 'any'}({test.source} {loop})"
+            return _joined(call, [over, test], cost=SCAN)
+        if node.macro == "exists_one":
+            return _joined(f"(sum(1 {loop} if {test.source}) == 1)", [over, test], cost=SCAN)
+        result = self.node(node.result, inside, depth + 1) if node.result else _Code(name)
+        return _joined(f"[{result.source} {loop} if {test.source}]", [over, test, result], cost=SCAN)
 
 
 def _joined(source: str, parts: Iterable[_Code], *, total: bool = True, cost: int = CHEAP) -> _Code:

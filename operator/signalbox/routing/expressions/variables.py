@@ -11,7 +11,7 @@ Kind = Literal["bool", "int", "double", "string"]
 
 
 class Attribute(msgspec.Struct, frozen=True):
-    """One variable: ``group.name``. An ``optional`` one reads as ``default`` when absent; ``has()`` tells them apart."""
+    """One variable: ``group.name``. An ``optional`` one reads as ``default`` when absent; ``has()`` tells."""
 
     name: str
     kind: Kind
