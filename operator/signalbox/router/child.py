@@ -122,7 +122,8 @@ class Child:
         self._link.send(Drain(timeout=timeout))
 
     def kill(self) -> None:
-        """End the process at once."""
+        """End the process at once; from here on it counts as serving nothing."""
+        self.generation = 0
         if self._process.returncode is None:
             self._process.kill()
 
