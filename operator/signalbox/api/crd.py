@@ -54,7 +54,7 @@ def structural(model: type[ApiModel]) -> Json:
     schema = _flat(source, source.get("$defs", {}))
     for name, description in STANDARD.items():
         schema["properties"][name] = {"type": "string", "description": description}
-    schema["properties"]["metadata"] = {"type": "object"}
+    schema["properties"]["metadata"] = {"type": "object", "properties": {"name": {"type": "string"}}}
     schema["required"] = ["metadata", "spec"]
     return schema
 
