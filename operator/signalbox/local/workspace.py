@@ -14,11 +14,6 @@ from signalbox.plan.compile import Plan, PlannedRouter, plan
 from signalbox.plan.observed import Observed
 from signalbox.plan.problems import Problem
 
-_OBJECT_NEEDED = {"SecretNotFound", "SecretKeyNotFound", "ConfigMapNotFound", "ConfigMapKeyNotFound"}
-_SERVICE_NEEDED = {"ServiceNotFound", "PortNotFound", "NoReadyEndpoint"}
-ELSEWHERE = frozenset({*_OBJECT_NEEDED, *_SERVICE_NEEDED, "NoResolvedTarget"})
-"""Reasons that say what the directory lacks, though a cluster may have it."""
-
 
 @dataclass(frozen=True, slots=True)
 class Workspace:
@@ -71,10 +66,10 @@ def _local(problem: Problem) -> Problem:
         return msgspec.structs.replace(
             problem,
             message=problem.message.replace("does not exist", "has no endpoints here: there is no cluster to ask"),
-            fix=f"give them by --endpoint {problem.name}=HOST:PORT, or as Service and EndpointSlice YAML",
+            fix=f"signalbox up --endpoint {problem.name}=HOST:PORT, or Service and EndpointSlice YAML in the directory",
         )
     if problem.reason == "NoReadyEndpoint":
-        return msgspec.structs.replace(problem, fix=f"give one by --endpoint {problem.name}=HOST:PORT")
+        return msgspec.structs.replace(problem, fix=f"signalbox up --endpoint {problem.name}=HOST:PORT")
     if problem.reason in {"SecretNotFound", "SecretKeyNotFound"}:
         hint = "in a Secret in the directory, or by the variable SIGNALBOX_SECRET_<NAME>_<KEY>"
         return msgspec.structs.replace(problem, fix=f"{problem.fix} ({hint})")
