@@ -1,0 +1,255 @@
+"""``signalbox demo``: three simulated engines, one policy, the real router, real traffic, a live picture."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import aiohttp
+import click
+import uvloop
+from rich.console import Console
+from rich.live import Live
+
+from signalbox.cli import demo_view, examples
+from signalbox.cli.sim import address
+from signalbox.sim import faults
+from signalbox.sim.client import drive
+from signalbox.sim.faults import Faults
+from signalbox.sim.profile import Profile
+from signalbox.sim.server import SimulatedEngine
+from signalbox.sim.traffic import Board, Outcome
+
+MODEL = "auto"
+TICK = 0.5
+START_SECONDS = 20.0
+STOP_SECONDS = 15.0
+BLIND_SECONDS = 8.0
+ENGINES = {
+    "fast": Profile(model="small-1b", batch=48, decode_rate=160, prefill_rate=30_000, output_tokens=40),
+    "balanced": Profile(
+        model="medium-8b", batch=32, decode_rate=90, prefill_rate=15_000, output_tokens=50, context_window=16_384
+    ),
+    "strong": Profile(
+        model="large-70b", batch=16, decode_rate=45, prefill_rate=6_000, output_tokens=50, context_window=32_768
+    ),
+}
+
+
+@click.command()
+@click.option(
+    "--listen", metavar="HOST:PORT", help="Where the router listens. Default: 127.0.0.1:8080, or a free port."
+)
+@click.option(
+    "--duration", type=click.FloatRange(min=1), help="Seconds of traffic. Default: until Ctrl-C in a terminal, else 8."
+)
+@click.option("--rate", default=20.0, show_default=True, type=click.FloatRange(min=0.1, max=500), help="Requests/s.")
+@click.option(
+    "--fault",
+    metavar="ENGINE=FAULT",
+    help="Half way (or after 8 s), break an engine: balanced=draining, fast=dead, strong=status=500.",
+)
+def demo(listen: str | None, duration: float | None, rate: float, fault: str | None) -> None:
+    """See Signalbox route: engines, policy, router, clients and a picture, in seconds.
+
+    The engines are simulated, everything else is real: the policy is read from manifests/examples/demo, `signalbox up`
+    serves it, and requests go over HTTP. Without a terminal it runs for a few seconds, prints a summary and exits 0,
+    or 1 when a request failed.
+    """
+    console = Console(width=None if sys.stdout.isatty() else 110)
+    plan = _parse_fault(fault)
+    if duration is None and not console.is_terminal:
+        duration = BLIND_SECONDS
+    try:
+        good = uvloop.run(_run(console, address(listen) if listen else None, duration, rate, plan))
+    except KeyboardInterrupt:
+        good = True
+    sys.exit(0 if good else 1)
+
+
+def _parse_fault(text: str | None) -> tuple[str, Faults] | None:
+    if text is None:
+        return None
+    name, _, wanted = text.partition("=")
+    if name not in ENGINES:
+        raise click.BadParameter(f"{name!r} is no engine: take one of {', '.join(ENGINES)}", param_hint="--fault")
+    try:
+        return name, faults.parse(wanted)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--fault") from None
+
+
+async def _run(
+    console: Console,
+    listen: tuple[str, int] | None,
+    duration: float | None,
+    rate: float,
+    plan: tuple[str, Faults] | None,
+) -> bool:
+    """The whole demo; True when no request failed."""
+    directory = examples.find("demo")
+    engines = {name: SimulatedEngine(name, profile) for name, profile in ENGINES.items()}
+    board = Board(tuple(engines))
+    host, port = listen or ("127.0.0.1", _free_port(8080))
+    async with contextlib.AsyncExitStack() as stack:
+        for engine in engines.values():
+            await engine.start()
+            stack.push_async_callback(engine.stop)
+        url = await stack.enter_async_context(_router(directory, host, port, engines))
+        console.print(f"Three simulated engines, one policy ({directory}), one router on {url}")
+        stopping = asyncio.Event()
+        asyncio.get_running_loop().add_signal_handler(signal.SIGINT, stopping.set)
+        traffic = asyncio.create_task(drive(url, MODEL, rate, duration, lambda outcome: _note(board, outcome)))
+        if plan is not None:
+            stack.push_async_callback(_cancel, asyncio.create_task(_break(engines, plan, duration, console)))
+        show = _watch if console.is_terminal else _print
+        await show(console, board, engines, traffic, stopping, demo_view.hints(url, directory, MODEL))
+        await _cancel(traffic)
+    console.print(demo_view.lanes(board, {}), demo_view.routes(board), demo_view.totals(board), sep="\n")
+    console.print(_next_steps(directory), highlight=False)
+    return board.failed == 0 and board.answered > 0 and (board.cut == 0 or plan is not None)
+
+
+def _note(board: Board, outcome: Outcome | None) -> None:
+    if outcome is None:
+        board.sent += 1
+    else:
+        board.add(outcome)
+
+
+async def _watch(
+    console: Console,
+    board: Board,
+    engines: dict[str, SimulatedEngine],
+    traffic: "asyncio.Task[None]",
+    stopping: asyncio.Event,
+    try_next: str,
+) -> None:
+    """Keep the picture fresh until the traffic ends or the user has seen enough."""
+    stop = asyncio.create_task(stopping.wait())
+    with Live(console=console, auto_refresh=False, transient=True) as live:
+        while not stopping.is_set() and not traffic.done():
+            in_flight = {name: engine.core.in_flight for name, engine in engines.items()}
+            live.update(demo_view.picture(board, in_flight, "signalbox demo", try_next), refresh=True)
+            await asyncio.wait({traffic, stop}, timeout=TICK, return_when=asyncio.FIRST_COMPLETED)
+            board.tick()
+    stop.cancel()
+
+
+async def _print(
+    console: Console,
+    board: Board,
+    engines: dict[str, SimulatedEngine],
+    traffic: "asyncio.Task[None]",
+    stopping: asyncio.Event,
+    try_next: str,
+) -> None:
+    """A line every two seconds, for logs."""
+    begun = time.monotonic()
+    stop = asyncio.create_task(stopping.wait())
+    console.print(f"While it runs:\n{try_next}", highlight=False, soft_wrap=True)
+    while not stopping.is_set() and not traffic.done():
+        await asyncio.wait({traffic, stop}, timeout=2.0, return_when=asyncio.FIRST_COMPLETED)
+        for _ in range(4):
+            board.tick()
+        by_target = ", ".join(f"{name} {lane.answers}" for name, lane in board.lanes.items())
+        console.print(
+            f"{time.monotonic() - begun:4.0f} s  {board.sent} sent, {board.answered} answered ({by_target}), "
+            f"{board.failed} failed",
+            highlight=False,
+        )
+    stop.cancel()
+
+
+async def _break(
+    engines: dict[str, SimulatedEngine], plan: tuple[str, Faults], duration: float | None, console: Console
+) -> None:
+    name, wanted = plan
+    await asyncio.sleep((duration or 2 * BLIND_SECONDS) / 2)
+    console.print(f"Now {name} breaks: {faults.encode(wanted).decode()}", highlight=False)
+    await engines[name].apply(wanted)
+
+
+async def _cancel(task: "asyncio.Task[None]") -> None:
+    """End a task, and let an error of its own surface."""
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+
+
+@contextlib.asynccontextmanager
+async def _router(directory: Path, host: str, port: int, engines: dict[str, SimulatedEngine]) -> AsyncIterator[str]:
+    """``signalbox up`` as a process of its own, as a user would start it; yields its URL once it is ready."""
+    admin = f"127.0.0.1:{_free_port(9090, avoid=port)}"
+    bound = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    command = [sys.executable, "-c", "from signalbox.cli.main import main; main()", "up", "-f", str(directory)]
+    command += ["--listen", bound, "--admin", admin]
+    for name, engine in engines.items():
+        command += ["--endpoint", f"{name}={engine.address}"]
+    with tempfile.TemporaryFile() as log:
+        process = await asyncio.create_subprocess_exec(
+            *command, stdout=log, stderr=log, stdin=asyncio.subprocess.DEVNULL, start_new_session=True
+        )
+        try:
+            if not await _ready(f"http://{admin}/readyz", process):
+                log.seek(0)
+                words = log.read().decode(errors="replace").strip()[-2000:]
+                raise click.ClickException(f"the router did not start:\n{words or '(it said nothing)'}")
+            yield f"http://{bound}"
+        finally:
+            await _end(process)
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    """Let the router drain; it leaves nothing behind."""
+    if process.returncode is None:
+        process.terminate()
+    try:
+        await asyncio.wait_for(process.wait(), STOP_SECONDS)
+    except TimeoutError:
+        os.killpg(process.pid, signal.SIGKILL)
+        await process.wait()
+
+
+async def _ready(url: str, process: asyncio.subprocess.Process) -> bool:
+    """Wait for the router; False when it ends or takes too long."""
+    deadline = time.monotonic() + START_SECONDS
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=1)) as session:
+        while process.returncode is None and time.monotonic() < deadline:
+            with contextlib.suppress(aiohttp.ClientError, TimeoutError):
+                async with session.get(url) as response:
+                    if response.status == 200:
+                        return True
+            await asyncio.sleep(0.05)
+    return False
+
+
+def _free_port(wish: int, avoid: int = 0) -> int:
+    """``wish`` if nobody has it, else any free port."""
+    for port in (wish, 0, 0):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            found: int = probe.getsockname()[1]
+            if found != avoid:
+                return found
+    raise click.ClickException("no free port on 127.0.0.1")
+
+
+def _next_steps(directory: Path) -> str:
+    return (
+        "\nNext:\n"
+        f"  signalbox check -f {directory}                  read the policy as the router does\n"
+        "  signalbox demo --fault balanced=status=500      break an engine half way: nobody notices\n"
+        "  signalbox up -f DIR                             your own policies, with your own engines\n"
+        "  signalbox sim --help                            simulated engines on their own"
+    )

@@ -1,0 +1,82 @@
+"""The picture of the demo: lanes, latencies, and what to try next."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from rich import box
+from rich.console import Group
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from signalbox.sim.traffic import Board, quantile, sparkline
+
+
+def lanes(board: Board, in_flight: Mapping[str, int], bars: int = 24) -> Table:
+    """One row a target."""
+    table = Table(box=box.SIMPLE_HEAD, expand=True)
+    table.add_column("target", style="bold")
+    for title in ("answers", "share", "in flight", "first token p50", "p50", "p99"):
+        table.add_column(title, justify="right")
+    table.add_column("answers a tick", style="green", no_wrap=True)
+    for name, lane in board.lanes.items():
+        table.add_row(
+            name,
+            str(lane.answers),
+            f"{100 * lane.answers / (board.answered or 1):.0f} %",
+            str(in_flight.get(name, 0)),
+            _time(quantile(lane.first_token, 0.5)),
+            _time(quantile(lane.seconds, 0.5)),
+            _time(quantile(lane.seconds, 0.99)),
+            sparkline(lane.history, bars),
+        )
+    return table
+
+
+def routes(board: Board) -> Text:
+    """Which routes were taken."""
+    text = Text("routes   ", style="bold")
+    for name, count in board.routes.most_common():
+        text.append(f"{name} ", style="cyan").append(f"{count}   ", style="default not bold")
+    return text
+
+
+def totals(board: Board) -> Text:
+    """How the requests ended."""
+    open_now = board.sent - board.answered - board.failed - board.cut
+    text = Text(f"requests {board.sent} sent, {board.answered} answered, {open_now} in flight, ")
+    text.append(f"{board.failed} failed", style="bold red" if board.failed else "green")
+    if board.cut:
+        text.append(f", {board.cut} streams cut", style="yellow")
+    for problem, count in board.problems.most_common(4):
+        text.append(f"\n         {count} × {problem}", style="red")
+    return text
+
+
+def hints(url: str, directory: Path, model: str) -> str:
+    """Commands that work right now."""
+    return (
+        f"curl -i {url}/v1/chat/completions -H 'Content-Type: application/json' \\\n"
+        f'  -d \'{{"model": "{model}", "messages": [{{"role": "user", "content": "Hello there!"}}]}}\'\n'
+        f"edit {directory}/policy.yaml          an edit is live within a second\n"
+        f"signalbox check -f {directory}        what is wrong with it"
+    )
+
+
+def picture(board: Board, in_flight: Mapping[str, int], title: str, try_next: str) -> Group:
+    """The whole screen."""
+    head = Text(title, style="bold")
+    return Group(
+        head,
+        lanes(board, in_flight),
+        routes(board),
+        totals(board),
+        Panel(Text(try_next), title="try it now, in another terminal", title_align="left", border_style="dim"),
+        Text("Ctrl-C ends the demo", style="dim"),
+    )
+
+
+def _time(seconds: float | None) -> str:
+    if seconds is None:
+        return "–"
+    return f"{seconds * 1000:.0f} ms" if seconds < 1 else f"{seconds:.2f} s"
