@@ -122,64 +122,6 @@ Node: TypeAlias = (
 )
 
 
-class Conditional(TreeStruct, frozen=True, tag="conditional"):
-    """``test ? then : otherwise``; only the branch taken is evaluated."""
-
-    test: "Node"
-    then: "Node"
-    otherwise: "Node"
-
-
-class ListLiteral(TreeStruct, frozen=True, tag="list"):
-    """``[a, b]``."""
-
-    elements: tuple["Node", ...]
-
-
-class MapLiteral(TreeStruct, frozen=True, tag="map"):
-    """``{key: value}``."""
-
-    entries: tuple[tuple["Node", "Node"], ...]
-
-
-class Field(TreeStruct, frozen=True, tag="field"):
-    """``MAP.name``; ``test`` makes it ``has(MAP.name)``."""
-
-    operand: "Node"
-    name: str
-    test: bool = False
-
-
-class Comprehension(TreeStruct, frozen=True, tag="comprehension"):
-    """A macro over a list, or over the keys of a map: ``range.all(variable, predicate)`` and its kin.
-
-    ``result`` is what ``map`` makes of an element; its ``predicate`` is absent in the form without a filter.
-    """
-
-    macro: Literal["all", "exists", "exists_one", "filter", "map"]
-    variable: str
-    range: "Node"
-    predicate: "Node | None" = None
-    result: "Node | None" = None
-
-
-Node: TypeAlias = (
-    Constant
-    | BytesConstant
-    | Variable
-    | Present
-    | Header
-    | Local
-    | Call
-    | Logic
-    | Conditional
-    | ListLiteral
-    | MapLiteral
-    | Field
-    | Comprehension
-)
-
-
 class Condition(TreeStruct, frozen=True):
     """An expression of type bool: its source, for people, and its checked tree, for the router."""
 
