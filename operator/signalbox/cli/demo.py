@@ -32,12 +32,18 @@ START_SECONDS = 20.0
 STOP_SECONDS = 15.0
 BLIND_SECONDS = 8.0
 ENGINES = {
-    "fast": Profile(model="small-1b", batch=48, decode_rate=160, prefill_rate=30_000, output_tokens=40),
+    "fast": Profile(model="sim-1b", batch=48, decode_rate=160, prefill_rate=30_000, output_tokens=40),
     "balanced": Profile(
-        model="medium-8b", batch=32, decode_rate=90, prefill_rate=15_000, output_tokens=50, context_window=16_384
+        model="sim-8b", batch=32, decode_rate=90, prefill_rate=15_000, output_tokens=50, context_window=32_768
     ),
     "strong": Profile(
-        model="large-70b", batch=16, decode_rate=45, prefill_rate=6_000, output_tokens=50, context_window=32_768
+        model="sim-70b",
+        batch=16,
+        decode_rate=45,
+        prefill_rate=6_000,
+        output_tokens=50,
+        context_window=131_072,
+        kv_tokens=262_144,
     ),
 }
 
