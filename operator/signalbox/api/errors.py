@@ -74,7 +74,7 @@ def _missing(model: type[ApiModel], location: Location) -> str:
 def _unknown(model: type[ApiModel], location: Location) -> str:
     name, known = str(location[-1]), list(_schema_at(model, location[:-1]).get("properties", {}))
     lower = {field.lower(): field for field in known}
-    near = difflib.get_close_matches(name.lower(), lower, n=1, cutoff=0.6)
+    near = difflib.get_close_matches(name.lower(), lower, n=1, cutoff=0.65)
     if near:
         return f"unknown field: did you mean {lower[near[0]]}?"
     return (

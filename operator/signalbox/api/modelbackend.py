@@ -46,7 +46,7 @@ Url = Annotated[
         Rule(
             "!self.matches('^https?://[^/?#@]*([/?#]|$)') || "
             "self.matches('^https?://([A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|\\\\[[0-9A-Fa-f:.]+\\\\])"
-            "(:[1-9][0-9]{0,4})?([/?#]|$)')",
+            "(:([1-9][0-9]{0,3}|[1-5][0-9]{4}|6([0-4][0-9]{3}|5([0-4][0-9]{2}|5([0-2][0-9]|3[0-5])))))?([/?#]|$)')",
             "must name a host, and a port if any, such as https://api.example.com/v1 or http://127.0.0.1:8000/v1",
         ),
         Rule(
