@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
+from google.protobuf.message import DecodeError
+
 from signalbox.plan import checked, declarations
 from signalbox.plan.convert import Converter, Refusal
 from signalbox.plan.expression_messages import explain, missing_name
@@ -49,7 +51,11 @@ class Checker:
             compiled = self.environment.compile(source)
         except RuntimeError as error:
             raise ExpressionError(*explain(str(error), source, self._targets)) from None
-        return self._convert(source, checked.parse(compiled.serialize()))
+        try:
+            expression = checked.parse(compiled.serialize())
+        except DecodeError:
+            raise ExpressionError("the expression is nested too deeply", 1, 1, "make it simpler") from None
+        return self._convert(source, expression)
 
     def _convert(self, source: str, expression: Any) -> tree.Condition:
         kind = expression.type_map[expression.expr.id]

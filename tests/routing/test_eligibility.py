@@ -1,0 +1,56 @@
+"""Which backends can serve a request at all."""
+
+from typing import Any
+
+import pytest
+
+from signalbox.routing.config import Backend, Feature
+from signalbox.routing.eligibility import requirements, shortfall
+
+
+def backend(window: int | None = None, features: tuple[Feature, ...] | None = None) -> Backend:
+    return Backend(name="b", model="m", authority="b", context_window=window, features=features)
+
+
+IMAGE = [{"role": "user", "content": [{"type": "image_url", "image_url": {}}]}]
+
+
+@pytest.mark.parametrize(
+    ("operation", "body", "missing"),
+    [
+        ("chat", {"messages": []}, None),
+        ("chat", {"tools": [{}]}, "no Tools"),
+        ("chat", {"tools": []}, None),
+        ("chat", {"functions": [{}]}, "no Tools"),
+        ("chat", {"logprobs": True}, "no LogProbs"),
+        ("chat", {"logprobs": False}, None),
+        ("completions", {"logprobs": 1}, "no LogProbs"),
+        ("chat", {"messages": IMAGE}, "no Vision"),
+        ("responses", {"input": [{"role": "user", "content": [{"type": "input_image"}]}]}, "no Vision"),
+        ("chat", {"response_format": {"type": "json_schema"}}, "no JSONSchema"),
+        ("chat", {"response_format": {"type": "json_object"}}, None),
+        ("responses", {"text": {"format": {"type": "json_schema"}}}, "no JSONSchema"),
+        ("embeddings", {"input": "a"}, "no Embeddings"),
+        ("chat", {"tools": [{}], "messages": IMAGE}, "no Tools, Vision"),
+    ],
+)
+def test_features(operation: str, body: dict[str, Any], missing: str | None) -> None:
+    needs = requirements(operation, body)
+    assert shortfall(backend(features=()), needs) == missing
+    assert shortfall(backend(features=("Tools", "LogProbs", "Vision", "JSONSchema", "Embeddings")), needs) is None
+    assert shortfall(backend(features=None), needs) is None
+
+
+def test_the_context_window_holds_prompt_and_answer() -> None:
+    needs = requirements("chat", {"messages": [{"role": "user", "content": "é" * 200}], "max_tokens": 50})
+    assert (needs.prompt_tokens, needs.output_tokens) == (100, 50)
+    assert shortfall(backend(150), needs) is None
+    assert shortfall(backend(149), needs) == "context window 149 < 150 tokens"
+    assert shortfall(backend(150), needs, correction=1.1) == "context window 150 < 160 tokens"
+    assert shortfall(backend(149), needs, correction=0.9) is None
+
+
+def test_tokens_are_counted_only_for_a_bound() -> None:
+    needs = requirements("chat", {"messages": [{"role": "user", "content": "a"}]})
+    assert shortfall(backend(), needs) is None
+    assert "prompt_tokens" not in vars(needs)
