@@ -72,7 +72,7 @@ def run(settings: Settings) -> Report:
         "faults",
         f"Two simulated engines with half of the traffic each, one of them at fault from {HEALTHY_SECONDS:.0f} s on; "
         f"open loop for {seconds:.0f} s, unary {UNARY_RATE:.0f}/s and streams {STREAM_RATE:.0f}/s; timeouts "
-        f"firstToken {FIRST_TOKEN:.0f} s, request {REQUEST:.0f} s. Router on core {min(settings.cores.proxy)}, all else elsewhere.",
+        f"firstToken {FIRST_TOKEN:.0f} s, request {REQUEST:.0f} s. The router has a core of its own.",
     )
     rows: list[tuple[Cell, ...]] = []
     for fault in FAULTS:

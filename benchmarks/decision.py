@@ -1,0 +1,160 @@
+"""The time of one routing decision, in-process: what the router does between a parsed body and a chosen target."""
+
+import gc
+import os
+import random
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from benchmarks.harness import chat
+from benchmarks.harness.bench import Settings
+from benchmarks.harness.errors import BenchError
+from benchmarks.harness.report import Cell, Report, Spread, Table
+from benchmarks.harness.router import write_resources
+from signalbox.local.resources import Options
+from signalbox.local.workspace import read
+from signalbox.routing.config import Policy, RouterConfig
+from signalbox.routing.decision import CompiledPolicy
+from signalbox.routing.eligibility import requirements, shortfall
+from signalbox.routing.expressions.values import EvaluationError
+from signalbox.routing.features import Facts
+
+PROMISED_US = 30.0
+VARIANTS = 64
+HEADERS = {name.lower().encode(): value.encode() for name, _, value in (line.partition(": ") for line in chat.HEADERS)}
+
+
+class TargetState(msgspec.Struct):
+    """What conditions may ask of a target."""
+
+    in_flight: int = 3
+    ttft_ms: int | None = 120
+    error_rate: float = 0.0
+    healthy: bool = True
+
+
+class Decider:
+    """One policy, ready to decide, as a worker holds it."""
+
+    def __init__(self, config: RouterConfig, policy: Policy) -> None:
+        self.compiled = CompiledPolicy(policy, random.Random(1))
+        by_name = {backend.name: backend for backend in config.backends}
+        self.backends = [by_name[target.backend] for target in policy.targets]
+        self.targets = {target.name: TargetState() for target in policy.targets}
+
+    def decide(self, body: dict[str, Any]) -> int:
+        """Facts, conditions in order, eligibility of the targets, the draw: gives the position of the target."""
+        facts = Facts("chat", body, HEADERS, "support", "gold", self.targets)
+        route = self.compiled.match(facts, _refuse)
+        assert route is not None
+        needs = requirements("chat", body)
+        usable = 0
+        for position, backend in enumerate(self.backends):
+            if route.choice.mask >> position & 1 and shortfall(backend, needs) is None:
+                usable |= 1 << position
+        return route.choice.first(usable)
+
+
+def run(settings: Settings) -> Report:
+    """Bodies that differ, so that nothing is remembered from one to the next."""
+    decider = _decider(settings.directory)
+    bodies = [chat.body(user=f"user-{i}", max_tokens=200 + i) for i in range(VARIANTS)]
+    decode, encode = msgspec.json.Decoder().decode, msgspec.json.Encoder().encode
+    parsed = [decode(body) for body in bodies]
+    conditions = [route.condition for route in decider.compiled.routes if route.condition is not None]
+
+    def all_conditions(body: dict[str, Any]) -> None:
+        facts = Facts("chat", body, HEADERS, "support", "gold", decider.targets)
+        for condition in conditions:
+            condition(facts)
+
+    def whole(body: bytes) -> None:
+        request = decode(body)
+        decider.decide(request)
+        encode({**request, "model": "bench-small"})
+
+    steps: list[tuple[str, Callable[[Any], Any], Sequence[Any]]] = [
+        ("parse the body (msgspec)", decode, bodies),
+        ("facts and 8 conditions", all_conditions, parsed),
+        ("decision: facts, 8 conditions, eligibility, draw", decider.decide, parsed),
+        ("parse, decide, write the model and encode", whole, bodies),
+    ]
+    count = round(settings.choose(20_000, 3_000))
+    rounds = settings.rounds
+    found: dict[str, list[tuple[float, float]]] = {name: [] for name, _, _ in steps}
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, settings.cores.proxy)
+    try:
+        for number in range(rounds):
+            settings.tell(f"round {number + 1} of {rounds}")
+            for name, step, inputs in steps:
+                found[name].append(_time(step, inputs, count))
+    finally:
+        os.sched_setaffinity(0, before)
+    report = Report(
+        "decision",
+        f"In-process, {count:,} calls each in {rounds} rounds, {VARIANTS} bodies of {len(bodies[0])} bytes in turn; "
+        "8 conditions of which 2 are regular expressions, none of them holds. The clock's own cost is taken off, garbage collection waits. "
+        "Microseconds, median (smallest–largest) over the rounds.",
+    )
+    rows: list[tuple[Cell, ...]] = [
+        (name, Spread.of(p50 for p50, _ in times), Spread.of(p99 for _, p99 in times)) for name, times in found.items()
+    ]
+    report.tables.append(Table("Time of a request's decision", ("step", "p50 µs", "p99 µs"), rows))
+    decision = Spread.of(p50 for p50, _ in found[steps[2][0]])
+    report.expect(f"decision p50 at most {PROMISED_US:.0f} µs", f"{decision} µs", decision.median <= PROMISED_US)
+    rows = [_condition_row(decider, position, parsed, count) for position in range(len(conditions))]
+    report.tables.append(Table("Each condition alone, on fresh facts", ("route", "p50 µs", "p99 µs"), rows))
+    return report
+
+
+def _condition_row(decider: Decider, position: int, parsed: Sequence[Any], count: int) -> tuple[Cell, ...]:
+    route = [route for route in decider.compiled.routes if route.condition is not None][position]
+    condition = route.condition
+    assert condition is not None
+
+    def alone(body: dict[str, Any]) -> None:
+        condition(Facts("chat", body, HEADERS, "support", "gold", decider.targets))
+
+    return (route.name, *_time(alone, parsed, count // 4))
+
+
+def _time(step: Callable[[Any], Any], inputs: Sequence[Any], count: int) -> tuple[float, float]:
+    """p50 and p99 of a call in microseconds. The collector runs between rounds, not in them."""
+    clock = time.perf_counter_ns
+    times = []
+    gc.collect()
+    gc.disable()
+    try:
+        for i in range(count):
+            value = inputs[i % len(inputs)]
+            start = clock()
+            step(value)
+            times.append(clock() - start)
+        empty = []
+        for _ in range(1000):
+            start = clock()
+            empty.append(clock() - start)
+    finally:
+        gc.enable()
+    times.sort()
+    empty.sort()
+    own = empty[len(empty) // 2]
+    return (times[count // 2] - own) / 1000, (times[count * 99 // 100] - own) / 1000
+
+
+def _decider(directory: Path) -> Decider:
+    resources = write_resources(directory / "resources", "rules.yaml", small=9001, strong=9002).parent
+    workspace = read(Options(path=resources))
+    if workspace.errors:
+        raise BenchError("\n".join(f"{one.location}: {one.problem.message}" for one in workspace.errors))
+    config = workspace.plan.routers[0].config
+    return Decider(config, config.policies[0])
+
+
+def _refuse(route: str, error: EvaluationError) -> None:
+    raise BenchError(f"the condition of {route} cannot be evaluated: {error}")
