@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import yaml
 from pydantic import ValidationError
+
 from signalbox.api import ModelBackend, RoutingPolicy
 from signalbox.api.errors import field_errors
 

@@ -3,6 +3,7 @@
 import difflib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 from pydantic import ValidationError
@@ -103,6 +104,8 @@ def _was(value: Any) -> str:
             return f"is the number {value}"
         case str():
             return f"is the text {_short(value)}"
+        case date():
+            return f"is the date {value}"
         case list():
             return "is a list"
         case dict() | ApiModel():
@@ -135,7 +138,7 @@ MESSAGES: dict[str, Words] = {
     "literal_error": _choice,
     "string_type": lambda _, value: (
         f"{_was(value)}, but must be a text: put it in quotes"
-        if isinstance(value, bool | int | float)
+        if isinstance(value, bool | int | float | date)
         else f"{_was(value)}, but must be a text"
     ),
     "int_type": lambda _, value: (

@@ -122,7 +122,7 @@ ObjectName = Annotated[
     Rules(
         Rule(
             "self.matches('^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$')",
-            "must be the name of an object: lower-case letters, digits, - and .",
+            "must be the name of an object: lower-case letters, digits, dashes and dots",
         )
     ),
 ]
@@ -144,7 +144,7 @@ DataKey = Annotated[
     Rules(
         Rule(
             "self.matches('^[A-Za-z0-9._-]+$')",
-            "must be a key of a Secret or ConfigMap: letters, digits, ., _ and -",
+            "must be a key of a Secret or ConfigMap: letters, digits, dots, dashes and _",
         )
     ),
 ]
