@@ -30,7 +30,8 @@ class SimulatedEngine:
         self.faults = HEALTHY
         self.random = random.Random(seed)  # noqa: S311 (jitter and prose, not secrets)
         self._keys = keys
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: asyncio.Handle | None = None
+        self._timer_due = 0.0
         self._cure: asyncio.TimerHandle | None = None
         self._curing: asyncio.Task[None] | None = None
         self._runner: web.AppRunner | None = None
@@ -147,11 +148,12 @@ class SimulatedEngine:
         """One timer for the engine's next step, whatever the number of streams."""
         due = self.core.due
         if self._timer is not None:
-            if due is not None and self._timer.when() == due:
+            if self._timer_due == due:
                 return
             self._timer.cancel()
             self._timer = None
         if due is not None:
+            self._timer_due = due
             self._timer = asyncio.get_running_loop().call_at(due, self._pump)
 
     def _pump(self) -> None:
