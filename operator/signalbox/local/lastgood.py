@@ -42,9 +42,15 @@ class LastGood:
         return seen, served
 
     def _restore_broken(self, source: Source) -> None:
-        """A file that is no YAML at this moment still holds what it held."""
+        """A file that is no YAML at this moment still holds what it held. So does one that is empty: many programs
+        empty a file before they write it.
+        """
         there = {(o.kind, o.name) for o in source.objects}
-        source.objects += [o for o in self._objects if o.file in source.broken and (o.kind, o.name) not in there]
+        unsure = source.broken | source.empty
+        lost = [o for o in self._objects if o.file in unsure and (o.kind, o.name) not in there]
+        for file in sorted({o.file for o in lost} & source.empty):
+            source.notes.append(f"{file} is empty: what it held goes on serving; delete the file to end that")
+        source.objects += lost
 
     def _keep(self, served: Workspace) -> None:
         in_force = {p.name for router in served.plan.routers for p in router.config.policies}

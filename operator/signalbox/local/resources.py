@@ -15,7 +15,7 @@ class Options:
     """Which part of a directory to use, and what to know beside it.
 
     ``policies`` empty means all; ``endpoints`` stand in for Services, by name of the backend; ``environment`` may
-    hold Secrets; ``limit_shares`` is the number of workers.
+    hold Secrets.
     """
 
     path: Path
@@ -23,7 +23,6 @@ class Options:
     policies: Collection[str] = ()
     endpoints: Mapping[str, Service] = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=dict)
-    limit_shares: int = 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,11 +27,11 @@ def read_endpoints(texts: Iterable[str]) -> dict[str, Service]:
     return {name: _service(name, addresses) for name, addresses in found.items()}
 
 
-def read_address(text: str) -> Address:
+def read_address(text: str, least_port: int = 1) -> Address:
     """HOST:PORT, with [::1]:9101 for IPv6. Raises ``EndpointError``."""
     host, _, port = text.rpartition(":")
     host = "127.0.0.1" if host == "localhost" else host.removeprefix("[").removesuffix("]")
-    if not host or not port.isascii() or not port.isdigit() or not 0 < int(port) < 65536:
+    if not host or not port.isascii() or not port.isdigit() or not least_port <= int(port) <= 65535:
         raise EndpointError(f"{text!r} is not HOST:PORT, such as 127.0.0.1:9101")
     return Address(host=host, port=int(port))
 

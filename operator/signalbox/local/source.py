@@ -67,12 +67,13 @@ class Located:
 
 @dataclass(slots=True)
 class Source:
-    """What a directory holds. ``broken`` are files that could not be read: what they held is not known."""
+    """What a directory holds. ``broken`` are files that could not be read, ``empty`` those that hold nothing."""
 
     objects: list[Object] = field(default_factory=list)
     problems: list[Located] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     broken: set[str] = field(default_factory=set)
+    empty: set[str] = field(default_factory=set)
 
     def find(self, kind: str, name: str) -> Object | None:
         """The object of this kind and name."""
@@ -141,6 +142,8 @@ def _read(file: Path, source: Source) -> None:
         message = f"cannot be read: {reason}"
         source.add(Location(name, 1), Problem(kind="File", name=name, reason="Unreadable", message=message))
         return
+    if not parts:
+        source.empty.add(name)
     for part in parts:
         for data, root in _flatten(part.data):
             _object(data, root, part, name, source)

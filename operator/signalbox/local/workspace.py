@@ -50,7 +50,7 @@ def assemble(found: Resources, options: Options) -> Workspace:
         config_maps=vault.config_maps,
         invalid_backends=found.invalid_backends,
     )
-    planned = plan(found.policies.values(), found.backends.values(), observed, limit_shares=options.limit_shares)
+    planned = plan(found.policies.values(), found.backends.values(), observed)
     problems = [*source.problems, *locate(source, [_local(problem) for problem in planned.problems])]
     return Workspace(found, planned, vault, sorted(problems, key=_place))
 

@@ -1,0 +1,243 @@
+"""``signalbox up``: the router on this machine, from a directory of YAML."""
+
+import asyncio
+import ipaddress
+import logging
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+
+import click
+
+from signalbox.cli import render
+from signalbox.cli.screen import first_screen
+from signalbox.local.live import Change, Live, StartError
+from signalbox.local.resources import Options
+from signalbox.local.services import EndpointError, read_address, read_endpoints
+from signalbox.local.source import Located
+from signalbox.local.workspace import Workspace
+from signalbox.plan.observed import Service
+from signalbox.router.errors import ConfigRejectedError
+from signalbox.router.options import ProxyOptions, SupervisorOptions
+from signalbox.router.supervisor import Supervisor
+from signalbox.routing.config import Address
+
+LOOPBACK = ("127.0.0.0/8", "::1/128")
+
+EPILOG = """\b
+Examples:
+  signalbox up -f policies/
+  signalbox up -f policies/ --endpoint llama-8b=127.0.0.1:8000
+  signalbox up -f policies/ --endpoint a=10.0.0.1:8000 --endpoint a=10.0.0.2:8000 --allow-cidr 169.254.0.0/16
+  SIGNALBOX_SECRET_OPENAI_TOKEN=sk-... signalbox up -f policies/
+
+\b
+Where things come from:
+  endpoints  of a serviceRef: --endpoint, or Service and EndpointSlice YAML in the directory
+  secrets    Secret YAML in the directory; the variable SIGNALBOX_SECRET_<NAME>_<KEY> (upper case, other characters
+             as _) overrides it, or stands for it
+  workers    --workers, else the largest router.deployment.workers of the policies
+
+The access log goes to standard output, one JSON object a request; everything else to standard error. SIGTERM and
+Ctrl-C let the requests in flight finish; a second one ends them. Exit codes: 0 ended as asked, 1 could not serve,
+2 wrong usage.
+"""
+
+
+def _listen(_: click.Context, __: click.Parameter, value: str) -> Address:
+    try:
+        return read_address(value, least_port=0)
+    except EndpointError as error:
+        raise click.BadParameter(str(error)) from None
+
+
+def _endpoints(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> dict[str, Service]:
+    try:
+        return read_endpoints(values)
+    except EndpointError as error:
+        raise click.BadParameter(str(error)) from None
+
+
+def _cidrs(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
+    try:
+        return tuple(str(ipaddress.ip_network(value)) for value in values)
+    except ValueError as error:
+        raise click.BadParameter(f"{error}: write a network such as 10.0.0.0/8") from None
+
+
+@click.command(epilog=EPILOG)
+@click.option(
+    "-f", "--filename", "path", type=click.Path(path_type=Path), required=True, help="Directory of YAML, or one file."
+)
+@click.option(
+    "--listen", default="127.0.0.1:8080", show_default=True, metavar="HOST:PORT", callback=_listen, help="For clients."
+)
+@click.option(
+    "--admin",
+    default="127.0.0.1:9090",
+    show_default=True,
+    metavar="HOST:PORT",
+    callback=_listen,
+    help="For /metrics, /readyz and /healthz.",
+)
+@click.option("-n", "--namespace", help="Namespace to serve. Default: the only one in the files.")
+@click.option("--policy", "policies", multiple=True, metavar="NAME", help="Serve only this policy; repeatable.")
+@click.option("--workers", type=click.IntRange(1, 64), help="Processes that share the port.")
+@click.option(
+    "--endpoint",
+    "endpoints",
+    multiple=True,
+    metavar="NAME=HOST:PORT",
+    callback=_endpoints,
+    help="Where the ModelBackend NAME, which has a serviceRef, is found; repeatable, also for one NAME.",
+)
+@click.option(
+    "--allow-cidr",
+    "allow_cidrs",
+    multiple=True,
+    metavar="NETWORK",
+    callback=_cidrs,
+    help="Let backends be in a network that is closed otherwise, such as link-local; repeatable. Loopback is open.",
+)
+@click.option(
+    "--access-log", default="-", show_default=True, metavar="FILE", help='A file, "-" for standard output, or "none".'
+)
+def up(
+    path: Path,
+    listen: Address,
+    admin: Address,
+    namespace: str | None,
+    policies: tuple[str, ...],
+    workers: int | None,
+    endpoints: dict[str, Service],
+    allow_cidrs: tuple[str, ...],
+    access_log: str,
+) -> None:
+    """Route real requests by the policies of a directory, on this machine.
+
+    The same YAML as in a cluster. All policies of the namespace share one listener; the model of a request says which
+    policy serves it. The files are watched: an edit is live within a second; while one is wrong, the error is shown
+    with file, line and field, and what was valid last goes on serving.
+    """
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    options = Options(path, namespace, frozenset(policies), endpoints, dict(os.environ))
+    try:
+        code = asyncio.run(_serve(Live(options, workers), listen, admin, allow_cidrs, access_log))
+    except StartError as error:
+        for problem in error.problems:
+            click.echo(render.text(problem), err=True)
+        raise click.ClickException(str(error) or f"{render.count(error.problems)}: nothing is served") from None
+    sys.exit(code)
+
+
+async def _serve(live: Live, listen: Address, admin: Address, cidrs: tuple[str, ...], access_log: str) -> int:
+    """Serve until a signal comes; gives the exit code. Raises ``StartError``."""
+    workspace, config = live.load()
+    supervisor = Supervisor(
+        SupervisorOptions(
+            host=listen.host,
+            port=listen.port,
+            admin_host=admin.host,
+            admin_port=admin.port,
+            workers=live.workers,
+            proxy=ProxyOptions(allow_cidrs=(*LOOPBACK, *cidrs)),
+            access_log=_log_target(access_log),
+        )
+    )
+    signals = _Signals()
+    try:
+        await live.start(supervisor)
+    except (OSError, ConfigRejectedError) as error:
+        raise StartError(str(error.strerror if isinstance(error, OSError) and error.strerror else error)) from None
+    reporter = _Reporter(workspace)
+    reporter.begin()
+    urls = _url(listen.host, supervisor.port), _url(admin.host, supervisor.admin_port)
+    click.echo(first_screen(workspace, config, *urls, str(live.options.path)), err=True)
+    following = asyncio.create_task(live.follow(supervisor, reporter.changed))
+    stopping = asyncio.create_task(signals.asked.wait())
+    await asyncio.wait({following, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    if not stopping.done():
+        stopping.cancel()
+        await supervisor.stop()
+        following.result()
+    following.cancel()
+    return await _stop(supervisor, signals)
+
+
+async def _stop(supervisor: Supervisor, signals: "_Signals") -> int:
+    click.echo("Stopping: requests in flight may finish; once more ends them.", err=True)
+    drained = asyncio.create_task(supervisor.stop())
+    impatient = asyncio.create_task(signals.insisted.wait())
+    await asyncio.wait({drained, impatient}, return_when=asyncio.FIRST_COMPLETED)
+    if drained.done():
+        impatient.cancel()
+        drained.result()
+        return 0
+    drained.cancel()
+    await asyncio.wait({drained})
+    return 1
+
+
+class _Signals:
+    """SIGINT and SIGTERM: the first asks to stop, the second insists."""
+
+    def __init__(self) -> None:
+        self.asked = asyncio.Event()
+        self.insisted = asyncio.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, self._received)
+
+    def _received(self) -> None:
+        (self.insisted if self.asked.is_set() else self.asked).set()
+
+
+class _Reporter:
+    """Tells what an edit led to, and what is wrong with the files, each thing once."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self._notes = tuple(workspace.resources.source.notes)
+        self._problems = tuple(workspace.problems)
+        self._error = ""
+
+    def begin(self) -> None:
+        """Warnings and notes of the start."""
+        self._show(self._notes, self._problems)
+
+    def changed(self, change: Change) -> None:
+        """One edit."""
+        notes, problems = tuple(change.notes), tuple(change.problems)
+        news = (notes, problems) != (self._notes, self._problems) or change.error != self._error
+        self._notes, self._problems, self._error = notes, problems, change.error
+        if not (news or change.applied):
+            return
+        now = datetime.now().astimezone().strftime("%H:%M:%S")
+        if change.error:
+            click.echo(f"{now} not in force: {change.error}\n  the last good configuration goes on serving", err=True)
+            return
+        if news:
+            self._show(notes, problems)
+        state = f"configuration {change.config_hash} is in force" if change.applied else "nothing changes for requests"
+        kept = f"; in their last good form: {', '.join(change.kept)}" if change.kept else ""
+        click.echo(f"{now} {state}{kept}", err=True)
+
+    @staticmethod
+    def _show(notes: Sequence[str], problems: Sequence[Located]) -> None:
+        for note in notes:
+            click.echo(f"note: {note}", err=True)
+        for problem in problems:
+            click.echo(render.text(problem), err=True)
+
+
+def _log_target(text: str) -> int | str | None:
+    if text == "-":
+        return sys.stdout.fileno()
+    return None if text == "none" else text
+
+
+def _url(host: str, port: int) -> str:
+    """How a client on this machine reaches it."""
+    shown = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)  # noqa: S104
+    return f"http://{shown}:{port}"

@@ -1,0 +1,101 @@
+"""A directory that serves: workers started from it, and every edit put in force."""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from signalbox.local.lastgood import LastGood
+from signalbox.local.merge import ModelConflictError, merge
+from signalbox.local.resources import Options
+from signalbox.local.source import Located, SourceError
+from signalbox.local.watch import changes
+from signalbox.local.workspace import Workspace
+from signalbox.router.errors import ConfigRejectedError
+from signalbox.router.supervisor import Supervisor
+from signalbox.routing.config import RouterConfig, content_hash, encode
+
+
+class StartError(Exception):
+    """The directory cannot serve as it is; ``problems`` say why, where the message does not."""
+
+    def __init__(self, message: str, problems: Sequence[Located] = ()) -> None:
+        super().__init__(message)
+        self.problems = problems
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What an edit led to: a new configuration in force or not, and what is wrong with the files now.
+
+    ``error`` is set when nothing of the edit could be used; ``kept`` names policies that serve in an earlier form.
+    """
+
+    applied: bool
+    config_hash: str
+    problems: Sequence[Located] = ()
+    notes: Sequence[str] = ()
+    kept: Sequence[str] = ()
+    error: str = ""
+
+
+class Live:
+    """One directory, one listener. ``load`` first, then ``start`` a supervisor with it, then ``follow`` the edits.
+
+    ``workers`` None means the largest number that a policy asks for; it is known after ``load`` and stays.
+    """
+
+    def __init__(self, options: Options, workers: int | None = None) -> None:
+        self.options = options
+        self.workers = workers or 0
+        self._last_good = LastGood(options)
+        self._in_force: tuple[bytes, Mapping[str, bytes]] = (b"", {})
+
+    def load(self) -> tuple[Workspace, RouterConfig]:
+        """Read the directory for the first time. Raises ``StartError`` when anything in it is wrong."""
+        try:
+            seen, served = self._last_good.read()
+            if seen.errors:
+                raise StartError("", seen.problems)
+            if not served.resources.policies:
+                raise StartError(f"{self.options.path} holds no RoutingPolicy: there is nothing to serve")
+            policies = served.resources.policies.values()
+            self.workers = self.workers or max(policy.spec.deployment_in_force.workers for policy in policies)
+            return seen, self._prepare(served)
+        except (SourceError, ModelConflictError) as error:
+            raise StartError(str(error)) from None
+
+    async def start(self, supervisor: Supervisor) -> None:
+        """Serve what was loaded. Raises what ``Supervisor.start`` raises."""
+        await supervisor.start(*self._in_force)
+
+    async def follow(self, supervisor: Supervisor, report: Callable[[Change], None]) -> None:
+        """Put every edit in force, for ever."""
+        async for _ in changes(self.options.path):
+            report(await self.reload(supervisor))
+
+    async def reload(self, supervisor: Supervisor) -> Change:
+        """Read the directory again; what is valid of it is in force when this returns."""
+        before = self._in_force
+        try:
+            seen, served = await asyncio.to_thread(self._last_good.read)
+            self._prepare(served)
+            applied = self._in_force != before
+            if applied:
+                await supervisor.apply(*self._in_force)
+        except (SourceError, ModelConflictError, ConfigRejectedError) as error:
+            self._in_force = before
+            return Change(False, content_hash(before[0]), error=str(error))
+        serving = {policy.name for router in served.plan.routers for policy in router.config.policies}
+        valid = {policy.name for router in seen.plan.routers for policy in router.config.policies}
+        return Change(
+            applied=applied,
+            config_hash=content_hash(self._in_force[0]),
+            problems=seen.problems,
+            notes=seen.resources.source.notes,
+            kept=sorted(serving - valid),
+        )
+
+    def _prepare(self, served: Workspace) -> RouterConfig:
+        router = merge(served.plan.routers, self.workers)
+        self._in_force = (encode(router.config), served.secrets(router))
+        return router.config
