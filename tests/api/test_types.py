@@ -145,3 +145,27 @@ def test_a_date_says_how_to_write_it_as_text() -> None:
     assert error == FieldError(
         ("spec", "request", "query", 0, "value"), "is the date 2024-10-21, but must be a text: put it in quotes"
     )
+
+
+def test_a_policy_may_be_as_large_as_the_bounds_say() -> None:
+    """CEL gives up after 10,000 steps here, the API server does not: what it accepts must pass."""
+    share = {"targets": [{"name": f"t{i}", "weight": 1} for i in range(64)]}
+    large = policy(
+        models=[f"m{i}" for i in range(64)],
+        targets=[{"name": f"t{i}", "backendRef": {"name": "b"}} for i in range(64)],
+        routes=[{"name": f"r{i}", "when": "true", "weighted": share} for i in range(127)]
+        + [{"name": "last", "failover": {"tiers": [share] * 8}}],
+        access={"tenants": [{"name": f"t{i}", "keysFrom": [{"secretRef": {"name": "s"}}]} for i in range(256)]},
+    )
+    assert len(large.spec.routes) == 128
+
+
+def test_a_backend_may_change_as_much_as_the_bounds_say() -> None:
+    mapping = {
+        "headers": [{"name": f"H{i}", "value": "v" * 1024} for i in range(16)],
+        "query": [{"name": f"q{i}", "value": "v" * 1024} for i in range(16)],
+        "rename": {f"a{i}": f"b{i}" for i in range(16)},
+        "remove": [f"c{i}" for i in range(32)],
+    }
+    auth = {"apiKey": {"secretRef": {"name": "s", "key": "k"}, "header": "x-key"}}
+    assert backend(request=mapping, auth=auth).spec.request is not None

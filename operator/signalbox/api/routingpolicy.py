@@ -184,6 +184,7 @@ class RoutingPolicySpec(ApiModel):
                 "self.all(r, self.exists_one(o, o.name == r.name))",
                 "two routes have one name: rename one",
                 reason="FieldValueDuplicate",
+                twin=lambda routes: len({route["name"] for route in routes}) == len(routes),
             ),
             Rule(
                 "!has(self[self.size() - 1].when)",
