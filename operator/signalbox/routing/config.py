@@ -21,7 +21,7 @@ class ConfigStruct(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     """Common options: immutable, camelCase on the wire, defaults left out."""
 
 
-class Tenant(ConfigStruct):
+class Tenant(ConfigStruct, frozen=True):
     """Who may call, proven by a key. ``keys`` names the entries that hold SHA-256 digests, one hex line a key."""
 
     name: str
@@ -29,40 +29,40 @@ class Tenant(ConfigStruct):
     keys: tuple[str, ...] = ()
 
 
-class Access(ConfigStruct):
+class Access(ConfigStruct, frozen=True):
     """Who may use a policy: its tenants, or everybody."""
 
     anonymous: bool = False
     tenants: tuple[Tenant, ...] = ()
 
 
-class Target(ConfigStruct):
+class Target(ConfigStruct, frozen=True):
     """A backend's name inside a policy."""
 
     name: str
     backend: str
 
 
-class Share(ConfigStruct):
+class Share(ConfigStruct, frozen=True):
     """A target and its declared weight; the planner writes 1 for each where none of a set declares one."""
 
     target: str
     weight: int = 1
 
 
-class Weighted(ConfigStruct, tag="weighted"):
+class Weighted(ConfigStruct, tag="weighted", frozen=True):
     """Draw a target by share."""
 
     targets: tuple[Share, ...]
 
 
-class Tier(ConfigStruct):
+class Tier(ConfigStruct, frozen=True):
     """One step of a failover: drawn by share, left only when none of it is usable."""
 
     targets: tuple[Share, ...]
 
 
-class Failover(ConfigStruct, tag="failover"):
+class Failover(ConfigStruct, tag="failover", frozen=True):
     """The first tier with a usable target serves."""
 
     tiers: tuple[Tier, ...]
@@ -71,7 +71,7 @@ class Failover(ConfigStruct, tag="failover"):
 Strategy = Weighted | Failover
 
 
-class Route(ConfigStruct):
+class Route(ConfigStruct, frozen=True):
     """A condition and a strategy; without a condition it always matches."""
 
     name: str
@@ -79,7 +79,7 @@ class Route(ConfigStruct):
     when: Condition | None = None
 
 
-class Policy(ConfigStruct):
+class Policy(ConfigStruct, frozen=True):
     """One RoutingPolicy, compiled. ``models`` are unique in a configuration; routes are tried in order."""
 
     name: str
@@ -90,21 +90,21 @@ class Policy(ConfigStruct):
     debug: bool = False
 
 
-class Address(ConfigStruct):
+class Address(ConfigStruct, frozen=True):
     """A host (IP address or DNS name) and a port."""
 
     host: str
     port: int
 
 
-class Header(ConfigStruct):
+class Header(ConfigStruct, frozen=True):
     """A name and a value that the upstream request carries: a header, or a query parameter."""
 
     name: str
     value: str
 
 
-class ApiKey(ConfigStruct):
+class ApiKey(ConfigStruct, frozen=True):
     """A credential in a request header; ``entry`` names the secret."""
 
     entry: str
@@ -112,7 +112,7 @@ class ApiKey(ConfigStruct):
     prefix: str = "Bearer "
 
 
-class Tls(ConfigStruct):
+class Tls(ConfigStruct, frozen=True):
     """TLS towards a backend. Entries name PEM texts; absent ``ca`` means the system's authorities."""
 
     server_name: str
@@ -121,7 +121,7 @@ class Tls(ConfigStruct):
     key: str | None = None
 
 
-class RequestMapping(ConfigStruct):
+class RequestMapping(ConfigStruct, frozen=True):
     """What a backend wants changed in a request: fields renamed, then removed; headers and query added."""
 
     headers: tuple[Header, ...] = ()
@@ -130,7 +130,7 @@ class RequestMapping(ConfigStruct):
     remove: tuple[str, ...] = ()
 
 
-class Pricing(ConfigStruct):
+class Pricing(ConfigStruct, frozen=True):
     """Price of a token in 10⁻¹² of the currency unit: "0.05" per million tokens is 50,000."""
 
     input: int = 0
@@ -138,7 +138,7 @@ class Pricing(ConfigStruct):
     cached_input: int | None = None
 
 
-class Limits(ConfigStruct):
+class Limits(ConfigStruct, frozen=True):
     """Limits of the backend as a whole; a worker applies its part (``RouterConfig.limit_shares``)."""
 
     max_in_flight: int | None = None
@@ -146,7 +146,7 @@ class Limits(ConfigStruct):
     tokens_per_minute: int | None = None
 
 
-class HealthCheck(ConfigStruct):
+class HealthCheck(ConfigStruct, frozen=True):
     """Active checks: GET ``path``, 2xx is healthy."""
 
     path: str
@@ -155,7 +155,7 @@ class HealthCheck(ConfigStruct):
     healthy_threshold: int = 1
 
 
-class Timeouts(ConfigStruct):
+class Timeouts(ConfigStruct, frozen=True):
     """Milliseconds. ``first_token`` and ``idle`` hold for streams only; ``request`` is the whole of an attempt."""
 
     connect_ms: int = 2_000
@@ -164,7 +164,7 @@ class Timeouts(ConfigStruct):
     request_ms: int = 600_000
 
 
-class Backend(ConfigStruct):
+class Backend(ConfigStruct, frozen=True):
     """One ModelBackend, compiled.
 
     ``endpoints`` are the ready addresses observed of a Service (IP addresses). ``dns`` is what a URL names, or the
@@ -189,7 +189,7 @@ class Backend(ConfigStruct):
     timeouts: Timeouts = Timeouts()
 
 
-class RouterConfig(ConfigStruct):
+class RouterConfig(ConfigStruct, frozen=True):
     """Everything that a router needs, secrets apart.
 
     ``limit_shares`` is the number of workers over all replicas among which each backend's limits are divided.

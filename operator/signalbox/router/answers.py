@@ -1,0 +1,58 @@
+"""What the router reads of a unary answer: usage, id, and an error inside a 200."""
+
+from typing import Any, NamedTuple
+
+import msgspec
+
+from signalbox.router import usage
+
+
+class Answer(NamedTuple):
+    """``error`` is set where the answer is one in spite of its status."""
+
+    usage: usage.Usage | None
+    error: Any
+    id: str | None
+
+
+class _Details(msgspec.Struct):
+    cached_tokens: int | None = None
+
+
+class _Usage(msgspec.Struct):
+    prompt_tokens: int | None = None
+    input_tokens: int | None = None
+    completion_tokens: int | None = None
+    output_tokens: int | None = None
+    prompt_tokens_details: _Details | None = None
+    input_tokens_details: _Details | None = None
+
+
+class _Fields(msgspec.Struct):
+    id: str | None = None
+    usage: _Usage | None = None
+    error: Any = None
+    object: str | None = None
+    choices: msgspec.Raw | None = None
+
+
+_decode = msgspec.json.Decoder(_Fields).decode
+
+
+def read(body: bytes) -> Answer:
+    """Read an answer; whatever is not of the known form has neither usage nor error."""
+    try:
+        fields = _decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return Answer(None, None, None)
+    found = None
+    if fields.usage is not None:
+        seen = fields.usage
+        details = seen.prompt_tokens_details or seen.input_tokens_details
+        found = usage.Usage(
+            seen.prompt_tokens or seen.input_tokens or 0,
+            (details.cached_tokens or 0) if details else 0,
+            seen.completion_tokens or seen.output_tokens or 0,
+        )
+    error = fields.error if fields.choices is None and (fields.error or fields.object == "error") else None
+    return Answer(found, error, fields.id)

@@ -1,0 +1,152 @@
+"""One connection to an endpoint: parses responses and hands them to the attempt that it serves.
+
+Nothing here waits: the protocol calls the attempt directly, once per read, with what that read brought.
+"""
+
+import asyncio
+from typing import Protocol, cast
+
+import httptools
+
+MAX_HEAD_BYTES = 64 << 10
+
+
+class Receiver(Protocol):
+    """What a connection serves: one attempt at a time."""
+
+    def received(self, raw: bytes) -> None:
+        """A read was parsed; see the connection's fields for what it brought."""
+
+    def lost(self, reason: str) -> None:
+        """The connection ended or broke its protocol before the response was complete."""
+
+
+class UpstreamConnection(asyncio.Protocol):
+    """The router's side of a connection to an endpoint.
+
+    After each read: ``head_done``, ``done`` (the message is complete), ``pieces`` (body bytes of this read, with
+    chunk framing removed; the receiver empties it), ``status`` and ``headers`` (names in lower case).
+    """
+
+    __slots__ = (
+        "done",
+        "excess",
+        "head_bytes",
+        "head_done",
+        "headers",
+        "idle_since",
+        "parser",
+        "pieces",
+        "receiver",
+        "reused",
+        "status",
+        "transport",
+    )
+
+    def __init__(self) -> None:
+        self.receiver: Receiver | None = None
+        self.reused = False
+        self.idle_since = 0.0
+        self.pieces: list[bytes] = []
+        self.parser = httptools.HttpResponseParser(self)
+        self.renew()
+
+    def renew(self) -> None:
+        """Forget the last response."""
+        self.head_done = False
+        self.done = False
+        self.excess = False
+        self.status = 0
+        self.head_bytes = 0
+        self.headers: dict[bytes, bytes] = {}
+        self.pieces.clear()
+
+    # asyncio
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Connected."""
+        self.transport = cast("asyncio.Transport", transport)
+
+    def data_received(self, data: bytes) -> None:
+        """Parse a read and hand it on."""
+        receiver = self.receiver
+        if receiver is None:  # bytes that nobody asked for: the framing can no longer be trusted
+            self.transport.abort()
+            return
+        try:
+            self.parser.feed_data(data)
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
+            self.receiver = None
+            self.transport.abort()
+            receiver.lost(f"malformed response: {error}")
+            return
+        if not self.head_done:
+            self.head_bytes += len(data)
+            if self.head_bytes > MAX_HEAD_BYTES:
+                self.receiver = None
+                self.transport.abort()
+                receiver.lost("response head too large")
+                return
+        receiver.received(data)
+
+    def eof_received(self) -> None:
+        """The endpoint will send no more; a body that only the end of the connection delimits is now complete."""
+        if self.receiver is not None and self.head_done and not self.done and self._close_delimited():
+            self.done = True
+            self.excess = True  # never reused
+            self.receiver.received(b"")
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Closed by either side."""
+        receiver, self.receiver = self.receiver, None
+        if receiver is not None:
+            receiver.lost(f"connection lost: {exc}" if exc else "connection closed")
+
+    def pause_writing(self) -> None:
+        """A request body is bounded and already in memory: nothing to pause."""
+
+    def resume_writing(self) -> None:
+        """See ``pause_writing``."""
+
+    # httptools
+
+    def on_message_begin(self) -> None:
+        """A second response to one request is smuggling or a broken peer."""
+        if self.done:
+            self.excess = True
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """One header; trailers are dropped, repeated headers joined as RFC 9110, section 5.2 allows."""
+        if self.head_done:
+            return
+        name = name.lower()
+        headers = self.headers
+        headers[name] = headers[name] + b", " + value if name in headers else value
+
+    def on_headers_complete(self) -> None:
+        """The head is whole, unless it is an interim one."""
+        status = self.parser.get_status_code()
+        if status < 200:
+            self.headers = {}
+            return
+        self.status = status
+        self.head_done = True
+
+    def on_body(self, body: bytes) -> None:
+        """A piece of the body."""
+        self.pieces.append(body)
+
+    def on_message_complete(self) -> None:
+        """The response is whole, unless it was an interim one."""
+        if self.head_done:
+            self.done = True
+
+    # for the pool and the attempt
+
+    @property
+    def reusable(self) -> bool:
+        """Whether another request may follow the complete response."""
+        return self.done and not self.excess and self.parser.should_keep_alive() and not self.transport.is_closing()
+
+    def _close_delimited(self) -> bool:
+        return b"content-length" not in self.headers and b"transfer-encoding" not in self.headers

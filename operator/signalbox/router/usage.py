@@ -1,0 +1,56 @@
+"""Token usage, as OpenAI-compatible endpoints report it, and its price."""
+
+import re
+from typing import Any, NamedTuple
+
+import msgspec
+
+from signalbox.routing.config import Pricing
+
+
+class Usage(NamedTuple):
+    """Tokens of one answer. ``cached`` are those of ``input`` that the endpoint had in its prefix cache."""
+
+    input: int
+    cached: int
+    output: int
+
+
+def of(value: Any) -> Usage | None:
+    """The value of a ``usage`` field, of chat, completions and embeddings, or of responses."""
+    if not isinstance(value, dict):
+        return None
+    details = value.get("prompt_tokens_details") or value.get("input_tokens_details")
+    return Usage(
+        _count(value.get("prompt_tokens", value.get("input_tokens"))),
+        _count(details.get("cached_tokens")) if isinstance(details, dict) else 0,
+        _count(value.get("completion_tokens", value.get("output_tokens"))),
+    )
+
+
+def of_tail(tail: bytes) -> Usage | None:
+    """Usage from the end of a JSON text whose beginning was not kept, as of a large embeddings answer."""
+    found = None
+    for match in _FLAT_USAGE.finditer(tail):
+        found = match
+    try:
+        return of(msgspec.json.decode(found[1])) if found else None
+    except msgspec.DecodeError:
+        return None
+
+
+def cost(usage: Usage, pricing: Pricing | None) -> int:
+    """Price of an answer in 10⁻¹² of the currency unit."""
+    if pricing is None:
+        return 0
+    cached_price = pricing.input if pricing.cached_input is None else pricing.cached_input
+    cached = min(usage.cached, usage.input)
+    return (usage.input - cached) * pricing.input + cached * cached_price + usage.output * pricing.output
+
+
+def _count(value: Any) -> int:
+    return value if isinstance(value, int) and value >= 0 else 0
+
+
+# Two levels are enough: usage objects hold numbers and objects of numbers.
+_FLAT_USAGE = re.compile(rb'"usage"\s*:\s*(\{(?:[^{}]|\{[^{}]*\})*\})')
