@@ -110,7 +110,8 @@ async def _run(
         url = await stack.enter_async_context(_router(directory, host, port, engines))
         console.print(f"Three simulated engines, one policy ({directory}), one router on {url}")
         stopping = asyncio.Event()
-        asyncio.get_running_loop().add_signal_handler(signal.SIGINT, stopping.set)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, stopping.set)
         traffic = asyncio.create_task(drive(url, MODEL, rate, duration, lambda outcome: _note(board, outcome)))
         if plan is not None:
             stack.push_async_callback(_cancel, asyncio.create_task(_break(engines, plan, duration, console)))

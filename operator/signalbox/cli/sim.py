@@ -1,12 +1,14 @@
 """``signalbox sim``: engines that behave like real ones, without a GPU."""
 
 import asyncio
+import contextlib
 import signal
 from typing import Any
 
 import click
 import uvloop
 
+from signalbox.sim import admin
 from signalbox.sim.faults import Faults, parse
 from signalbox.sim.profile import Profile
 from signalbox.sim.server import SimulatedEngine
@@ -37,7 +39,7 @@ def address(text: str) -> tuple[str, int]:
 @click.option("--decode-rate", default=50.0, show_default=True, help="Tokens/s of one sequence alone.")
 @click.option("--prefill-rate", default=8000.0, show_default=True, help="Prompt tokens/s.")
 @click.option("--context-window", default=8192, show_default=True, help="Tokens of prompt and answer together.")
-@click.option("--kv-tokens", default=131072, show_default=True, help="Size of the KV cache in tokens.")
+@click.option("--kv-tokens", type=int, help="Size of the KV cache. Default: two context windows, at least 131072.")
 @click.option("--output-tokens", default=120, show_default=True, help="Mean length of an answer.")
 @click.option("--jitter", default=0.05, show_default=True, help="Relative standard deviation of a step's duration.")
 @click.option("--speed", default=1.0, show_default=True, help="Time scale: 10 is ten times as fast.")
@@ -57,12 +59,16 @@ def address(text: str) -> tuple[str, int]:
 )
 @click.option("--api-key", "keys", multiple=True, help="Require one of these keys.")
 @click.option("--seed", type=int, help="Make jitter and answers repeatable.")
+@click.option(
+    "--admin", "admin_at", metavar="HOST:PORT", help="A port of its own for faults, that outlives a dead engine."
+)
 @click.option("--fault", "fault", help="Start with a fault, such as stalled or status=429,retryAfter=2.")
 def sim(
     listens: tuple[str, ...],
     names: tuple[str, ...],
     keys: tuple[str, ...],
     seed: int | None,
+    admin_at: str | None,
     fault: str | None,
     **options: Any,
 ) -> None:
@@ -70,9 +76,17 @@ def sim(
 
     Faults can be switched while it runs:
 
+    \b
         curl -d '{"status": 500, "seconds": 10}' http://127.0.0.1:9101/sim/faults
+        curl -d '{}' http://127.0.0.1:9100/sim/engines/sim-1/faults     (with --admin 127.0.0.1:9100)
+
+    \b
+    Kinds: slow=FACTOR, stalled, dead, reset, status=CODE (with code=NAME, retryAfter=S), errorEvent=CODE,
+    cutAfter=TOKENS, draining; each with percent=SHARE and seconds=HOW_LONG.
     """
     try:
+        if options["kv_tokens"] is None:
+            options["kv_tokens"] = max(131_072, 2 * options["context_window"])
         profile = Profile(**options)
         faults = parse(fault) if fault else Faults()
     except ValueError as error:
@@ -83,22 +97,32 @@ def sim(
         )
         for i in range(len(listens))
     ]
-    uvloop.run(_serve(engines, [address(text) for text in listens], faults))
+    uvloop.run(_serve(engines, [address(text) for text in listens], faults, address(admin_at) if admin_at else None))
 
 
-async def _serve(engines: list[SimulatedEngine], addresses: list[tuple[str, int]], faults: Faults) -> None:
+async def _serve(
+    engines: list[SimulatedEngine],
+    addresses: list[tuple[str, int]],
+    faults: Faults,
+    admin_at: tuple[str, int] | None,
+) -> None:
     stopping = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
-    try:
+    async with contextlib.AsyncExitStack() as stack:
         for engine, (host, port) in zip(engines, addresses, strict=True):
+            stack.push_async_callback(engine.stop)
             try:
                 await engine.start(host, port)
             except OSError as error:
                 raise click.ClickException(f"cannot listen on {host}:{port}: {error.strerror}") from None
             await engine.apply(faults)
             click.echo(f"{engine.name}: {engine.profile.model} on http://{engine.address}/v1")
+        if admin_at is not None:
+            try:
+                runner = await admin.serve(engines, *admin_at)
+            except OSError as error:
+                raise click.ClickException(f"cannot listen on {admin_at[0]}:{admin_at[1]}: {error.strerror}") from None
+            stack.push_async_callback(runner.cleanup)
+            click.echo(f"faults: http://{admin_at[0]}:{admin_at[1]}/sim/engines")
         await stopping.wait()
-    finally:
-        for engine in engines:
-            await engine.stop()

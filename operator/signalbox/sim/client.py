@@ -11,6 +11,9 @@ import msgspec
 from signalbox.sim import traffic
 from signalbox.sim.traffic import Outcome
 
+PATIENCE = 20.0
+"""Seconds after which a client gives up; the last answers are not awaited for longer."""
+
 
 async def drive(
     url: str, model: str, rate: float, seconds: float | None, report: Callable[[Outcome | None], None]
@@ -21,7 +24,7 @@ async def drive(
     """
     rng = random.Random()  # noqa: S311 (a mix of prompts, no secrets)
     begun = time.monotonic()
-    timeout = aiohttp.ClientTimeout(total=60)
+    timeout = aiohttp.ClientTimeout(total=PATIENCE)
     connector = aiohttp.TCPConnector(limit=0)
     async with aiohttp.ClientSession(timeout=timeout, connector=connector) as session, asyncio.TaskGroup() as group:
         due = begun

@@ -8,7 +8,7 @@ import time
 import msgspec
 from aiohttp import web
 
-from signalbox.sim import errors, faults
+from signalbox.sim.control import faults_by_http
 from signalbox.sim.engine import Engine
 from signalbox.sim.faults import HEALTHY, Faults
 from signalbox.sim.formats import PATHS
@@ -65,7 +65,7 @@ class SimulatedEngine:
                 web.get("/v1/models", self._models),
                 web.get("/health", self._health),
                 web.get("/metrics", self._metrics),
-                web.route("*", "/sim/faults", self.control),
+                web.route("*", "/sim/faults", self._faults),
             ]
         )
         self._runner = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=0.0)
@@ -188,20 +188,5 @@ class SimulatedEngine:
         text = self.metrics.render(self.core)
         return web.Response(body=text, headers={"Content-Type": "text/plain; version=1.0.0; charset=utf-8"})
 
-    async def control(self, request: web.Request) -> web.Response:
-        """GET shows the faults in force, POST replaces them, DELETE clears them."""
-        if request.method in {"POST", "PUT"}:
-            try:
-                wanted = faults.decode(await request.read())
-            except ValueError as error:
-                return json_response(400, errors.body(400, str(error)))
-        elif request.method == "DELETE":
-            wanted = HEALTHY
-        else:
-            return json_response(200, faults.encode(self.faults))
-        response = json_response(200, faults.encode(wanted))
-        if wanted.dead:
-            await response.prepare(request)
-            await response.write_eof()
-        await self.apply(wanted)
-        return response
+    async def _faults(self, request: web.Request) -> web.StreamResponse:
+        return await faults_by_http(self, request)
