@@ -98,7 +98,7 @@ def run(settings: Settings) -> Report:
     report = Report(
         "decision",
         f"In-process, {count:,} calls each in {rounds} rounds, {VARIANTS} bodies of {len(bodies[0])} bytes in turn; "
-        "8 conditions of which 2 are regular expressions, none of them holds. The clock's own cost is taken off, garbage collection waits. "
+        "8 conditions of which 2 are regular expressions, none of them holds. Garbage collection waits. "
         "Microseconds, median (smallest–largest) over the rounds.",
     )
     rows: list[tuple[Cell, ...]] = [
