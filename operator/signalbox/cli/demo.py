@@ -28,19 +28,20 @@ from signalbox.sim.traffic import Board, Outcome
 
 MODEL = "auto"
 TICK = 0.5
+PRINT_SECONDS = 2.0
 START_SECONDS = 20.0
 STOP_SECONDS = 15.0
 BLIND_SECONDS = 8.0
 ENGINES = {
-    "fast": Profile(model="sim-1b", batch=48, decode_rate=160, prefill_rate=30_000, output_tokens=40),
+    "fast": Profile(model="sim-1b", batch=48, decode_rate=250, prefill_rate=40_000, output_tokens=40),
     "balanced": Profile(
-        model="sim-8b", batch=32, decode_rate=90, prefill_rate=15_000, output_tokens=50, context_window=32_768
+        model="sim-8b", batch=32, decode_rate=150, prefill_rate=20_000, output_tokens=50, context_window=32_768
     ),
     "strong": Profile(
         model="sim-70b",
         batch=16,
-        decode_rate=45,
-        prefill_rate=6_000,
+        decode_rate=90,
+        prefill_rate=10_000,
         output_tokens=50,
         context_window=131_072,
         kv_tokens=262_144,
@@ -162,8 +163,8 @@ async def _print(
     stop = asyncio.create_task(stopping.wait())
     console.print(f"While it runs:\n{try_next}", highlight=False, soft_wrap=True)
     while not stopping.is_set() and not traffic.done():
-        await asyncio.wait({traffic, stop}, timeout=2.0, return_when=asyncio.FIRST_COMPLETED)
-        for _ in range(4):
+        for _ in range(round(PRINT_SECONDS / TICK)):
+            await asyncio.wait({traffic, stop}, timeout=TICK, return_when=asyncio.FIRST_COMPLETED)
             board.tick()
         by_target = ", ".join(f"{name} {lane.answers}" for name, lane in board.lanes.items())
         console.print(
