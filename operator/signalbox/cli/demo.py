@@ -73,11 +73,7 @@ def demo(listen: str | None, duration: float | None, rate: float, fault: str | N
     plan = _parse_fault(fault)
     if duration is None and not console.is_terminal:
         duration = BLIND_SECONDS
-    try:
-        good = uvloop.run(_run(console, address(listen) if listen else None, duration, rate, plan))
-    except KeyboardInterrupt:
-        good = True
-    sys.exit(0 if good else 1)
+    sys.exit(0 if uvloop.run(_run(console, address(listen) if listen else None, duration, rate, plan)) else 1)
 
 
 def _parse_fault(text: str | None) -> tuple[str, Faults] | None:
@@ -100,19 +96,20 @@ async def _run(
     plan: tuple[str, Faults] | None,
 ) -> bool:
     """The whole demo; True when no request failed."""
+    stopping = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
     directory = examples.find("demo")
     engines = {name: SimulatedEngine(name, profile) for name, profile in ENGINES.items()}
     board = Board(tuple(engines))
     host, port = listen or ("127.0.0.1", _free_port(8080))
+    port = port or _free_port(0)
     async with contextlib.AsyncExitStack() as stack:
         for engine in engines.values():
             await engine.start()
             stack.push_async_callback(engine.stop)
         url = await stack.enter_async_context(_router(directory, host, port, engines))
         console.print(f"Three simulated engines, one policy ({directory}), one router on {url}")
-        stopping = asyncio.Event()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            asyncio.get_running_loop().add_signal_handler(number, stopping.set)
         traffic = asyncio.create_task(drive(url, MODEL, rate, duration, lambda outcome: _note(board, outcome)))
         if plan is not None:
             stack.push_async_callback(_cancel, asyncio.create_task(_break(engines, plan, duration, console)))
@@ -121,7 +118,7 @@ async def _run(
         await _cancel(traffic)
     console.print(demo_view.lanes(board, {}), demo_view.routes(board), demo_view.totals(board), sep="\n")
     console.print(_next_steps(directory), highlight=False)
-    return board.failed == 0 and board.answered > 0 and (board.cut == 0 or plan is not None)
+    return board.failed == 0 and (board.answered > 0 or stopping.is_set()) and (board.cut == 0 or plan is not None)
 
 
 def _note(board: Board, outcome: Outcome | None) -> None:

@@ -59,7 +59,9 @@ def hints(url: str, directory: Path, model: str) -> str:
         f"curl -i {url}/v1/chat/completions -H 'Content-Type: application/json' \\\n"
         f'  -d \'{{"model": "{model}", "messages": [{{"role": "user", "content": "Hello there!"}}]}}\'\n'
         f"edit {directory}/policy.yaml          an edit is live within a second\n"
-        f"signalbox check -f {directory}        what is wrong with it"
+        f"signalbox check -f {directory}        what is wrong with it\n"
+        f'echo \'{{"model": "{model}", "messages": [{{"role": "user", "content": "Hello there!"}}]}}\' | \\\n'
+        f"  signalbox explain -f {directory} --request -"
     )
 
 

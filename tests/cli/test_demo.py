@@ -1,0 +1,66 @@
+"""``signalbox demo``: the whole path, as a newcomer runs it, without a terminal."""
+
+import asyncio
+import re
+import signal
+import socket
+import sys
+
+import pytest
+import yaml
+from click.testing import CliRunner
+
+from signalbox.cli import examples
+from signalbox.cli.demo import ENGINES, demo
+
+COMMAND = (sys.executable, "-c", "from signalbox.cli.main import main; main()", "demo")
+
+
+async def start(*arguments: str) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
+        *COMMAND, *arguments, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+    )
+
+
+@pytest.mark.parametrize("fault", [(), ("--fault", "balanced=status=500"), ("--fault", "fast=errorEvent=503")])
+async def test_requests_are_answered_and_a_broken_engine_goes_unnoticed(fault: tuple[str, ...]) -> None:
+    process = await start("--listen", "127.0.0.1:0", "--duration", "2", "--rate", "15", *fault)
+    output = (await process.communicate())[0].decode()
+    assert process.returncode == 0, output
+    assert ", 0 failed" in output
+    assert re.search(r"requests (\d+) sent, \1 answered", output), output
+    assert ("Now " in output) == bool(fault)
+
+
+async def test_it_ends_when_told_to_and_takes_the_router_along() -> None:
+    process = await start("--listen", "127.0.0.1:0", "--duration", "60")
+    assert process.stdout is not None
+    first = (await process.stdout.readline()).decode()
+    found = re.search(r"router on http://127\.0\.0\.1:(\d+)", first)
+    assert found, first
+    process.send_signal(signal.SIGTERM)
+    await process.communicate()
+    with pytest.raises(ConnectionRefusedError):
+        await asyncio.open_connection("127.0.0.1", int(found[1]))
+
+
+async def test_a_taken_port_is_said_and_fails() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        process = await start("--listen", f"127.0.0.1:{taken.getsockname()[1]}", "--duration", "1")
+        output = (await process.communicate())[0].decode()
+    assert process.returncode == 1
+    assert "the router did not start" in output
+    assert "in use" in output
+
+
+def test_wrong_faults_are_explained() -> None:
+    for value, words in (("weak=dead", "take one of fast, balanced, strong"), ("fast=sleepy", "write kind")):
+        result = CliRunner().invoke(demo, ["--fault", value])
+        assert result.exit_code == 2
+        assert words in result.output
+
+
+def test_the_engines_are_those_of_the_example() -> None:
+    backends = yaml.safe_load_all((examples.find("demo") / "backends.yaml").read_text())
+    declared = {b["metadata"]["name"]: (b["spec"]["model"], b["spec"]["profile"]["contextWindow"]) for b in backends}
+    assert declared == {name: (profile.model, profile.context_window) for name, profile in ENGINES.items()}
