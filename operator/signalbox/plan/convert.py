@@ -1,5 +1,6 @@
 """From the official ``CheckedExpr`` to our tree: what is not on the list of nodes and overloads is refused by name."""
 
+import math
 from typing import Any, Final
 
 from signalbox.routing.expressions import tree, variables
@@ -90,6 +91,8 @@ class Converter:
 
     def _constant(self, expr: Any) -> tree.Node:
         kind = expr.const_expr.WhichOneof("kind")
+        if kind == "double_value" and not math.isfinite(expr.const_expr.double_value):
+            raise Refusal(expr.id, "the number is too large", "write a smaller one")
         if kind in _LITERALS:
             return tree.Constant(getattr(expr.const_expr, kind))
         if kind == "bytes_value":

@@ -32,6 +32,8 @@ _SEE: Final = "docs/expressions.md lists the variables and functions"
 def explain(official: str, source: str, targets: Sequence[str]) -> Explained:
     """Turn the text of the official error into (message, line, column, fix)."""
     found = _ERROR.search(official)
+    if "recursion limit" in official:
+        return "the expression is nested too deeply", 1, 1, "make it simpler, or split it over several routes"
     if found is None:
         return official.splitlines()[0], 1, 1, _SEE
     line, column, text = int(found[1]), int(found[2]), found[3].removesuffix(" [INVALID_ARGUMENT]")

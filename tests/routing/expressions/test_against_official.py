@@ -3,6 +3,7 @@
 import itertools
 from typing import Any
 
+import msgspec
 import pytest
 from google.protobuf import message_factory
 from hypothesis import HealthCheck, given, settings
@@ -63,10 +64,11 @@ def official(source: str, facts: Facts) -> bool | str:
 
 
 def ours(source: str, facts: Facts) -> object:
-    """True, false, ``UNKNOWN``, or the message of the error."""
+    """True, false, ``UNKNOWN``, or the message of the error; the condition travels as a configuration would."""
     node = Converter(checked.parse(CHECKER.environment.compile(source).serialize())).convert()
+    sent = msgspec.json.encode(tree.Condition(source, node))
     try:
-        return translate(tree.Condition(source, node))(facts)
+        return translate(msgspec.json.decode(sent, type=tree.Condition))(facts)
     except EvaluationError as error:
         return str(error)
 

@@ -82,6 +82,8 @@ _NAMES: Final = {
     "any": any,
     "sum": sum,
 }
+# Variables that take reading a text; the others take a look at the body.
+_VARIABLE_COSTS: Final = {"query.hasCode": REGEX, "query.words": SCAN, "query.hasUrl": SCAN}
 _QUERY_TEXT: Final = tree.Variable("query.text")
 
 _Locals = Mapping[str, _Code]
@@ -150,7 +152,7 @@ class _Writer:
             return _Code(f"known(f.{group}s, {self.constant(rest)})", total=False)
         source, attribute = self._stored(path)
         if not attribute.optional:
-            return _Code(source)
+            return _Code(source, cost=_VARIABLE_COSTS.get(path, CHEAP))
         default = self.constant(attribute.default)
         return _Code(f"({default} if {source} is None else {source})")
 
