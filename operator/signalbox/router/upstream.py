@@ -36,6 +36,7 @@ class UpstreamConnection(asyncio.Protocol):
         "headers",
         "idle_since",
         "parser",
+        "persistent",
         "pieces",
         "receiver",
         "reused",
@@ -56,6 +57,7 @@ class UpstreamConnection(asyncio.Protocol):
         self.head_done = False
         self.done = False
         self.excess = False
+        self.persistent = False
         self.status = 0
         self.head_bytes = 0
         self.headers: dict[bytes, bytes] = {}
@@ -140,13 +142,14 @@ class UpstreamConnection(asyncio.Protocol):
         """The response is whole, unless it was an interim one."""
         if self.head_done:
             self.done = True
+            self.persistent = self.parser.should_keep_alive()  # llhttp forgets it right after this call
 
     # for the pool and the attempt
 
     @property
     def reusable(self) -> bool:
         """Whether another request may follow the complete response."""
-        return self.done and not self.excess and self.parser.should_keep_alive() and not self.transport.is_closing()
+        return self.done and not self.excess and self.persistent and not self.transport.is_closing()
 
     def _close_delimited(self) -> bool:
         return b"content-length" not in self.headers and b"transfer-encoding" not in self.headers
