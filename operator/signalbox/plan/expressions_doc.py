@@ -53,7 +53,7 @@ _FUNCTIONS = """
 | `charAt`, `indexOf`, `lastIndexOf`, `lowerAscii`, `upperAscii`, `replace`, `reverse`, `split`, `substring`, `trim`, \
 `join`, `strings.quote` | CEL's strings extension. |
 | `int`, `uint`, `double`, `string`, `bool`, `bytes` | Conversions; a text that does not convert is an error. |
-| `+ - * / %`, `== != < <= > >=`, `&& \\|\\| !`, `? :`, `in`, `[ ]` | Operators; an int that leaves 64 bits is an error. |
+| `+ - * / %`, `== != < <= > >=`, `&& \\|\\| !`, `? :`, `in`, `[ ]` | Operators; ints have 64 bits, more is an error. |
 | `LIST.exists(x, …)`, `all`, `exists_one`, `filter`, `map` | Over the elements of a list, or the keys of a map. |
 
 `&&` and `||` absorb errors: `1 / 0 == 1 || true` is true. A macro inside a macro is refused, and so are `null`,
@@ -78,8 +78,8 @@ def render() -> str:
     parts.extend(f"- {text}\n" for _, text in LINE_PATTERNS)
     parts.append(
         f"\n## Bounds\n\nAn expression has at most {MAX_CHARACTERS:,} characters, {MAX_NODES} parts and {MAX_DEPTH}"
-        " levels of nesting, and its estimated cost is bounded: each part counts 1, reading a text 5, a regular expression 20,"
-        " and a macro as often as its list is long (50 times for a list that depends on the request).\n"
+        " levels of nesting, and its estimated cost is bounded: each part counts 1, reading a text 5, a regular"
+        " expression 20, and a macro as often as its list is long (50 times for a list that depends on the request).\n"
     )
     return "".join(parts)
 
