@@ -18,6 +18,7 @@ from signalbox.router.client import ClientConnection
 from signalbox.router.dial import Dialer, Proxies
 from signalbox.router.endpoint import IDLE_SECONDS
 from signalbox.router.errors import ConfigRejectedError
+from signalbox.router.health_checks import Check, HealthChecks
 from signalbox.router.keys import KeyTable
 from signalbox.router.options import ProxyOptions
 from signalbox.router.resolver import ResolutionFailed, Resolver
@@ -45,6 +46,7 @@ class Proxy:
         rules = AddressRules(allow=[ip_network(cidr, strict=False) for cidr in options.allow_cidrs])
         self._dialer = Dialer(rules, Proxies())
         self._resolver = Resolver(rules)
+        self._checks = HealthChecks(self._dialer, self._checked, self._random)
         self._contexts = TlsContexts()
         self._budget = RetryBudget()
         self._attempts: set[Attempt] = set()
@@ -111,6 +113,12 @@ class Proxy:
         if ejected:
             self.statistics.ejection(backend, cause.name.lower())
 
+    def _checked(self, backend: str, address: Address, healthy: bool) -> None:
+        state = self._backends.get(backend)
+        for endpoint in state.endpoints if state is not None else ():
+            if endpoint.address == address:
+                endpoint.health.checked(healthy, time.monotonic())
+
     # addresses
 
     async def _resolve_regularly(self) -> None:
@@ -169,6 +177,7 @@ class Proxy:
     async def drained(self) -> None:
         """Return when the last request has ended."""
         await self._empty.wait()
+        self._checks.stop()
         for task in self._tasks:
             task.cancel()
 
@@ -193,6 +202,7 @@ class Proxy:
                     attempt.check(now)
             ticks += 1
             if ticks % 4 == 0:
+                self._checks.update(check for backend in self._backends.values() for check in _checks(backend))
                 for connection in list(self._connections):
                     connection.check(now)
                 for backend in self._backends.values():
@@ -203,3 +213,20 @@ class Proxy:
 def _needs_dns(backend: BackendState) -> bool:
     """A URL is always resolved; a Service's name only when none of its known endpoints takes requests."""
     return not backend.config.endpoints or not backend.usable(time.monotonic())
+
+
+def _checks(backend: BackendState) -> Iterable[Check]:
+    """The active checks of a backend's endpoints."""
+    health = backend.config.health
+    if health is None:
+        return
+    for endpoint in backend.endpoints:
+        yield Check(
+            backend=backend.config.name,
+            address=endpoint.address,
+            path=health.path,
+            authority=backend.config.authority,
+            interval=health.interval_ms / 1000,
+            context=endpoint.context,
+            server_name=endpoint.server_name,
+        )
