@@ -209,6 +209,19 @@ async def test_stop_lets_requests_finish_and_readiness_fail_first() -> None:
     await idle.close()
 
 
+async def test_port_is_free_again_at_once() -> None:
+    async with running() as supervisor:
+        client = await Client.connect(supervisor)
+        await client.ask()
+        port = supervisor.port
+    async with running(port=port) as supervisor:
+        assert await client.reader.read() == b""
+        await client.close()
+        client = await Client.connect(supervisor)
+        assert (await client.ask())[1] == "one"
+        await client.close()
+
+
 async def test_drain_time_out_cuts_what_still_runs() -> None:
     supervisor = Supervisor(options())
     await supervisor.start(b"one", {})
