@@ -219,7 +219,9 @@ class _Reporter:
             return
         if news:
             self._show(notes, problems)
-        state = f"configuration {change.config_hash} is in force" if change.applied else "nothing changes for requests"
+            if not problems:
+                click.echo(f"{now} nothing is wrong any more", err=True)
+        state = f"configuration {change.config_hash} is in force" if change.applied else "requests are routed as before"
         kept = f"; in their last good form: {', '.join(change.kept)}" if change.kept else ""
         click.echo(f"{now} {state}{kept}", err=True)
 
