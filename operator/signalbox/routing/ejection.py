@@ -152,7 +152,10 @@ class EndpointHealth:
 
     def failed(self, started_at: float, now: float, cause: Cause) -> None:
         """The attempt failed, before or after content."""
-        self._silence.withdrawn()
+        if cause is Cause.ERROR:
+            self._silence.lived(now)  # a bad answer is an answer; what it is worth, the evidence says
+        else:
+            self._silence.withdrawn()
         if self._until:
             # Whoever was in flight when the endpoint was ejected adds nothing: only the probe decides.
             if started_at == self._probe_at:

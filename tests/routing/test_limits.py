@@ -1,0 +1,127 @@
+"""Limits of a backend: never exceeded in any minute, and never a wait that is not needed."""
+
+from copy import deepcopy
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from signalbox.routing.config import Limits
+from signalbox.routing.limits import BackendLimits
+
+
+def test_without_limits_nothing_waits() -> None:
+    limits = BackendLimits(Limits())
+    for _ in range(1000):
+        assert limits.wait(0.0, 10**9) == 0.0
+        limits.acquire(0.0, 10**9)
+    assert limits.in_flight == 1000
+
+
+def test_requests_in_flight() -> None:
+    limits = BackendLimits(Limits(max_in_flight=2))
+    for _ in range(2):
+        assert limits.wait(0.0, 1) == 0.0
+        limits.acquire(0.0, 1)
+    assert limits.wait(0.0, 1) == 1.0
+    limits.release(5.0)
+    assert limits.wait(5.0, 1) == 0.0
+
+
+@pytest.mark.parametrize(("limit", "shares", "part"), [(256, 4, 64), (10, 4, 2), (3, 8, 1), (5, 1, 5)])
+def test_a_worker_has_its_part_and_at_least_one(limit: int, shares: int, part: int) -> None:
+    limits = BackendLimits(Limits(max_in_flight=limit), shares)
+    taken = 0
+    while limits.wait(0.0, 1) == 0.0:
+        limits.acquire(0.0, 1)
+        taken += 1
+    assert taken == part
+
+
+def test_the_wait_for_requests_is_the_true_one() -> None:
+    limits = BackendLimits(Limits(requests_per_minute=2))
+    limits.acquire(10.5, 1)
+    limits.acquire(20.5, 1)
+    assert limits.wait(30.0, 1) == 41.0
+    assert limits.wait(70.9, 1) > 0.0
+    assert limits.wait(71.0, 1) == 0.0
+
+
+def test_a_request_larger_than_the_whole_limit_goes_alone() -> None:
+    limits = BackendLimits(Limits(tokens_per_minute=100))
+    assert limits.wait(0.0, 5000) == 0.0
+    limits.acquire(0.0, 5000)
+    assert limits.wait(1.0, 1) == 60.0
+    assert limits.wait(61.0, 5000) == 0.0
+
+
+def test_settling_gives_back_what_was_not_used_and_charges_what_was() -> None:
+    limits = BackendLimits(Limits(tokens_per_minute=100))
+    limits.acquire(0.0, 90)
+    assert limits.wait(1.0, 50) > 0.0
+    limits.settle(1.0, 90, 10, acquired_at=0.0)
+    assert limits.wait(1.0, 90) == 0.0
+    limits.acquire(1.0, 50)
+    limits.settle(2.0, 50, 100, acquired_at=1.0)
+    assert limits.wait(2.0, 1) == pytest.approx(60.0)
+
+
+def test_settling_a_booking_that_has_left_the_window_gives_nothing_back() -> None:
+    limits = BackendLimits(Limits(tokens_per_minute=100))
+    limits.acquire(0.0, 90)
+    limits.acquire(100.0, 90)
+    limits.settle(100.0, 90, 1, acquired_at=0.0)
+    assert limits.wait(100.0, 20) > 0.0
+
+
+def test_a_cool_down_holds_back_everything_and_is_never_shortened() -> None:
+    limits = BackendLimits(Limits())
+    limits.cool_down(10.0, 20.0)
+    limits.cool_down(11.0, None)
+    assert limits.wait(12.0, 1) == 18.0
+    assert limits.wait(30.0, 1) == 0.0
+    limits.cool_down(30.0, 1e9)
+    assert limits.wait(30.0, 1) == 300.0
+
+
+def test_a_reload_keeps_what_is_in_flight_and_what_was_spent() -> None:
+    old = BackendLimits(Limits(max_in_flight=5, requests_per_minute=10))
+    for _ in range(4):
+        old.acquire(0.0, 1)
+    old.cool_down(0.0, 3.0)
+    new = BackendLimits(Limits(max_in_flight=4, requests_per_minute=5))
+    new.carry_over(old)
+    assert new.in_flight == 4
+    assert new.wait(1.0, 1) == 2.0
+    old.release(5.0)
+    assert new.in_flight == 3
+    assert new.wait(5.0, 1) == 0.0
+    new.acquire(5.0, 1)
+    new.release(6.0)
+    assert new.wait(6.0, 1) == 55.0
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.integers(1, 20),
+    st.integers(10, 500),
+    st.lists(st.tuples(st.floats(0, 20), st.integers(1, 60), st.integers(1, 60)), max_size=150),
+)
+def test_no_sixty_seconds_ever_exceed_the_limits(
+    requests: int, tokens: int, arrivals: list[tuple[float, int, int]]
+) -> None:
+    limits = BackendLimits(Limits(requests_per_minute=requests, tokens_per_minute=tokens))
+    now, admitted = 0.0, list[tuple[float, int]]()
+    for wait, estimated, actual in arrivals:
+        now += wait
+        pause = limits.wait(now, estimated)
+        if pause:
+            assert deepcopy(limits).wait(now + pause, estimated) == 0.0
+            continue
+        limits.acquire(now, estimated)
+        used = min(estimated, actual)
+        limits.settle(now, estimated, used, acquired_at=now)
+        admitted.append((now, used))
+        recent = [spent for at, spent in admitted if at > now - 60.0]
+        assert len(recent) <= requests
+        assert sum(recent) <= tokens or len(recent) == 1
