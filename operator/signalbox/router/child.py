@@ -55,6 +55,7 @@ class Child:
         self._answer_timeout = answer_timeout
         self._waiting: dict[tuple[type[Message], int], asyncio.Future[Message]] = {}
         self._reading: asyncio.Task[None] | None = None
+        self._deadline: asyncio.TimerHandle | None = None
 
     @classmethod
     async def start(
@@ -132,6 +133,8 @@ class Child:
         code = await self._process.wait()
         if self._reading is not None:
             await asyncio.wait({self._reading})  # several may wait, and one that gives up must not end the reading
+        if self._deadline is not None:
+            self._deadline.cancel()
         self._link.close()
         return f"signal {signal.Signals(-code).name}" if code < 0 else f"exit status {code}"
 
@@ -165,9 +168,11 @@ class Child:
                     future.set_result(message)
         except msgspec.DecodeError:
             _log.exception("worker %d (%d) speaks nonsense; it is killed", self.index, self.pid)
+            self.kill()
         finally:
             for future in self._waiting.values():
                 if not future.done():
                     future.set_exception(ChildGoneError(f"worker {self.index} has ended"))
-            # A worker that talks nonsense, or has closed the link without ending, must not live on unsupervised.
-            self.kill()
+            # A worker that has closed the link, or talks nonsense, must not live on unsupervised.
+            self.generation = 0
+            self._deadline = asyncio.get_running_loop().call_later(self._answer_timeout, self.kill)
