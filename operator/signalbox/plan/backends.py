@@ -75,13 +75,12 @@ class _Place(msgspec.Struct, frozen=True):
 
 def _url(backend: ModelBackend, report: Report) -> _Place:
     assert backend.spec.url is not None
-    parts = urlsplit(backend.spec.url)
     try:
+        parts = urlsplit(backend.spec.url)
         host, port = parts.hostname or "", parts.port or _DEFAULT_PORTS[parts.scheme]
     except ValueError:
-        host, port = "", 0
-    if not host or port == 0:
-        report(_problem(backend, "InvalidURL", "spec.url", "no host, or no port from 1 to 65535", condition="Accepted"))
+        fix = "write a name, or an IP address (IPv6 in brackets)"
+        report(_problem(backend, "InvalidURL", "spec.url", "has no valid host", fix, condition="Accepted"))
         return _Place("", "", "", False)
     dns = config.Address(host=host, port=port)
     return _Place(parts.netloc, parts.path.rstrip("/"), host, parts.scheme == "https", dns=dns)

@@ -1,0 +1,102 @@
+"""One pair of files for each behaviour of the plan: NAME.in.yaml is what is there, NAME.out.yaml what follows.
+
+The first document of the input may be ``observed: {services, secrets, configMaps, invalidBackends}``; the others are
+resources. After a change that is meant, ``pytest tests/plan --regenerate`` writes the outputs; read the difference.
+"""
+
+import random
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+import yaml
+
+from signalbox.api import ModelBackend, RoutingPolicy
+from signalbox.plan.compile import Plan, plan
+from signalbox.plan.observed import Observed
+from signalbox.routing.config import content_hash, decode, encode
+
+GOLDEN = Path(__file__).parent / "golden"
+NAMES = sorted(file.name.removesuffix(".in.yaml") for file in GOLDEN.glob("*.in.yaml"))
+
+
+class _Strings(yaml.SafeLoader):
+    """Dates as strings, as in JSON."""
+
+
+_Strings.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+
+
+def read(name: str) -> tuple[list[RoutingPolicy], list[ModelBackend], Observed]:
+    documents: list[dict[str, Any]] = list(
+        yaml.load_all((GOLDEN / f"{name}.in.yaml").read_text(), Loader=_Strings)  # noqa: S506 - a SafeLoader
+    )
+    seen: dict[str, Any] = {}
+    if "observed" in documents[0]:
+        seen = documents.pop(0)["observed"]
+    observed = msgspec.convert(
+        {
+            "services": seen.get("services", {}),
+            "secrets": {name: list(keys) for name, keys in seen.get("secrets", {}).items()},
+            "config_maps": {name: list(keys) for name, keys in seen.get("configMaps", {}).items()},
+            "invalid_backends": seen.get("invalidBackends", []),
+        },
+        Observed,
+    )
+    policies = [RoutingPolicy.model_validate(d) for d in documents if d["kind"] == "RoutingPolicy"]
+    backends = [ModelBackend.model_validate(d) for d in documents if d["kind"] == "ModelBackend"]
+    assert len(policies) + len(backends) == len(documents)
+    return policies, backends, observed
+
+
+def render(planned: Plan) -> str:
+    routers = [
+        {
+            "hash": content_hash(encode(router.config)),
+            "config": msgspec.to_builtins(router.config),
+            "entries": msgspec.to_builtins(router.entries),
+        }
+        for router in planned.routers
+    ]
+    data = {"problems": msgspec.to_builtins(planned.problems), "routers": routers}
+    return yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=120)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_plan(name: str, request: pytest.FixtureRequest) -> None:
+    policies, backends, observed = read(name)
+    got = render(plan(policies, backends, observed))
+    output = GOLDEN / f"{name}.out.yaml"
+    if request.config.getoption("--regenerate", default=False):
+        output.write_text(got)
+    assert yaml.safe_load(output.read_text()) == yaml.safe_load(got)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_order_of_the_input_does_not_matter(name: str) -> None:
+    policies, backends, observed = read(name)
+    expected = plan(policies, backends, observed)
+    for seed in range(3):
+        shuffled = random.Random(seed)
+        shuffled.shuffle(policies)
+        shuffled.shuffle(backends)
+        got = plan(policies, backends, observed)
+        assert got == expected
+        assert [encode(r.config) for r in got.routers] == [encode(r.config) for r in expected.routers]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_configurations_survive_the_wire_and_name_every_entry(name: str) -> None:
+    for router in plan(*read(name)).routers:
+        data = encode(router.config)
+        assert decode(data) == router.config
+        assert encode(decode(data)) == data
+        assert router.config.secret_entries() == router.entries.keys()
+
+
+def test_every_output_has_an_input() -> None:
+    assert sorted(file.name.removesuffix(".out.yaml") for file in GOLDEN.glob("*.out.yaml")) == NAMES
