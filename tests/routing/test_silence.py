@@ -1,6 +1,5 @@
 """Patience and silence: what counts as hung, and what is only slow."""
 
-
 from signalbox.routing.ejection import BackendHealth, Cause, EndpointHealth
 
 Change = tuple[object, bool, Cause]
