@@ -197,17 +197,28 @@ class Proxy:
         while True:
             await asyncio.sleep(SWEEP_SECONDS)
             now = time.monotonic()
-            for attempt in list(self._attempts):
-                if not attempt.cancelled:
-                    attempt.check(now)
+            self._check_attempts(now)
             ticks += 1
             if ticks % 4 == 0:
-                self._checks.update(check for backend in self._backends.values() for check in _checks(backend))
-                for connection in list(self._connections):
-                    connection.check(now)
-                for backend in self._backends.values():
-                    for endpoint in backend.endpoints:
-                        endpoint.close_idle(now - IDLE_SECONDS)
+                self._check_connections(now)
+
+    def sweep(self, now: float) -> None:
+        """Apply every time-out as of ``now`` (monotonic seconds)."""
+        self._check_attempts(now)
+        self._check_connections(now)
+
+    def _check_attempts(self, now: float) -> None:
+        for attempt in list(self._attempts):
+            if not attempt.cancelled:
+                attempt.check(now)
+
+    def _check_connections(self, now: float) -> None:
+        self._checks.update(check for backend in self._backends.values() for check in _checks(backend))
+        for connection in list(self._connections):
+            connection.check(now)
+        for backend in self._backends.values():
+            for endpoint in backend.endpoints:
+                endpoint.close_idle(now - IDLE_SECONDS)
 
 
 def _needs_dns(backend: BackendState) -> bool:
