@@ -40,10 +40,10 @@ def run(settings: Settings) -> Report:
             for name, load in loads.items():
                 settings.tell(f"profile of {name}")
                 busy = Run(load, router.port, settings.cores.load, settings.directory, [worker])
-                stacks = _sample(sampler, worker, seconds, settings)
+                stacks = _sample(name, sampler, worker, seconds, settings)
                 libraries = _perf(worker, settings)
                 counts = busy.result()
-                report.tables.append(_functions(name, stacks))
+                report.tables += _functions(name, stacks)
                 if libraries:
                     report.tables.append(_table(f"{name}: by library (perf)", "library", libraries, 12))
                 rate = counts.events_per_second or counts.per_second
@@ -53,8 +53,8 @@ def run(settings: Settings) -> Report:
     return report
 
 
-def _sample(sampler: Path, pid: int, seconds: float, settings: Settings) -> list[tuple[list[str], int]]:
-    output = settings.directory / "stacks.txt"
+def _sample(name: str, sampler: Path, pid: int, seconds: float, settings: Settings) -> list[tuple[list[str], int]]:
+    output = settings.directory / f"stacks-{name}.txt"
     command: list[str | Path] = [
         sampler,
         "record",
@@ -76,7 +76,7 @@ def _sample(sampler: Path, pid: int, seconds: float, settings: Settings) -> list
     return stacks
 
 
-def _functions(name: str, stacks: list[tuple[list[str], int]]) -> Table:
+def _functions(name: str, stacks: list[tuple[list[str], int]]) -> list[Table]:
     own: Counter[str] = Counter()
     total: Counter[str] = Counter()
     for frames, count in stacks:
@@ -87,7 +87,11 @@ def _functions(name: str, stacks: list[tuple[list[str], int]]) -> Table:
     rows: list[tuple[Cell, ...]] = [
         (frame, count / everything * 100, total[frame] / everything * 100) for frame, count in own.most_common(TOP)
     ]
-    return Table(f"{name}: by function (py-spy)", ("function", "self %", "total %"), rows)
+    callers: list[tuple[Cell, ...]] = [(frame, count / everything * 100) for frame, count in total.most_common(TOP)]
+    return [
+        Table(f"{name}: by function itself (py-spy)", ("function", "self %", "total %"), rows),
+        Table(f"{name}: with what it calls (py-spy)", ("function", "total %"), callers),
+    ]
 
 
 def _shorten(frame: str) -> str:

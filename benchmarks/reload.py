@@ -12,6 +12,7 @@ from benchmarks.harness.router import signalbox, write_resources
 EVERY = 0.1
 RATE = 1000.0
 STREAMS = 100
+CHANGES = "signalbox_router_config_changes_total"
 
 
 def run(settings: Settings) -> Report:
@@ -25,7 +26,7 @@ def run(settings: Settings) -> Report:
         resources = settings.directory / "resources"
         write_resources(resources, "reload.yaml", edit=0, weight=10, **ports)
         with signalbox(resources, settings.cores.proxy, settings.directory) as router:
-            before = router.total("signalbox_router_configs_applied")
+            before = router.total(CHANGES, 'result="applied"')
             runs = [
                 Run(load, router.port, settings.cores.load, settings.directory, router.processes())
                 for load in (unary, streams)
@@ -39,8 +40,8 @@ def run(settings: Settings) -> Report:
                 if edits % 10 == 0:
                     settings.tell(f"{edits} edits")
             results = dict(zip(("unary", "streams"), (run.result() for run in runs), strict=True))
-            applied = router.total("signalbox_router_configs_applied") - before
-            rejected = router.total("signalbox_router_configs_rejected")
+            applied = router.total(CHANGES, 'result="applied"') - before
+            rejected = router.total(CHANGES, 'result="rejected"')
     report = Report(
         "reload",
         f"{settings.where()}. One worker; unary {RATE:,.0f} requests/s in an open loop, {STREAMS} streams of 50 events "
@@ -63,6 +64,11 @@ def run(settings: Settings) -> Report:
     columns = ("", "requests", "ok", "failed", "connections opened", "reopened", "p50 ms", "p99 ms", "max ms")
     report.tables.append(
         Table(f"{edits} edits, {applied:.0f} configurations applied, {rejected:.0f} rejected", columns, rows)
+    )
+    report.expect(
+        "the edits were applied (at least half: two at once count as one)",
+        f"{applied:.0f} of {edits}",
+        applied >= edits / 2,
     )
     failures = sum(counts.failures for counts in results.values())
     report.expect(

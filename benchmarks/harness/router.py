@@ -44,22 +44,16 @@ class Router:
             raise BenchError(f"one worker was expected, there are {len(workers)}")
         return workers[0]
 
-    def metrics(self) -> dict[str, float]:
-        """All samples of the admin port, by their full name with labels."""
-        found: dict[str, float] = {}
-        for line in fetch(f"http://127.0.0.1:{self.admin}/metrics").decode().splitlines():
-            name, _, value = line.rpartition(" ")
-            if name and not line.startswith("#"):
-                found[name] = float(value)
-        return found
+    def total(self, family: str, *labels: str) -> float:
+        """The sum of a metric's samples that have all of the labels (``name="value"``).
 
-    def total(self, prefix: str, *labels: str) -> float:
-        """The sum of the samples whose name begins with the prefix and that have all labels (``name="value"``)."""
-        return sum(
-            value
-            for name, value in self.metrics().items()
-            if name.startswith(prefix) and all(label in name for label in labels)
-        )
+        Raises ``BenchError`` for a metric that the router does not have: a misspelt one would read as a perfect 0.
+        """
+        lines = fetch(f"http://127.0.0.1:{self.admin}/metrics").decode().splitlines()
+        if not any(line.startswith(f"# TYPE {family} ") for line in lines):
+            raise BenchError(f"the router has no metric {family}")
+        samples = [line for line in lines if line.startswith((f"{family} ", f"{family}{{"))]
+        return sum(float(line.rpartition(" ")[2]) for line in samples if all(label in line for label in labels))
 
     def access_log(self) -> list[dict[str, Any]]:
         """The lines of finished requests."""
