@@ -151,7 +151,11 @@ class BackendState:
 
     def choose(self, now: float, tried: list[Endpoint]) -> Endpoint | None:
         """Of two random ready endpoints, the one with fewer requests in flight."""
-        ready = [e for e in self.endpoints if e.health.admits(now) and e not in tried]
+        endpoints = self.endpoints
+        if len(endpoints) == 1:
+            only = endpoints[0]
+            return only if only.health.admits(now) and only not in tried else None
+        ready = [e for e in endpoints if e.health.admits(now) and e not in tried]
         count = len(ready)
         if count <= 1:
             return ready[0] if ready else None
@@ -162,14 +166,15 @@ class BackendState:
 
     def usable(self, now: float) -> bool:
         """Whether any endpoint takes requests."""
-        return any(endpoint.health.admits(now) for endpoint in self.endpoints)
+        for endpoint in self.endpoints:  # noqa: SIM110 - a generator costs more than the question
+            if endpoint.health.admits(now):
+                return True
+        return False
 
     def probe(self, now: float) -> Endpoint | None:
-        """An endpoint that may be tried although it is out: one request a second each."""
-        for endpoint in self.endpoints:
-            if endpoint.health.may_probe(now):
-                return endpoint
-        return None
+        """An endpoint that may be tried although it is out: the least busy of those that have their turn."""
+        due = [endpoint for endpoint in self.endpoints if endpoint.health.may_probe(now)]
+        return min(due, key=lambda endpoint: endpoint.in_flight) if due else None
 
     def served(self, failed: bool, ttft: float | None, now: float) -> None:
         """Count an attempt that succeeded or failed; ``ttft`` in seconds."""

@@ -33,8 +33,6 @@ class Exchange:
     """See the module. Its attempts call it back; it calls the client's connection."""
 
     __slots__ = (
-        "_begun_status",
-        "_cached_bodies",
         "_failure",
         "_kept",
         "_needs",
@@ -92,7 +90,6 @@ class Exchange:
         self._tried_endpoints: list[Endpoint] = []
         self._failure: Refusal | None = None
         self._kept: Kept | None = None
-        self._begun_status = 0
 
     # deciding
 
@@ -227,7 +224,7 @@ class Exchange:
     ) -> None:
         """The attempt failed and the client has seen nothing of it: try elsewhere, or say so."""
         now = self._ended(attempt, outcome.name.lower())
-        self._failure = self._refusal(attempt, outcome, message, gateway_status, upstream_status)
+        self._failure = self._refusal(attempt, outcome, message, gateway_status)
         if self._kept is not None:
             if upstream_status == 404:
                 self._failure = Refusal(
@@ -250,6 +247,15 @@ class Exchange:
                 return
         self._next_target()
 
+    def has_alternative(self, attempt: Attempt, now: float) -> bool:
+        """Whether another endpoint or target would take the request now."""
+        if self._route is None or self.tries >= MAX_TRIES:
+            return False
+        if attempt.backend.choose(now, self._tried_endpoints) is not None:
+            return True
+        eligible = self.policy.still_eligible(self._needs) & self._route.choice.mask & ~self._tried_targets
+        return bool(self.policy.available(eligible, now, self._needs)[0])
+
     def _next_target(self, among: int = -1) -> None:
         route = self._route
         assert route is not None
@@ -260,17 +266,13 @@ class Exchange:
             self._failure = self._failure or refusal
             self._give_up()
 
-    def _refusal(
-        self, attempt: Attempt, outcome: Outcome, message: str, gateway_status: int, upstream_status: int | None
-    ) -> Refusal:
+    def _refusal(self, attempt: Attempt, outcome: Outcome, message: str, gateway_status: int) -> Refusal:
         target = f"Target {self.target}: {message}."
         if outcome is Outcome.BUSY:
             wait = attempt.backend.limits.wait(time.monotonic(), 0) or 1.0
             return Refusal(429, "rate_limit_exceeded", target, retry_after=wait)
         if outcome is Outcome.MISCONFIGURED:
-            return Refusal(
-                502, "upstream_auth" if upstream_status != 404 else "upstream_not_found", target, retriable=False
-            )
+            return Refusal(502, "upstream_auth", target, retriable=False)
         code = "upstream_timeout" if gateway_status == 504 else "upstream_error"
         return Refusal(gateway_status, code, target, retriable=False)
 
@@ -289,9 +291,9 @@ class Exchange:
 
     def too_long(self, attempt: Attempt, status: int, headers: Mapping[bytes, bytes], content: bytes) -> None:
         """The prompt was too long for the model: a target with a larger window may take it."""
-        self._ended(attempt, "context_length")
+        now = self._ended(attempt, "context_length")
         larger = self.policy.larger_windows(self.policy.positions[self.target]) & ~self._tried_targets
-        if larger and self._route is not None and self.tries < MAX_TRIES:
+        if larger and self._route is not None and self.tries < MAX_TRIES and self.live.budget.withdraw(now):
             route = self._route
             try:
                 self._go(route, self.policy.still_eligible(self._needs) & larger, first=False)
@@ -341,7 +343,6 @@ class Exchange:
 
     def begin(self, status: int, headers: Mapping[bytes, bytes], length: bytes | None) -> None:
         """Send the head of an answer whose body follows by ``pass_on``."""
-        self._begun_status = status
         self.client.begin(self._head(status, headers), length)
 
     def pass_on(self, data: bytes) -> None:
@@ -357,12 +358,14 @@ class Exchange:
 
     def answer(self, attempt: Attempt, status: int, headers: Mapping[bytes, bytes], content: bytes) -> None:
         """The answer is complete and nothing of it was sent yet."""
-        if self.operation == "responses" and status == 200:
+        if self.operation == "responses":
             content = self._rename_whole(attempt, content)
         self._ended(attempt, "success" if status < 400 else "client")
         self._send_whole(attempt, status, headers, content)
 
     def _rename_whole(self, attempt: Attempt, content: bytes) -> bytes:
+        if attempt.usage is None and self._kept is not None:  # perhaps an error that names the response in its text
+            content = content.replace(self._kept.original.encode(), str(self.data["previous_response_id"]).encode())
         original = answers.read(content).id
         if original is not None:
             content = content.replace(b'"%b"' % original.encode(), b'"%b"' % self._sealed(original).encode(), 1)
