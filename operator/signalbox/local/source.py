@@ -98,7 +98,11 @@ def files(path: Path) -> list[Path]:
         return [path]
     if not path.is_dir():
         raise SourceError(f"{path} is no file or directory")
-    return sorted(p for p in path.iterdir() if p.suffix in _SUFFIXES and not p.name.startswith(".") and p.is_file())
+    try:
+        found = list(path.iterdir())
+    except OSError as error:
+        raise SourceError(f"{path} cannot be read: {error.strerror}") from None
+    return sorted(p for p in found if p.suffix in _SUFFIXES and not p.name.startswith(".") and p.is_file())
 
 
 def load(path: Path) -> Source:
