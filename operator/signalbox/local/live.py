@@ -1,6 +1,7 @@
 """A directory that serves: workers started from it, and every edit put in force."""
 
 import asyncio
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -11,6 +12,7 @@ from signalbox.local.source import Located, SourceError
 from signalbox.local.watch import changes
 from signalbox.local.workspace import Workspace
 from signalbox.router.errors import ConfigRejectedError
+from signalbox.router.response_ids import KEY_ENTRY
 from signalbox.router.supervisor import Supervisor
 from signalbox.routing.config import RouterConfig, content_hash, encode
 
@@ -48,6 +50,8 @@ class Live:
         self.options = options
         self.workers = workers or 0
         self._last_good = LastGood(options)
+        # One for all workers and every reload, or an id from one worker would mean nothing to another.
+        self._response_key = os.urandom(32)
         self._in_force: tuple[bytes, Mapping[str, bytes]] = (b"", {})
 
     def load(self) -> tuple[Workspace, RouterConfig]:
@@ -97,5 +101,6 @@ class Live:
 
     def _prepare(self, served: Workspace) -> RouterConfig:
         router = merge(served.plan.routers, self.workers)
-        self._in_force = (encode(router.config), served.secrets(router))
+        secrets = {**served.secrets(router), KEY_ENTRY: self._response_key}
+        self._in_force = (encode(router.config), secrets)
         return router.config

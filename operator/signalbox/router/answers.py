@@ -43,8 +43,13 @@ def read(body: bytes) -> Answer:
     """Read an answer; whatever is not of the known form has neither usage nor error."""
     try:
         fields = _decode(body)
+        unlike = fields.object == "error"
+    except msgspec.ValidationError:
+        unlike = True
     except (msgspec.DecodeError, UnicodeDecodeError):
         return Answer(None, None, None)
+    if unlike:
+        return _read_any(body)
     found = None
     if fields.usage is not None:
         seen = fields.usage
@@ -54,5 +59,22 @@ def read(body: bytes) -> Answer:
             (details.cached_tokens or 0) if details else 0,
             seen.completion_tokens or seen.output_tokens or 0,
         )
-    error = fields.error if fields.choices is None and (fields.error or fields.object == "error") else None
+    error = fields.error if fields.choices is None and fields.error else None
     return Answer(found, error, fields.id)
+
+
+def _read_any(body: bytes) -> Answer:
+    """An answer whose fields are of other types than documented: each is read for itself."""
+    try:
+        value = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        value = None
+    if not isinstance(value, dict):
+        return Answer(None, None, None)
+    failed = "choices" not in value and (value.get("error") or value.get("object") == "error")
+    name = value.get("id")
+    return Answer(
+        usage.of(value.get("usage")),
+        (value.get("error") or value) if failed else None,
+        name if isinstance(name, str) else None,
+    )

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 # An answer up to this size is complete before its first byte goes to the client, so that an endpoint that dies in the
 # middle of it can still be replaced, and its usage be read.
 HOLD_BYTES = 1 << 20
+MAX_RESPONSE_BYTES = 32 << 20
+MAX_EVENT_BYTES = 32 << 20
 TAIL_BYTES = 8 << 10
 MAX_ERROR_BYTES = 64 << 10
 
@@ -36,7 +38,9 @@ class Attempt:
         "_decoder",
         "_held",
         "_held_bytes",
+        "_hold_bytes",
         "_phase",
+        "_reading_paused",
         "_request",
         "_stale_retried",
         "_suspected",
@@ -74,8 +78,11 @@ class Attempt:
         self._phase: Callable[[bytes], None] = self._head
         self._held: list[bytes] = []
         self._held_bytes = 0
+        # A response is sent with another id than it came with, so it is always held as a whole.
+        self._hold_bytes = HOLD_BYTES if exchange.operation != "responses" else MAX_RESPONSE_BYTES
         self._tail = b""
         self._decoder: Decoder | None = None
+        self._reading_paused = False
         self._stale_retried = False
         self._suspected = False
 
@@ -95,6 +102,8 @@ class Attempt:
         """Send."""
         connection.receiver = self
         self.connection = connection
+        if self.exchange.client.paused:  # still busy with an earlier answer on its connection
+            self.pause_reading()
         connection.transport.write(self._request)
 
     def not_connected(self, reason: str, timed_out: bool) -> None:
@@ -109,7 +118,8 @@ class Attempt:
     def lost(self, reason: str) -> None:
         """The connection ended before the response was complete."""
         connection, self.connection = self.connection, None
-        if connection is not None and connection.reused and connection.head_bytes == 0 and not self._stale_retried:
+        untouched = connection is not None and not connection.head_done and connection.head_bytes == 0
+        if connection is not None and connection.reused and untouched and not self._stale_retried:
             # The endpoint closed an idle connection at the moment of our request: it has not seen it.
             self._stale_retried = True
             self.endpoint.dial(self, self.backend.config.timeouts.connect_ms / 1000)
@@ -169,7 +179,10 @@ class Attempt:
             self._answer_whole(b"".join(self._held) if len(self._held) != 1 else self._held[0])
             return
         self._held_bytes += sum(map(len, pieces))
-        if self._held_bytes > HOLD_BYTES:
+        if self._held_bytes > self._hold_bytes:
+            if self._hold_bytes > HOLD_BYTES:
+                self._protocol_failure("the response is too large")
+                return
             self.began = True
             self.last_read = time.monotonic()
             body = b"".join(self._held)
@@ -247,7 +260,9 @@ class Attempt:
         out = stream.inspect(data, done)
         if out:
             self.exchange.pass_on(out)
-        if stream.error is not None:
+        if stream.held_bytes > MAX_EVENT_BYTES:
+            self._protocol_failure("sent an event without an end")
+        elif stream.error is not None:
             now = time.monotonic()
             if outcomes.of_error(stream.error) is Outcome.FAILURE:
                 self.endpoint.health.failed(self.started_at, now, Cause.ERROR)
@@ -347,6 +362,8 @@ class Attempt:
         if connection is None:
             return
         if connection.reusable:
+            if self._reading_paused:  # by the last part of this answer: the next request must not wait for this client
+                connection.transport.resume_reading()
             self.endpoint.give(connection, now)
         else:
             connection.receiver = None
@@ -366,23 +383,29 @@ class Attempt:
         age = now - self.started_at
         if age * 1000 > limits.request_ms:
             self._expire(now, "request", retry=False)
+        elif self._reading_paused:
+            return  # it is the client that is slow
         elif not self.began:
             patience = self.endpoint.health.patience(self.stream)
             if not self._suspected and age > patience:
                 self._suspected = True
                 self.endpoint.health.overdue(self.started_at, now)
-            if self.stream and age * 1000 > limits.first_token_ms:
+            if self.stream and (age * 1000 > limits.first_token_ms or (self._suspected and self._elsewhere(now))):
                 self._expire(now, "firstToken", retry=True)
-        elif (
-            self.events is not None
-            and not self.exchange.client.paused
-            and (now - self.last_read) * 1000 > limits.idle_ms
-        ):
+        elif self.events is not None and (now - self.last_read) * 1000 > limits.idle_ms:
             self._expire(now, "idle", retry=False)
+
+    def _elsewhere(self, now: float) -> bool:
+        """Whether waiting on is pointless: the endpoint is out or silent, and another one would take the request."""
+        health = self.endpoint.health
+        return (health.ejected or health.silent(now)) and self.exchange.has_alternative(self, now)
 
     def _expire(self, now: float, which: str, *, retry: bool) -> None:
         self._abort()
-        self.endpoint.health.failed(self.started_at, now, Cause.ERROR if self.began else Cause.SLOW)
+        if self._reading_paused:
+            self.endpoint.health.abandoned(self.started_at, now)
+        else:
+            self.endpoint.health.failed(self.started_at, now, Cause.ERROR if self.began else Cause.SLOW)
         message = f"time-out: {which}"
         if self.began:
             self._break(message)
@@ -413,10 +436,12 @@ class Attempt:
     def pause_reading(self) -> None:
         """The client reads more slowly than the endpoint writes."""
         if self.connection is not None:
+            self._reading_paused = True
             self.connection.transport.pause_reading()
 
     def resume_reading(self) -> None:
         """The client has caught up."""
         if self.connection is not None:
+            self._reading_paused = False
             self.connection.transport.resume_reading()
             self.last_read = time.monotonic()

@@ -103,6 +103,8 @@ class Endpoint:
             reason, timed_out = f"certificate: {error.verify_message}", False
         except OSError as error:
             reason, timed_out = error.strerror or type(error).__name__, False
+        except ValueError as error:  # of the address, the name for TLS: whoever waits must hear of it
+            reason, timed_out = str(error), False
         else:
             if waiting.cancelled:
                 self.give(connection, time.monotonic())

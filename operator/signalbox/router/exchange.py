@@ -359,13 +359,15 @@ class Exchange:
     def answer(self, attempt: Attempt, status: int, headers: Mapping[bytes, bytes], content: bytes) -> None:
         """The answer is complete and nothing of it was sent yet."""
         if self.operation == "responses":
-            content = self._rename_whole(attempt, content)
+            content = self._rename_whole(status, content)
         self._ended(attempt, "success" if status < 400 else "client")
         self._send_whole(attempt, status, headers, content)
 
-    def _rename_whole(self, attempt: Attempt, content: bytes) -> bytes:
-        if attempt.usage is None and self._kept is not None:  # perhaps an error that names the response in its text
-            content = content.replace(self._kept.original.encode(), str(self.data["previous_response_id"]).encode())
+    def _rename_whole(self, status: int, content: bytes) -> bytes:
+        if status >= 400:
+            if self._kept is None:
+                return content
+            return content.replace(self._kept.original.encode(), str(self.data["previous_response_id"]).encode())
         original = answers.read(content).id
         if original is not None:
             content = content.replace(b'"%b"' % original.encode(), b'"%b"' % self._sealed(original).encode(), 1)

@@ -98,7 +98,7 @@ class EventStream:
         return b"".join(out)
 
     def _renamed(self, event: bytes) -> bytes:
-        if self._rename_id is not None and b'"response"' in event and b"response.created" in event:
+        if self._rename_id is not None and b'"response"' in event:
             value = events.parse(event)
             response = value.get("response") if isinstance(value, dict) else None
             original = response.get("id") if isinstance(response, dict) else None

@@ -49,6 +49,8 @@ def cost(usage: Usage, pricing: Pricing | None) -> int:
 
 
 def _count(value: Any) -> int:
+    if isinstance(value, float) and value.is_integer():  # some gateways write 5.0
+        value = int(value)
     return value if isinstance(value, int) and value >= 0 else 0
 
 
