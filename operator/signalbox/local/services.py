@@ -85,7 +85,7 @@ def _from_yaml(source: Source, name: str, port: int | str) -> Service | None:
         ]
         for endpoint in _dicts(one.data.get("endpoints")):
             if _at(endpoint, "conditions", "ready") is not False:
-                hosts = [a for a in endpoint.get("addresses") or () if isinstance(a, str)]
+                hosts = [a for a in endpoint.get("addresses") or () if isinstance(a, str) and _is_ip(a)]
                 addresses += [Address(host=host, port=number) for host in hosts for number in numbers]
     return Service(endpoints=tuple(dict.fromkeys(addresses)))
 
