@@ -32,9 +32,7 @@ _Strings.yaml_implicit_resolvers = {
 
 
 def read(name: str) -> tuple[list[RoutingPolicy], list[ModelBackend], Observed]:
-    documents: list[dict[str, Any]] = list(
-        yaml.load_all((GOLDEN / f"{name}.in.yaml").read_text(), Loader=_Strings)
-    )
+    documents: list[dict[str, Any]] = list(yaml.load_all((GOLDEN / f"{name}.in.yaml").read_text(), Loader=_Strings))
     seen: dict[str, Any] = {}
     if "observed" in documents[0]:
         seen = documents.pop(0)["observed"]
