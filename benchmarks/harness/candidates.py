@@ -45,6 +45,8 @@ class Field:
         counts = run(load, candidate.port, self.cores.load, self.directory, candidate.processes())
         if counts.failed:
             raise BenchError(f"{candidate.name}: requests failed: {counts.failed}; {counts.samples[:2]}")
+        if not counts.per_second and not counts.events_per_second:
+            raise BenchError(f"{candidate.name}: nothing was served")
         stats = json.loads(fetch(f"http://127.0.0.1:{self.upstream.ports[0]}/stats"))
         if candidate.name == SIGNALBOX and stats["expected"] < stats["requests"]:
             raise BenchError(f"signalbox rewrote {stats['expected']} of {stats['requests']} models")

@@ -11,7 +11,7 @@ enum chunk_part { SIZE, DATA, AFTER_DATA, TRAILER };
 enum progress { MORE, OVER, BROKEN };
 
 // `done` and `error_event` are of a stream: [DONE] was seen, an error event was seen. `sample` is the start of any other
-// body, and of a stream the error event.
+// body, and of a stream the error event; `tail` is the end of the last read, framing included.
 struct response {
     int status;
     enum framing framing;
@@ -19,8 +19,8 @@ struct response {
     bool in_body, closing, stream, done, error_event;
     int64_t first_event;
     uint64_t left, events;
-    size_t head_length, line_length, trailer_length, sample_length;
-    char head[HEAD_LIMIT], line[LINE_PREFIX], sample[SAMPLE];
+    size_t head_length, line_length, trailer_length, sample_length, tail_length;
+    char head[HEAD_LIMIT], line[LINE_PREFIX], sample[SAMPLE], tail[SAMPLE];
 };
 
 static inline void response_reset(struct response *r) { memset(r, 0, offsetof(struct response, head)); }
@@ -120,6 +120,8 @@ static inline void read_head(struct response *r) {
 }
 
 static inline enum progress response_take(struct response *r, const char *data, size_t length, int64_t now) {
+    r->tail_length = length < SAMPLE / 2 ? length : SAMPLE / 2;
+    memcpy(r->tail, data + length - r->tail_length, r->tail_length);
     if (!r->in_body) {
         size_t old = r->head_length, n = length < HEAD_LIMIT - old ? length : HEAD_LIMIT - old, from = old > 3 ? old - 3 : 0;
         memcpy(r->head + old, data, n);

@@ -22,14 +22,18 @@ struct result {
     uint64_t failures[FAILURES], statuses[STATUSES];
     struct tally tallies[TALLIES];
     struct histogram latency, first_event;
-    char samples[SAMPLES][SAMPLE + 40];
+    char samples[SAMPLES][SAMPLE + 120];
     int sample_count;
     double seconds, cpu_seconds, load_cpu_seconds;
 };
 
 static inline void count_failure(struct result *s, const char *kind, const struct response *r) {
     if (s->sample_count == SAMPLES) return;
-    snprintf(s->samples[s->sample_count++], sizeof s->samples[0], "%s %d: %.*s", kind, r->status, (int)r->sample_length, r->sample);
+    size_t id_length = 0;
+    const char *id = header(r->head, r->head_length, "x-request-id", &id_length);
+    bool cut = r->stream && !r->error_event; // no error to show: the last bytes tell how far it came
+    snprintf(s->samples[s->sample_count++], sizeof s->samples[0], "%s %d %.*s %llu events: %.*s", kind, r->status, (int)id_length,
+             id ? id : "", (unsigned long long)r->events, (int)(cut ? r->tail_length : r->sample_length), cut ? r->tail : r->sample);
 }
 
 static inline void count_tally(struct result *s, const char *value, size_t length) {
