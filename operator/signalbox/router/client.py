@@ -1,68 +1,48 @@
-"""One connection of a client: strict framing in, answers out, one request at a time in the order they came."""
+"""One connection of a client: requests in, answers out, one at a time in the order they came."""
 
 import asyncio
-import random
-import re
+import logging
 import time
-from collections import deque
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
-import httptools
-import msgspec
-
+from signalbox.router import admission
+from signalbox.router.accesslog import Entry
 from signalbox.router.errors import Refusal, status_line
 from signalbox.router.exchange import Exchange
+from signalbox.router.headers import identify
+from signalbox.router.requests import Owed, Request, RequestReader
 
 if TYPE_CHECKING:
     from signalbox.router.proxy import Proxy
 
-OPERATIONS = {
-    b"/v1/chat/completions": "chat",
-    b"/v1/completions": "completions",
-    b"/v1/embeddings": "embeddings",
-    b"/v1/responses": "responses",
-}
+# Requests, and bytes of their bodies, that may wait for their turn on one connection before it is read no further.
 MAX_PIPELINED = 8
-MAX_HEADERS = 128
+MAX_PIPELINED_BYTES = 1 << 20
+# A body must come at this rate (bytes a second), beyond the time that it has in any case.
+MIN_BODY_RATE = 16 << 10
+# After the last answer, how long what the client still sends is thrown away: closing at once would reset the
+# connection and could take the answer with it (RFC 9112, section 9.6).
+LINGER_SECONDS = 5.0
 
-_decode = msgspec.json.Decoder().decode
-_getrandbits = random.getrandbits
-_REQUEST_ID = re.compile(rb"[\x21-\x7e]{1,128}\Z").match
-_ONCE = frozenset((b"authorization", b"content-length", b"content-type", b"host", b"transfer-encoding", b"x-api-key"))
-
-
-class _Request:
-    """A request as parsed; ``refusal`` is set where it must not be served."""
-
-    __slots__ = ("body", "headers", "keep_alive", "method", "path", "refusal")
-
-    def __init__(self) -> None:
-        self.headers: dict[bytes, bytes] = {}
-        self.body: list[bytes] = []
-        self.path = b""
-        self.method = b""
-        self.keep_alive = True
-        self.refusal: Refusal | None = None
+_log = logging.getLogger(__name__)
 
 
 class ClientConnection(asyncio.Protocol):
     """See the module. ``paused`` says that the client reads more slowly than answers come."""
 
     __slots__ = (
-        "_body_bytes",
+        "_bodyless",
         "_closing",
-        "_complete",
+        "_ended",
         "_exchange",
-        "_head_bytes",
-        "_in_head",
         "_keep_alive",
-        "_parser",
-        "_pending",
+        "_owed",
         "_proxy",
+        "_reader",
         "_reading_paused",
-        "_request",
         "_serving",
         "_sized",
+        "_started",
         "chunks",
         "deadline",
         "paused",
@@ -73,19 +53,17 @@ class ClientConnection(asyncio.Protocol):
 
     def __init__(self, proxy: "Proxy") -> None:
         self._proxy = proxy
-        self._parser = httptools.HttpRequestParser(self)
-        self._request = _Request()
-        self._pending: deque[_Request] = deque()
+        self._reader = RequestReader(proxy.options, self._gate)
         self._exchange: Exchange | None = None
-        self._serving = False
-        self._in_head = True
-        self._head_bytes = 0
-        self._body_bytes = 0
+        self._serving = False  # a request is being answered
+        self._started = False  # something of its answer was sent
+        self._ended = False  # all of its answer was sent
+        self._bodyless = False
+        self._sized = False
         self._closing = False
-        self._complete = True
         self._keep_alive = True
         self._reading_paused = False
-        self._sized = False
+        self._owed = Owed.NOTHING
         self.chunks = True
         self.paused = False
         self.paused_since = 0.0
@@ -104,33 +82,29 @@ class ClientConnection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """The client has left: what it asked for is not wanted any more."""
         self._closing = True
-        self._pending.clear()
-        exchange, self._exchange = self._exchange, None
-        if exchange is not None:
-            exchange.abandon()
-        self._proxy.closed(self)
+        self._reader.ready.clear()
+        try:
+            self._abandon()
+        finally:
+            self._proxy.closed(self)
 
     def data_received(self, data: bytes) -> None:
-        """Parse a read."""
+        """Read, and serve when nothing else is being served."""
         if self._closing:
             return
-        if self._complete:
-            self._complete = False
-            self._head_bytes = 0
-            if not self._serving:
-                self.deadline = time.monotonic() + self._proxy.options.header_timeout
-        if self._in_head:
-            self._head_bytes += len(data)
-        try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            self._reject(Refusal(400, "upgrade_not_supported", "Protocol upgrades are not supported.", close=True))
-        except httptools.HttpParserError as error:
-            self._reject(Refusal(400, "malformed_request", f"Malformed HTTP: {error}.", close=True))
+        reader = self._reader
+        reader.feed(data)
+        if self._serving or self.paused:
+            if not self._reading_paused and (
+                len(reader.ready) >= MAX_PIPELINED
+                or (len(reader.ready) > 1 and reader.waiting_bytes > MAX_PIPELINED_BYTES)
+            ):
+                self._reading_paused = True
+                self.transport.pause_reading()
+        elif reader.ready:
+            self._next()
         else:
-            # What of this read was body is not in the head: only a head that is still open can be too large.
-            if self._in_head and not self._complete and self._head_bytes > self._proxy.options.max_header_bytes:
-                self._reject(Refusal(431, "header_too_large", "The request's headers are too large.", close=True))
+            self._await_rest(len(data))
 
     def pause_writing(self) -> None:
         """The client reads slowly: stop reading what it is to get."""
@@ -144,124 +118,93 @@ class ClientConnection(asyncio.Protocol):
         self.paused = False
         if self._exchange is not None and self._exchange.attempt is not None:
             self._exchange.attempt.resume_reading()
+        elif not self._serving:
+            self._continue()
 
-    # httptools
+    # serving
 
-    def on_message_begin(self) -> None:
-        """A new request."""
-        self._request = _Request()
-        self._in_head = True
-        self._body_bytes = 0
-        self._complete = False
+    def _gate(self, request: Request, has_body: bool) -> Refusal | None:
+        return admission.turn_away(self._proxy.live, request, has_body)
 
-    def on_url(self, url: bytes) -> None:
-        """A part of the request target."""
-        self._request.path += url
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """One header; trailers change nothing."""
-        if not self._in_head:
+    def _next(self) -> None:
+        """Serve the first request that waits."""
+        if self._closing or not self._reader.ready:
             return
-        headers = self._request.headers
-        name = name.lower()
-        if name in headers:
-            if name in _ONCE:
-                self._refuse_request(Refusal(400, "malformed_request", f"Repeated header {name.decode()}.", close=True))
-            headers[name] += b", " + value
-        else:
-            headers[name] = value
-            if len(headers) > MAX_HEADERS:
-                self._refuse_request(Refusal(431, "header_too_large", "Too many headers.", close=True))
-
-    def on_headers_complete(self) -> None:
-        """Everything that can be refused without the body is refused now."""
-        request = self._request
-        self._in_head = False
-        request.method = self._parser.get_method()
-        version = self._parser.get_http_version()
-        request.keep_alive = self._parser.should_keep_alive()
-        headers = request.headers
-        if b"x-signalbox-http10" in headers:
-            del headers[b"x-signalbox-http10"]
-        if version == "1.0":
-            headers[b"x-signalbox-http10"] = b"1"
-        if request.refusal is None:
-            request.refusal = self._early_refusal(request, version)
-        if request.refusal is not None:
-            return
-        if not self._serving:
-            self.deadline = time.monotonic() + self._proxy.options.body_timeout
-        if b"expect" in headers:
-            if headers[b"expect"].lower() != b"100-continue":
-                request.refusal = Refusal(417, "expectation_failed", "Only 100-continue can be expected.", close=True)
-            elif not self._serving and version == "1.1":
-                self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-
-    def on_body(self, body: bytes) -> None:
-        """A piece of the body."""
-        request = self._request
-        if request.refusal is not None:
-            return
-        self._body_bytes += len(body)
-        if self._body_bytes > self._proxy.options.max_body_bytes:
-            self._refuse_request(self._too_large())
-            return
-        request.body.append(body)
-
-    def on_message_complete(self) -> None:
-        """The request is whole."""
-        self._in_head = True
-        self._complete = True
-        request = self._request
-        if self._serving:
-            self._pending.append(request)
-            if len(self._pending) >= MAX_PIPELINED and not self._reading_paused:
-                self._reading_paused = True
-                self.transport.pause_reading()
-        else:
+        request = self._reader.ready.popleft()
+        self._serving = True
+        self._started = self._ended = False
+        self.deadline = 0.0
+        try:
             self._serve(request)
+        except Exception:
+            self.crash(self._exchange)
 
-    # refusing
+    def _serve(self, request: Request) -> None:
+        self._keep_alive = request.keep_alive
+        self._bodyless = request.method == b"HEAD"
+        self.chunks = request.chunks
+        self.request_id = identify(request.headers)
+        path = request.path
+        try:
+            if request.refusal is not None:
+                raise request.refusal
+            operation = admission.OPERATIONS.get(path)
+            if operation is None:
+                path = admission.path_of(path)
+                operation = admission.OPERATIONS.get(path)
+            if operation is None or request.method != b"POST":
+                self._answer(200, admission.elsewhere(self._proxy.live, request, path))
+                return
+            live = admission.in_force(self._proxy.live)
+            policy, tenant, tier, data = admission.admit(live, request)
+        except Refusal as refusal:
+            self._answer_refusal(refusal)
+            return
+        exchange = Exchange(self, live, policy, tenant, operation, request.headers, data, time.monotonic())
+        self._exchange = exchange
+        try:
+            exchange.start(tier)
+        except Refusal as refusal:
+            exchange.refuse(refusal)
 
-    def _too_large(self) -> Refusal:
-        limit = self._proxy.options.max_body_bytes
-        return Refusal(413, "request_too_large", f"The request body is larger than {limit} bytes.", close=True)
+    def _answer(self, status: int, content: bytes) -> None:
+        """Answer what never becomes an exchange."""
+        head = b"%bcontent-type: application/json\r\nx-request-id: %b\r\n" % (status_line(status), self.request_id)
+        self.whole(head, content)
+        self._proxy.log.write(Entry(id=self.request_id.decode("latin-1"), status=status))
+        self.finished()
 
-    def _early_refusal(self, request: _Request, version: str) -> Refusal | None:
-        headers = request.headers
-        if version not in {"1.1", "1.0"}:
-            return Refusal(505, "http_version", "Only HTTP/1.1 and HTTP/1.0 are spoken here.", close=True)
-        if version == "1.1" and b"host" not in headers:
-            return Refusal(400, "malformed_request", "The Host header is missing.", close=True)
-        coding = headers.get(b"transfer-encoding")
-        if coding is not None and (coding.lower() != b"chunked" or version == "1.0"):
-            return Refusal(400, "malformed_request", "Only chunked transfer coding is understood.", close=True)
-        length = headers.get(b"content-length")
-        if length is not None and int(length) > self._proxy.options.max_body_bytes:
-            return self._too_large()
-        live = self._proxy.live
-        if live is not None and live.closed and request.path.startswith(b"/v1/"):
-            key = _key_of(headers)
-            if not live.keys.known(key):
-                return _unauthorized(key, close=length not in {None, b"0"} or coding is not None)
-        return None
+    def _answer_refusal(self, refusal: Refusal) -> None:
+        self._proxy.statistics.rejected("", refusal.code)
+        self.refuse(refusal, b"x-request-id: %b\r\n" % self.request_id)
+        self._proxy.log.write(Entry(id=self.request_id.decode("latin-1"), status=refusal.status, error=refusal.code))
+        self.finished()
 
-    def _refuse_request(self, refusal: Refusal) -> None:
-        """Remember why a request cannot be served; while its body still comes, answer at once."""
-        request = self._request
-        if request.refusal is None:
-            request.refusal = refusal
-        if not self._in_head and not self._serving:
-            self._serve(request)
+    def _abandon(self) -> None:
+        exchange, self._exchange = self._exchange, None
+        if exchange is not None:
+            exchange.abandon()
 
-    def _reject(self, refusal: Refusal) -> None:
-        """Framing is lost: answer what can be answered, then close."""
-        if self._serving:
-            request = _Request()
-            request.refusal = refusal
-            self._pending.append(request)
+    def crash(self, exchange: Exchange | None) -> None:
+        """Answering has failed by a defect of the router (call from ``except``): the client must not wait for ever."""
+        _log.exception("cannot answer a request")
+        if exchange is not self._exchange or not self._serving:
+            return
+        try:
+            self._abandon()
+        except Exception:
+            _log.exception("cannot end a request")
+        if self._closing:
+            return
+        if not self._started:
+            self._answer_refusal(Refusal(500, "internal_error", "The router failed to answer.", close=True))
+        elif self._ended:
+            self._keep_alive = False
+            self.finished()
         else:
-            self._answer_refusal(refusal, b"")
+            self.transport.abort()
+
+    # answering: called by exchanges
 
     def refuse(self, refusal: Refusal, lines: bytes) -> None:
         """Send an error object."""
@@ -269,130 +212,21 @@ class ClientConnection(asyncio.Protocol):
             self._keep_alive = False
         self.whole(status_line(refusal.status) + refusal.head() + lines, refusal.body())
 
-    def _answer_refusal(self, refusal: Refusal, lines: bytes) -> None:
-        self._proxy.statistics.rejected("", refusal.code)
-        self._serving = True
-        self.refuse(refusal, lines)
-        self.finished()
-
-    # serving
-
-    def _serve(self, request: _Request) -> None:
-        self._serving = True
-        self.deadline = 0.0
-        headers = request.headers
-        self._keep_alive = request.keep_alive and not self._proxy.draining
-        self.chunks = headers.pop(b"x-signalbox-http10", None) is None
-        given = headers.get(b"x-request-id")
-        self.request_id = given if given is not None and _REQUEST_ID(given) else b"%032x" % _getrandbits(128)
-        try:
-            if request.refusal is not None:
-                raise request.refusal
-            operation = OPERATIONS.get(request.path)
-            if operation is None or request.method != b"POST":
-                self._serve_other(request)
-                return
-            exchange = self._admit(request, operation)
-        except Refusal as refusal:
-            if not self._complete:
-                refusal.close = True  # the body was not read: what follows on this connection cannot be told from it
-            self._answer_refusal(refusal, b"x-request-id: %b\r\n" % self.request_id)
-            return
-        self._exchange = exchange[0]
-        try:
-            exchange[0].start(exchange[1])
-        except Refusal as refusal:
-            exchange[0]._failure = refusal
-            exchange[0]._give_up()
-
-    def _admit(self, request: _Request, operation: str) -> tuple[Exchange, str]:
-        """Read the body and find policy and tenant. Raises ``Refusal``."""
-        live = self._proxy.live
-        if live is None:
-            raise Refusal(503, "not_ready", "The router has no configuration yet.", retry_after=1)
-        headers = request.headers
-        if headers.get(b"content-encoding", b"identity").lower() != b"identity":
-            raise Refusal(415, "unsupported_encoding", "Send the body without Content-Encoding.")
-        try:
-            data = _decode(request.body[0] if len(request.body) == 1 else b"".join(request.body))
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise Refusal(400, "invalid_json", f"The body is not valid JSON: {error}.") from None
-        if not isinstance(data, dict):
-            raise Refusal(400, "invalid_json", "The body must be a JSON object.")
-        model = data.get("model")
-        if not isinstance(model, str) or not model:
-            raise Refusal(400, "missing_model", "The field model must name a model.", param="model")
-        if not isinstance(data.get("stream", False), bool | None):
-            raise Refusal(400, "invalid_type", "The field stream must be true or false.", param="stream")
-        policy = live.by_model.get(model)
-        key = _key_of(headers)
-        tenant = live.keys.tenant(policy.name, key) if policy is not None and key else None
-        if policy is None or (tenant is None and not policy.config.access.anonymous):
-            if not live.keys.known(key) and (live.closed or policy is not None):
-                raise _unauthorized(key, close=False)
-            raise Refusal(
-                404,
-                "model_not_found",
-                f"The model {model!r} does not exist or you have no access to it.",
-                param="model",
-            )
-        name, tier = (tenant.name, tenant.tier) if tenant is not None else ("", "")
-        return Exchange(self, live, policy, name, operation, headers, data, time.monotonic()), tier
-
-    def _serve_other(self, request: _Request) -> None:
-        path, method = request.path.split(b"?", 1)[0], request.method
-        if path in OPERATIONS and path != request.path and method == b"POST":
-            request.path = path
-            self._serve(request)
-            return
-        if path in OPERATIONS:
-            raise Refusal(405, "method_not_allowed", "Use POST here.", allow="POST")
-        if path.startswith(b"/v1/responses/"):
-            raise Refusal(
-                404,
-                "not_stored",
-                "Responses are kept by the endpoint that made them and cannot be fetched or deleted here.",
-            )
-        if path != b"/v1/models" and not path.startswith(b"/v1/models/"):
-            raise Refusal(404, "unknown_path", f"There is nothing at {path[:200].decode('ascii', 'replace')}.")
-        if method != b"GET":
-            raise Refusal(405, "method_not_allowed", "Use GET here.", allow="GET")
-        live = self._proxy.live
-        if live is None:
-            raise Refusal(503, "not_ready", "The router has no configuration yet.", retry_after=1)
-        key = _key_of(request.headers)
-        models = live.keys.models(key)
-        if not models or (key and not live.keys.known(key) and live.closed):
-            raise _unauthorized(key, close=False)
-        self._send_models(path, models)
-
-    def _send_models(self, path: bytes, models: tuple[str, ...]) -> None:
-        cards: list[dict[str, Any]] = [
-            {"id": model, "object": "model", "created": 0, "owned_by": "signalbox"} for model in models
-        ]
-        content: Any = {"object": "list", "data": cards}
-        if path != b"/v1/models":
-            name = path[len(b"/v1/models/") :].decode("utf-8", "replace")
-            content = next((card for card in cards if card["id"] == name), None)
-            if content is None:
-                raise Refusal(404, "model_not_found", f"The model {name!r} does not exist or you have no access to it.")
-        head = b"%bcontent-type: application/json\r\nx-request-id: %b\r\n" % (status_line(200), self.request_id)
-        self.whole(head, msgspec.json.encode(content))
-        self.finished()
-
-    # answering: called by exchanges
-
     def write(self, data: bytes) -> None:
         """Send bytes as they are."""
         self.transport.write(data)
 
     def whole(self, head: bytes, content: bytes) -> None:
         """Send an answer in one write; ``head`` is status line and headers without framing."""
-        connection = b"" if self._keep_alive and self.chunks else self._connection_line()
-        self.transport.write(b"%b%bcontent-length: %d\r\n\r\n%b" % (head, connection, len(content), content))
+        self._started = self._ended = True
+        self.transport.write(
+            b"%b%bcontent-length: %d\r\n\r\n%b"
+            % (head, self._connection_line(), len(content), b"" if self._bodyless else content)
+        )
 
     def begin(self, head: bytes, length: bytes | None) -> None:
         """Send the head of an answer whose parts follow; without a length the parts are chunks."""
+        self._started = True
         self._sized = length is not None
         if length is not None:
             framing = b"content-length: %b\r\n" % length
@@ -401,18 +235,18 @@ class ClientConnection(asyncio.Protocol):
         else:
             framing = b""
             self._keep_alive = False
-        connection = b"" if self._keep_alive and self.chunks else self._connection_line()
-        self.transport.write(b"%b%b%b\r\n" % (head, connection, framing))
+        self.transport.write(b"%b%b%b\r\n" % (head, self._connection_line(), framing))
 
     def part(self, data: bytes) -> None:
         """Send a part of the body."""
-        if self.chunks and not self._sized:
-            self.transport.write(b"%x\r\n%b\r\n" % (len(data), data))
-        else:
+        if not self.chunks or self._sized:
             self.transport.write(data)
+        elif data:
+            self.transport.write(b"%x\r\n%b\r\n" % (len(data), data))
 
     def end(self) -> None:
         """The body is complete."""
+        self._ended = True
         if self.chunks and not self._sized:
             self.transport.write(b"0\r\n\r\n")
 
@@ -427,61 +261,86 @@ class ClientConnection(asyncio.Protocol):
         if self._closing:
             return
         if not self._keep_alive:
-            self._closing = True
-            self._pending.clear()
-            self.transport.close()
+            self._close()
+        else:
+            self._continue()
+
+    def _continue(self) -> None:
+        """Go on with what waits, once the client has taken enough of the answers before."""
+        if self.paused or self._closing:
             return
-        if self._pending:
+        reader = self._reader
+        if reader.ready:
             # Not from here: a long pipeline would nest one call in the other.
-            asyncio.get_running_loop().call_soon(self._next)
             self._serving = True
+            asyncio.get_running_loop().call_soon(self._next)
             return
         if self._reading_paused:
             self._reading_paused = False
             self.transport.resume_reading()
-        if self._proxy.draining and self._complete:
-            self._closing = True
-            self.transport.close()
+        if self._proxy.draining and reader.current is None:
+            self._close()
             return
-        options = self._proxy.options
-        self.deadline = time.monotonic() + (options.keep_alive if self._complete else options.header_timeout)
+        self._owed = Owed.NOTHING
+        self.deadline = time.monotonic() + self._proxy.options.keep_alive
+        self._await_rest(0)
 
-    def _next(self) -> None:
-        if not self._closing and self._pending:
-            self._serve(self._pending.popleft())
+    def _await_rest(self, size: int) -> None:
+        """Nothing can be served: say by when the client must have sent the rest of what it has begun."""
+        owed = self._reader.owed
+        if owed is not self._owed:
+            self._owed = owed
+            options = self._proxy.options
+            now = time.monotonic()
+            if owed is Owed.HEAD:
+                self.deadline = now + options.header_timeout
+            elif owed is Owed.BODY:
+                self.deadline = now + options.body_timeout
+                if self._reader.current is not None and self._reader.current.expects:
+                    self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        elif owed is Owed.BODY:
+            self.deadline += size / MIN_BODY_RATE
 
     def _connection_line(self) -> bytes:
-        return b"connection: keep-alive\r\n" if self._keep_alive else b"connection: close\r\n"
+        if self._proxy.draining:
+            self._keep_alive = False
+        if not self._keep_alive:
+            return b"connection: close\r\n"
+        return b"" if self.chunks else b"connection: keep-alive\r\n"
 
-    # time
+    # ends
+
+    def _close(self) -> None:
+        """Send what was written, then close; whatever the client still sends is thrown away meanwhile."""
+        self._closing = True
+        self._reader.ready.clear()
+        self.deadline = time.monotonic() + LINGER_SECONDS
+        if self._reading_paused:
+            self._reading_paused = False
+            self.transport.resume_reading()
+        if self.transport.is_closing():
+            return
+        if self._reader.deaf or self._reader.current is not None:
+            self.transport.write_eof()
+        else:
+            self.transport.close()
 
     @property
     def idle(self) -> bool:
         """Whether nothing is under way."""
-        return not self._serving and self._complete
+        return not self._serving and self._reader.current is None and not self._reader.ready
 
     def check(self, now: float) -> None:
         """Close connections whose client owes something for too long."""
-        if self.paused and now - self.paused_since > self._proxy.options.body_timeout:
+        if self.paused:
+            if now - self.paused_since > self._proxy.options.body_timeout:
+                self.transport.abort()
+        elif self._serving or now < self.deadline:
+            return
+        elif self._closing:
             self.transport.abort()
-        elif not self._serving and 0.0 < self.deadline < now:
-            if self._complete:
-                self._closing = True
-                self.transport.close()
-            else:
-                self._answer_refusal(Refusal(408, "request_timeout", "The request came too slowly.", close=True), b"")
-
-
-def _key_of(headers: dict[bytes, bytes]) -> bytes:
-    """The key that a client presents: ``Authorization: Bearer`` or ``x-api-key``."""
-    value = headers.get(b"authorization")
-    if value is not None and value[:7].lower() == b"bearer ":
-        return value[7:].strip()
-    return headers.get(b"x-api-key", b"").strip()
-
-
-def _unauthorized(key: bytes, *, close: bool) -> Refusal:
-    if key:
-        return Refusal(401, "invalid_api_key", "Incorrect API key provided.", close=close)
-    message = "No API key provided. Send it as Authorization: Bearer KEY, or as x-api-key."
-    return Refusal(401, "missing_api_key", message, close=close)
+        elif self._reader.current is None:
+            self._close()
+        else:
+            self._reader.give_up(Refusal(408, "request_timeout", "The request came too slowly.", close=True))
+            self._next()

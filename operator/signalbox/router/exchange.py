@@ -276,6 +276,11 @@ class Exchange:
         code = "upstream_timeout" if gateway_status == 504 else "upstream_error"
         return Refusal(gateway_status, code, target, retriable=False)
 
+    def refuse(self, refusal: Refusal) -> None:
+        """Answer with an error of the router's own."""
+        self._failure = refusal
+        self._give_up()
+
     def _give_up(self) -> None:
         failure = self._failure
         assert failure is not None

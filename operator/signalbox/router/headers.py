@@ -1,6 +1,15 @@
 """Which headers cross the router, in both directions."""
 
+import random
+import re
 from collections.abc import Mapping
+
+_REQUEST_ID = re.compile(rb"[\x21-\x7e]{1,128}\Z").match
+# https://www.w3.org/TR/trace-context/: neither version ff nor ids of zeros; later versions may carry more fields.
+_TRACEPARENT = re.compile(
+    rb"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(?:-[\x21-\x7e]{0,128})?\Z"
+).match
+_getrandbits = random.getrandbits
 
 # RFC 9110, section 7.6.1, and the proxy headers that only ever concern one hop.
 HOP_BY_HOP = frozenset(
@@ -36,6 +45,19 @@ _NOT_DOWNSTREAM = HOP_BY_HOP | {
 }
 
 OWN_PREFIX = b"x-signalbox-"
+
+
+def identify(headers: dict[bytes, bytes]) -> bytes:
+    """The id of a request: the client's where it can be written as it is, else a new one.
+
+    A ``traceparent`` that is none is removed, and with it the state that belongs to it.
+    """
+    traceparent = headers.get(b"traceparent")
+    if traceparent is not None and not _TRACEPARENT(traceparent):
+        del headers[b"traceparent"]
+        headers.pop(b"tracestate", None)
+    given = headers.get(b"x-request-id")
+    return given if given is not None and _REQUEST_ID(given) else b"%032x" % _getrandbits(128)
 
 
 def nominated(connection: bytes) -> frozenset[bytes]:

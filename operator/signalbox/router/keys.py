@@ -57,6 +57,10 @@ class KeyTable:
         open_models = tuple(model for policy in policies if policy.access.anonymous for model in policy.models)
         return cls(owners, open_models)
 
+    def __bool__(self) -> bool:
+        """Whether there is any key at all."""
+        return bool(self._owners)
+
     def tenant(self, policy_name: str, key: bytes) -> Tenant | None:
         """The tenant of a policy that this key proves, or None."""
         owner = self._find(key)

@@ -41,7 +41,7 @@ class Proxy:
         self.statistics = statistics
         self.live: live_state.Live | None = None
         self.draining = False
-        self._log = log
+        self.log = log
         self._random = random.Random(os.urandom(16))  # noqa: S311 - draws, not secrets
         rules = AddressRules(allow=[ip_network(cidr, strict=False) for cidr in options.allow_cidrs])
         self._dialer = Dialer(rules, Proxies())
@@ -86,7 +86,7 @@ class Proxy:
                 for name, policy in compiled.items()
             }
             self.live = live_state.Live(
-                policies, self._backends, keys, response_ids, self._budget, self._attempts, self.statistics, self._log
+                policies, self._backends, keys, response_ids, self._budget, self._attempts, self.statistics, self.log
             )
             if not self._tasks:
                 self._tasks = [asyncio.ensure_future(self._sweep()), asyncio.ensure_future(self._resolve_regularly())]

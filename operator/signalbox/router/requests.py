@@ -1,0 +1,233 @@
+"""Reading requests: strict framing, bounds on everything, and no byte trusted after the first that cannot be.
+
+The parser's callbacks only read; what follows from a request happens after they have returned, so that a defect there
+cannot be taken for malformed input.
+"""
+
+import logging
+from collections import deque
+from collections.abc import Callable
+from enum import IntEnum
+
+import httptools
+
+from signalbox.router.errors import Refusal
+from signalbox.router.options import ProxyOptions
+
+MAX_HEADERS = 128
+# Framing of a body (chunk sizes and extensions, trailers) may be this many times the body, beyond the bound of headers.
+MAX_FRAMING = 8
+
+_ONCE = frozenset((b"authorization", b"content-length", b"content-type", b"host", b"transfer-encoding", b"x-api-key"))
+
+_log = logging.getLogger(__name__)
+
+
+class Owed(IntEnum):
+    """What a client has begun to send and must finish."""
+
+    NOTHING = 0
+    HEAD = 1
+    BODY = 2
+
+
+class Request:
+    """A request as read. ``refusal`` is set where it must not be served; ``chunks``: its client understands chunks."""
+
+    __slots__ = ("body", "chunks", "expects", "headers", "keep_alive", "method", "path", "refusal")
+
+    def __init__(self) -> None:
+        self.headers: dict[bytes, bytes] = {}
+        self.body: bytes | bytearray = b""
+        self.path = b""
+        self.method = b""
+        self.keep_alive = True
+        self.chunks = True
+        self.expects = False
+        self.refusal: Refusal | None = None
+
+
+Gate = Callable[[Request, bool], Refusal | None]
+
+
+class RequestReader:
+    """Bytes in, requests out: ``ready`` holds, in order, those that can be answered.
+
+    ``current`` is the one being read. ``gate`` is asked when a head is complete, with whether a body follows, and may
+    turn the request away before its body is read. After a refusal nothing more is read (``deaf``).
+    """
+
+    __slots__ = ("_body_raw", "_gate", "_head_raw", "_options", "_parser", "current", "deaf", "in_head", "ready")
+
+    def __init__(self, options: ProxyOptions, gate: Gate) -> None:
+        self._options = options
+        self._gate = gate
+        self._parser = httptools.HttpRequestParser(self)
+        self._head_raw = 0
+        self._body_raw = 0
+        self.ready: deque[Request] = deque()
+        self.current: Request | None = None
+        self.in_head = True
+        self.deaf = False
+
+    @property
+    def owed(self) -> Owed:
+        """What must still come."""
+        if self.current is None:
+            return Owed.NOTHING
+        return Owed.HEAD if self.in_head else Owed.BODY
+
+    @property
+    def waiting_bytes(self) -> int:
+        """Size of the bodies that wait to be served."""
+        return sum(len(request.body) for request in self.ready)
+
+    def feed(self, data: bytes) -> None:
+        """Read; refusals appear in ``ready``, too."""
+        if self.deaf:
+            return
+        if self.in_head:
+            self._head_raw += len(data)
+        else:
+            self._body_raw += len(data)
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            self.give_up(Refusal(400, "upgrade_not_supported", "Protocol upgrades are not supported.", close=True))
+        except httptools.HttpParserCallbackError as error:
+            cause = error.__context__
+            if not isinstance(cause, Refusal):
+                _log.error("cannot read a request", exc_info=cause or error)
+                cause = Refusal(500, "internal_error", "The router failed to read the request.", close=True)
+            self.give_up(cause)
+        except httptools.HttpParserError as error:
+            self.give_up(malformed(f"Malformed HTTP: {error}."))
+        else:
+            if self.in_head:
+                # What of this read was body is not in the head: only a head that is still open can be too large.
+                if self._head_raw > self._options.max_header_bytes:
+                    self.give_up(_head_too_large())
+            elif self._body_raw > self._options.max_header_bytes + MAX_FRAMING * len(self._body()):
+                self.give_up(malformed("The framing of the body is larger than the body."))
+
+    def _body(self) -> bytes | bytearray:
+        return self.current.body if self.current is not None else b""
+
+    def give_up(self, refusal: Refusal) -> None:
+        """Read no more; ``refusal`` answers the request that is being read."""
+        request = self.current if self.current is not None else Request()
+        request.refusal = refusal
+        self.current = None
+        self.deaf = True
+        self.ready.append(request)
+
+    # httptools
+
+    def on_message_begin(self) -> None:
+        """A new request."""
+        self.current = Request()
+
+    def on_url(self, url: bytes) -> None:
+        """A part of the request target."""
+        assert self.current is not None
+        self.current.path += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """One header; trailers change nothing. Raises ``Refusal``."""
+        if not self.in_head:
+            return
+        assert self.current is not None
+        headers = self.current.headers
+        name = name.lower()
+        if name in headers:
+            if name in _ONCE:
+                raise malformed(f"Repeated header {name.decode()}.")
+            headers[name] += b", " + value
+        else:
+            headers[name] = value
+            if len(headers) > MAX_HEADERS:
+                raise Refusal(431, "header_too_large", "Too many headers.", close=True)
+
+    def on_headers_complete(self) -> None:
+        """Everything that can be refused without the body is refused now. Raises ``Refusal``."""
+        request = self.current
+        assert request is not None
+        parser = self._parser
+        request.method = parser.get_method()
+        if self._head_raw > self._options.max_header_bytes:
+            size = len(request.path) + sum(len(name) + len(value) + 4 for name, value in request.headers.items())
+            if size > self._options.max_header_bytes:
+                raise _head_too_large()
+        self.in_head = False
+        self._head_raw = 0
+        self._body_raw = 0
+        if parser.should_upgrade():
+            raise Refusal(400, "upgrade_not_supported", "Protocol upgrades are not supported.", close=True)
+        request.keep_alive = parser.should_keep_alive()
+        version = parser.get_http_version()
+        if version != "1.1":
+            if version != "1.0":
+                raise Refusal(505, "http_version", "Only HTTP/1.1 and HTTP/1.0 are spoken here.", close=True)
+            request.chunks = False
+        has_body = self._check_framing(request)
+        refusal = self._gate(request, has_body)
+        if refusal is not None:
+            raise refusal
+        if b"expect" in request.headers:
+            if request.headers[b"expect"].lower() != b"100-continue":
+                raise Refusal(417, "expectation_failed", "Only 100-continue can be expected.", close=True)
+            request.expects = request.chunks and has_body
+
+    def _check_framing(self, request: Request) -> bool:
+        """Whether a body follows. Raises ``Refusal`` for what could be read in two ways, or is too large."""
+        headers = request.headers
+        if request.chunks and b"host" not in headers:
+            raise malformed("The Host header is missing.")
+        coding = headers.get(b"transfer-encoding")
+        if coding is not None:
+            if coding.lower() != b"chunked" or not request.chunks:
+                raise malformed("Only chunked transfer coding is understood.")
+            return True
+        length = headers.get(b"content-length")
+        if length is None or length == b"0":
+            return False
+        if int(length) > self._options.max_body_bytes:
+            raise self._too_large()
+        return True
+
+    def on_body(self, body: bytes) -> None:
+        """A piece of the body. Raises ``Refusal``."""
+        request = self.current
+        assert request is not None
+        whole = request.body
+        if not whole:
+            request.body = whole = body
+        elif isinstance(whole, bytearray):
+            whole += body
+        else:
+            # One buffer: a body that comes in tiny chunks must not cost many times its size.
+            request.body = whole = bytearray(whole)
+            whole += body
+        if len(whole) > self._options.max_body_bytes:
+            raise self._too_large()
+
+    def on_message_complete(self) -> None:
+        """The request is whole."""
+        request = self.current
+        assert request is not None
+        self.current = None
+        self.in_head = True
+        self.ready.append(request)
+
+    def _too_large(self) -> Refusal:
+        limit = self._options.max_body_bytes
+        return Refusal(413, "request_too_large", f"The request body is larger than {limit} bytes.", close=True)
+
+
+def malformed(message: str) -> Refusal:
+    """A request whose framing cannot be trusted."""
+    return Refusal(400, "malformed_request", message, close=True)
+
+
+def _head_too_large() -> Refusal:
+    return Refusal(431, "header_too_large", "The request's headers are too large.", close=True)
