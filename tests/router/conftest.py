@@ -61,3 +61,9 @@ async def router(start_router: StartRouter, upstream: Upstream) -> Router:
     """A router open to everybody, with one backend of one endpoint that answers the model ``auto``."""
     target = backend(upstream)
     return await start_router(config(policy(target), target))
+
+
+@pytest.fixture
+async def pair(start_upstream: StartUpstream) -> tuple[Upstream, Upstream]:
+    """Two upstreams, named ``first`` and ``second``."""
+    return await start_upstream("first"), await start_upstream("second")
