@@ -9,7 +9,7 @@ from signalbox.local.lastgood import LastGood
 from signalbox.local.merge import ModelConflictError, merge
 from signalbox.local.resources import Options
 from signalbox.local.source import Located, SourceError
-from signalbox.local.watch import changes
+from signalbox.local.watch import Fingerprint, changes, fingerprint
 from signalbox.local.workspace import Workspace
 from signalbox.router.errors import ConfigRejectedError
 from signalbox.router.response_ids import KEY_ENTRY
@@ -53,9 +53,11 @@ class Live:
         # One for all workers and every reload, or an id from one worker would mean nothing to another.
         self._response_key = os.urandom(32)
         self._in_force: tuple[bytes, Mapping[str, bytes]] = (b"", {})
+        self._read: Fingerprint = ()
 
     def load(self) -> tuple[Workspace, RouterConfig]:
         """Read the directory for the first time. Raises ``StartError`` when anything in it is wrong."""
+        self._read = fingerprint(self.options.path)
         try:
             seen, served = self._last_good.read()
             if seen.errors:
@@ -74,7 +76,7 @@ class Live:
 
     async def follow(self, supervisor: Supervisor, report: Callable[[Change], None]) -> None:
         """Put every edit in force, for ever."""
-        async for _ in changes(self.options.path):
+        async for _ in changes(self.options.path, self._read):
             report(await self.reload(supervisor))
 
     async def reload(self, supervisor: Supervisor) -> Change:
