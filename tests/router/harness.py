@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from signalbox.router.accesslog import AccessLog
+from signalbox.router.client import ClientConnection
 from signalbox.router.options import ProxyOptions
 from signalbox.router.proxy import Proxy
 from signalbox.router.statistics import Statistics
@@ -316,6 +317,20 @@ class Router:
         client = Client(*await asyncio.open_connection("127.0.0.1", self.port))
         self._clients.append(client)
         return client
+
+    async def connections(self, count: int) -> list[ClientConnection]:
+        """The router's side of its connections, once there are so many."""
+        await until(lambda: len(self.proxy._connections) == count)
+        return list(self.proxy._connections)
+
+    async def settled(self, value: Callable[[], object]) -> None:
+        """Wait until a value is true and the loop has found nothing more to do with it for some rounds."""
+        await until(value)
+        same = 0
+        while same < 20:
+            before = value()
+            await asyncio.sleep(0.001)
+            same = same + 1 if value() == before else 0
 
     def sweep(self, after: float) -> None:
         """Do what the proxy does a few times a second, as if so many seconds had passed."""
