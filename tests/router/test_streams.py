@@ -256,3 +256,16 @@ async def test_a_slow_client_holds_back_the_upstream_and_only_its_own(router: Ro
     assert body.count(b"x" * 100_000) == 300
     for _ in range(3):
         assert (await quick.ask(request(body=chat()))).status == 200
+
+
+async def test_a_slow_client_leaves_no_connection_unread(router: Router, upstream: Upstream) -> None:
+    """The last part of an answer stops the reading; the next request over that connection is another client's."""
+    upstream.replies.append(stream(HELLO, event({"content": "x" * 8_000_000}), DONE))
+    slow, quick = await router.connect(), await router.connect()
+    await slow.send(STREAM)
+    await slow.answer(head_only=True)
+    assert router.proxy.live is not None
+    [endpoint] = router.proxy.live.backends["engine"].endpoints
+    await until(lambda: endpoint.idle)
+    assert (await quick.ask(request(body=chat()))).status == 200
+    assert upstream.accepted == 1
