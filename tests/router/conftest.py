@@ -1,17 +1,14 @@
 """Fixtures of the wire tests; the loop is the router's own."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 import uvloop
 
-from harness import Router, Upstream, backend, config, policy
-
-StartUpstream = Callable[..., Awaitable[Upstream]]
-StartRouter = Callable[..., Awaitable[Router]]
+from harness import Router, StartRouter, StartUpstream, Upstream, backend, config, policy
 
 
 def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:

@@ -350,6 +350,10 @@ class Router:
         self.log.close()
 
 
+StartUpstream = Callable[..., Awaitable[Upstream]]
+StartRouter = Callable[..., Awaitable[Router]]
+
+
 # configurations
 
 

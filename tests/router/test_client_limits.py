@@ -1,0 +1,223 @@
+"""Bounds on what a client may send, and on the time that it may take."""
+
+import asyncio
+
+import pytest
+
+from harness import (
+    CHAT,
+    STREAM_HEAD,
+    Message,
+    Router,
+    StartRouter,
+    Upstream,
+    backend,
+    chat,
+    chunk,
+    completion,
+    config,
+    event,
+    policy,
+    request,
+    response,
+    until,
+)
+
+
+async def small(start_router: StartRouter, upstream: Upstream) -> Router:
+    target = backend(upstream)
+    return await start_router(config(policy(target), target), max_body_bytes=10_000, max_header_bytes=4_000)
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        pytest.param(["x-large: " + "a" * 5_000], id="one large"),
+        pytest.param([f"x-{number}: {'a' * 50}" for number in range(100)], id="large together"),
+        pytest.param([f"x-{number}: a" for number in range(200)], id="many"),
+        pytest.param(["x-same: a" + "a" * 40] * 100, id="repeated"),
+    ],
+)
+async def test_header_bombs(start_router: StartRouter, upstream: Upstream, lines: list[str]) -> None:
+    router = await small(start_router, upstream)
+    client = await router.connect()
+    await client.send(request("POST", CHAT, *lines, body=chat()))
+    answer = await client.answer()
+    assert (answer.status, answer.code, answer.header("connection")) == (431, "header_too_large", b"close")
+    assert await client.rest() == b""
+    assert not upstream.requests
+
+
+async def test_bombs_that_never_end(start_router: StartRouter, upstream: Upstream) -> None:
+    router = await small(start_router, upstream)
+    for start in (b"GET /", b"GET / HTTP/1.1\r\nx-", b"GET / HTTP/1.1\r\nx: ", b"\r\n"):
+        client = await router.connect()
+        await client.send(start)
+        for _ in range(10):
+            await client.send((b"\r\n" if start == b"\r\n" else b"aa") * 500)
+        answer = await client.answer()
+        assert (answer.status, answer.header("connection")) == (431, b"close")
+
+
+@pytest.mark.parametrize("framing", ["extension", "trailer", "tiny chunks"])
+async def test_framing_bombs(start_router: StartRouter, upstream: Upstream, framing: str) -> None:
+    router = await small(start_router, upstream)
+    client = await router.connect()
+    await client.send(request("POST", CHAT, "transfer-encoding: chunked"))
+    (connection,) = await router.connections(1)
+    await until(lambda: not connection._reader.in_head)
+    await client.send({"extension": b"1;", "trailer": b"0\r\nx: ", "tiny chunks": b""}[framing])
+    for _ in range(10):
+        await client.send(b"000000000000001;abcdef\r\n{\r\n" * 40 if framing == "tiny chunks" else b"a" * 1_000)
+    answer = await client.answer()
+    assert (answer.status, answer.header("connection")) == (400, b"close")
+    assert not upstream.requests
+
+
+async def test_a_large_head_within_the_limit(router: Router, upstream: Upstream) -> None:
+    client = await router.connect()
+    answer = await client.ask(request("POST", CHAT + "?" + "q" * 20_000, "x-large: " + "a" * 40_000, body=chat()))
+    assert answer.status == 200
+    assert len(upstream.requests[0].header("x-large") or b"") == 40_000
+
+
+async def test_a_declared_body_over_the_limit_is_refused_before_it_comes(
+    start_router: StartRouter, upstream: Upstream
+) -> None:
+    router = await small(start_router, upstream)
+    client = await router.connect()
+    answer = await client.ask(request("POST", CHAT, "content-length: 10001"))
+    assert (answer.status, answer.code, answer.header("connection")) == (413, "request_too_large", b"close")
+    assert await client.rest() == b""
+
+
+async def test_a_chunked_body_over_the_limit(start_router: StartRouter, upstream: Upstream) -> None:
+    router = await small(start_router, upstream)
+    client = await router.connect()
+    await client.send(request("POST", CHAT, "transfer-encoding: chunked"))
+    for _ in range(11):
+        await client.send(chunk(b" " * 1_000))
+    answer = await client.answer()
+    assert (answer.status, answer.header("connection")) == (413, b"close")
+    assert await client.rest() == b""
+    assert not upstream.requests
+
+
+async def test_whoever_is_refused_while_sending_can_still_read_why(
+    start_router: StartRouter, upstream: Upstream
+) -> None:
+    router = await small(start_router, upstream)
+    client = await router.connect()
+    client.writer.write(request("POST", CHAT, "content-length: 20000000") + b"x" * 20_000_000)
+    answer = await client.answer()  # without a lingering close, the reset could overtake it
+    assert answer.status == 413
+    await asyncio.wait_for(client.writer.drain(), 10)
+
+
+async def test_the_largest_body(start_router: StartRouter, upstream: Upstream) -> None:
+    router = await small(start_router, upstream)
+    empty = request(body=chat(text=""))
+    rest = 10_000 - len(empty.split(b"\r\n\r\n")[1])
+    client = await router.connect()
+    assert (await client.ask(request(body=chat(text="x" * rest)))).status == 200
+    assert (await client.ask(request(body=chat(text="x" * (rest + 1))))).status == 413
+
+
+@pytest.mark.parametrize(
+    ("sent", "after"),
+    [
+        pytest.param(b"POST /v1/chat/completions HT", 11, id="head"),
+        pytest.param(request("POST", CHAT, "content-length: 100") + b"{", 31, id="body"),
+        pytest.param(request("POST", CHAT, "transfer-encoding: chunked") + b"1\r\n", 31, id="chunks"),
+    ],
+)
+async def test_slow_clients(router: Router, upstream: Upstream, sent: bytes, after: float) -> None:
+    client = await router.connect()
+    await client.send(sent)
+    (connection,) = await router.connections(1)
+    await until(lambda: connection._reader.current)
+    router.sweep(after=after - 2)
+    assert connection._reader.current is not None
+    router.sweep(after=after)
+    answer = await client.answer()
+    assert (answer.status, answer.code, answer.header("connection")) == (408, "request_timeout", b"close")
+    assert await client.rest() == b""
+    assert not upstream.requests
+
+
+async def test_a_refused_client_that_never_closes_is_closed(router: Router) -> None:
+    client = await router.connect()
+    assert (await client.ask(b"garbage\r\n\r\n")).status == 400
+    await router.connections(1)
+    router.sweep(after=6)
+    await router.connections(0)
+
+
+async def test_a_slow_reader_holds_back_its_endpoint(router: Router, upstream: Upstream) -> None:
+    sent = 0
+
+    async def flood(request: Message, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal sent
+        writer.write(STREAM_HEAD)
+        piece = chunk(event({"content": "x" * 10_000}))
+        for _ in range(5_000):
+            writer.write(piece)
+            await writer.drain()
+            sent += 1
+        writer.write(chunk(b"data: [DONE]\n\n") + chunk(b""))
+
+    upstream.replies.append(flood)
+    client = await router.connect()
+    client.reader._limit = 1_000  # type: ignore[attr-defined]
+    await client.send(request(body=chat(stream=True)))
+    await router.settled(lambda: sent)
+    (connection,) = await router.connections(1)
+    assert connection.paused
+    assert connection.transport.get_write_buffer_size() < 2 << 20
+    assert sent < 4_000  # what the sockets hold, of 50 MB
+    answer = await client.answer()
+    assert answer.body.count(b'"content"') == 5_000
+    assert answer.body.endswith(b"data: [DONE]\n\n")
+    assert (await client.ask(request(body=chat()))).status == 200
+
+
+async def test_a_reader_that_stops_for_good_is_dropped(router: Router, upstream: Upstream) -> None:
+    upstream.replies.append(response(200, completion("x" * 30_000_000)))
+    client = await router.connect()
+    client.reader._limit = 1_000  # type: ignore[attr-defined]
+    await client.send(request(body=chat()))
+    (connection,) = await router.connections(1)
+    await until(lambda: connection.paused)
+    router.sweep(after=31)
+    await router.connections(0)
+    await upstream.wait_closed()
+
+
+async def test_answers_that_nobody_reads_stop_the_pipeline(router: Router, upstream: Upstream) -> None:
+    upstream.reply = response(200, completion("x" * 100_000))
+    client = await router.connect()
+    client.reader._limit = 1_000  # type: ignore[attr-defined]
+    for _ in range(400):
+        client.writer.write(request(body=chat()))
+    (connection,) = await router.connections(1)
+    await router.settled(lambda: connection.paused and len(upstream.requests))
+    assert len(upstream.requests) < 200
+    assert connection.transport.get_write_buffer_size() < 1 << 20
+    for _ in range(400):
+        assert (await client.answer()).status == 200
+
+
+async def test_a_connection_kept_from_a_slow_reader_still_serves_others(router: Router, upstream: Upstream) -> None:
+    upstream.reply = response(200, completion("x" * 900_000))
+    slow, other = await router.connect(), await router.connect()
+    slow.reader._limit = 1_000  # type: ignore[attr-defined]
+    await slow.send(request(body=chat()) * 8)
+    paused = None
+    async with asyncio.timeout(10):
+        while paused is None:
+            await asyncio.sleep(0.001)
+            paused = next((each for each in router.proxy._connections if each.paused), None)
+    for _ in range(3):
+        assert (await other.ask(request(body=chat()))).status == 200
+    for _ in range(8):
+        assert (await slow.answer()).status == 200
