@@ -1,6 +1,6 @@
 """What the tests of attempts share: streams as engines send them, and two targets of which the first is preferred."""
 
-from harness import STREAM_HEAD, Router, Upstream, backend, chat, chunk, event, policy, request
+from harness import DONE, STREAM_HEAD, Router, Upstream, backend, chat, chunk, event, policy, request
 from signalbox.routing.config import Backend, Failover, Policy, Route, Share, Tier
 
 ROLE = event({"role": "assistant", "content": ""})
@@ -33,3 +33,6 @@ def attempts(router: Router) -> dict[tuple[str, str], int]:
 def backends_of(pair: tuple[Upstream, Upstream], **fields: object) -> tuple[Backend, Backend]:
     """A backend for each, with the same fields."""
     return backend(pair[0], **fields), backend(pair[1], **fields)
+
+
+DONE_STREAM = stream(HELLO, LAST, DONE)
