@@ -31,6 +31,10 @@ TAIL_BYTES = 8 << 10
 MAX_ERROR_BYTES = 64 << 10
 
 
+def _ended(raw: bytes) -> None:
+    """The phase after the end."""
+
+
 class Attempt:
     """See the module. Times are monotonic seconds."""
 
@@ -347,6 +351,8 @@ class Attempt:
 
     def _end(self) -> None:
         self.cancelled = True
+        # The phase is a method of this very object: without the cycle, memory is free at once and not at a collection.
+        self._phase = _ended
         self.endpoint.in_flight -= 1
 
     def cancel(self) -> None:
