@@ -28,12 +28,15 @@ class _Usage(msgspec.Struct):
     input_tokens_details: _Details | None = None
 
 
+_ABSENT = msgspec.Raw()
+
+
 class _Fields(msgspec.Struct):
     id: str | None = None
     usage: _Usage | None = None
     error: Any = None
     object: str | None = None
-    choices: msgspec.Raw | None = None
+    choices: msgspec.Raw = _ABSENT
 
 
 _decode = msgspec.json.Decoder(_Fields).decode
@@ -59,7 +62,7 @@ def read(body: bytes) -> Answer:
             (details.cached_tokens or 0) if details else 0,
             seen.completion_tokens or seen.output_tokens or 0,
         )
-    error = fields.error if fields.choices is None and fields.error else None
+    error = fields.error if fields.choices is _ABSENT and fields.error else None
     return Answer(found, error, fields.id)
 
 
