@@ -1,6 +1,6 @@
 """What the router reads of a unary answer: usage, id, and an error inside a 200."""
 
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import msgspec
 
@@ -15,15 +15,18 @@ class Answer(NamedTuple):
     id: str | None
 
 
+_Count = Annotated[int, msgspec.Meta(ge=0)] | None
+
+
 class _Details(msgspec.Struct):
-    cached_tokens: int | None = None
+    cached_tokens: _Count = None
 
 
 class _Usage(msgspec.Struct):
-    prompt_tokens: int | None = None
-    input_tokens: int | None = None
-    completion_tokens: int | None = None
-    output_tokens: int | None = None
+    prompt_tokens: _Count = None
+    input_tokens: _Count = None
+    completion_tokens: _Count = None
+    output_tokens: _Count = None
     prompt_tokens_details: _Details | None = None
     input_tokens_details: _Details | None = None
 
