@@ -3,8 +3,8 @@
 import asyncio
 
 import uvloop
-from harness import STREAM_HEAD, Gate, Router, Upstream, chat, chunk, completion, event, request, response
 
+from harness import STREAM_HEAD, Gate, Router, Upstream, chat, chunk, completion, event, request, response
 from signalbox.router.client import MAX_PIPELINED
 
 

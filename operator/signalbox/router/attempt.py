@@ -355,6 +355,10 @@ class Attempt:
         self._phase = _ended
         self.endpoint.in_flight -= 1
 
+    def crashed(self) -> None:
+        """A defect: the client must not wait for ever."""
+        self.exchange.client.crash(self.exchange)
+
     def cancel(self) -> None:
         """The client has left: stop the endpoint's work by closing the connection."""
         now = time.monotonic()

@@ -83,10 +83,10 @@ class ClientConnection(asyncio.Protocol):
         """The client has left: what it asked for is not wanted any more."""
         self._closing = True
         self._reader.ready.clear()
-        try:
-            self._abandon()
-        finally:
-            self._proxy.closed(self)
+        self._proxy.closed(self)
+        exchange, self._exchange = self._exchange, None
+        if exchange is not None:
+            exchange.abandon()
 
     def data_received(self, data: bytes) -> None:
         """Read, and serve when nothing else is being served."""
@@ -180,29 +180,32 @@ class ClientConnection(asyncio.Protocol):
         self._proxy.log.write(Entry(id=self.request_id.decode("latin-1"), status=refusal.status, error=refusal.code))
         self.finished()
 
-    def _abandon(self) -> None:
-        exchange, self._exchange = self._exchange, None
-        if exchange is not None:
-            exchange.abandon()
-
     def crash(self, exchange: Exchange | None) -> None:
         """Answering has failed by a defect of the router (call from ``except``): the client must not wait for ever."""
         _log.exception("cannot answer a request")
         if exchange is not self._exchange or not self._serving:
             return
-        try:
-            self._abandon()
-        except Exception:
-            _log.exception("cannot end a request")
+        booked = False
+        self._exchange = None
+        if exchange is not None:
+            try:
+                booked = exchange.abandon(500, "internal_error")
+            except Exception:
+                _log.exception("cannot end a request")
         if self._closing:
             return
-        if not self._started:
-            self._answer_refusal(Refusal(500, "internal_error", "The router failed to answer.", close=True))
-        elif self._ended:
-            self._keep_alive = False
-            self.finished()
-        else:
+        if self._started and not self._ended:
             self.transport.abort()
+            return
+        refusal = Refusal(500, "internal_error", "The router failed to answer.", close=True)
+        if self._ended:
+            self._keep_alive = False
+        elif booked:
+            self.refuse(refusal, b"x-request-id: %b\r\n" % self.request_id)
+        else:
+            self._answer_refusal(refusal)
+            return
+        self.finished()
 
     # answering: called by exchanges
 

@@ -26,6 +26,9 @@ class Dialling(Protocol):
     def not_connected(self, reason: str, timed_out: bool) -> None:
         """It could not be made."""
 
+    def crashed(self) -> None:
+        """One of the above has raised what it should not have (called from ``except``): end by any means."""
+
     @property
     def cancelled(self) -> bool:
         """Whether nobody waits any more."""
@@ -92,6 +95,12 @@ class Endpoint:
         task.add_done_callback(self.tasks.discard)
 
     async def _dial(self, waiting: Dialling, seconds: float) -> None:
+        try:
+            await self._connect(waiting, seconds)
+        except Exception:
+            waiting.crashed()
+
+    async def _connect(self, waiting: Dialling, seconds: float) -> None:
         try:
             async with asyncio.timeout(seconds):
                 connection = await self.dialer.connect(self.address, self.context, self.server_name)

@@ -398,13 +398,16 @@ class Exchange:
         self._book(attempt, 502, now, "upstream_broken")
         self.client.finished()
 
-    def abandon(self) -> None:
-        """The client has left."""
+    def abandon(self, status: int = CLIENT_CLOSED_REQUEST, error: str = "client_closed") -> bool:
+        """Nobody waits for the answer any more; returns whether there was something to end, and to book."""
         attempt = self.attempt
-        if attempt is not None:
+        if attempt is None:
+            return False
+        if not attempt.cancelled:
             attempt.cancel()
-            self._ended(attempt, "abandoned")
-            self._book(attempt, CLIENT_CLOSED_REQUEST, time.monotonic(), "client_closed")
+        self._ended(attempt, "abandoned")
+        self._book(attempt, status, time.monotonic(), error)
+        return True
 
     def _head(self, status: int, headers: Mapping[bytes, bytes]) -> bytes:
         return b"".join((status_line(status), *downstream_lines(headers), self._route_lines()))

@@ -105,3 +105,7 @@ class _Answer:
         """There will be no answer."""
         if not self.status.done():
             self.status.set_exception(ConnectionResetError(reason))
+
+    def crashed(self) -> None:
+        """Neither of the above can raise."""
+        self.lost("crashed")

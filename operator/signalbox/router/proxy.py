@@ -1,6 +1,7 @@
 """The proxy of one worker: configurations in, connections served, and one sweep over what is under way."""
 
 import asyncio
+import logging
 import os
 import random
 import time
@@ -31,6 +32,8 @@ from signalbox.routing.retries import RetryBudget
 
 SWEEP_SECONDS = 0.25
 RESOLVE_SECONDS = 5.0
+
+_log = logging.getLogger(__name__)
 
 
 class Proxy:
@@ -123,7 +126,10 @@ class Proxy:
 
     async def _resolve_regularly(self) -> None:
         while True:
-            await self._resolve()
+            try:
+                await self._resolve()
+            except Exception:
+                _log.exception("cannot resolve names")
             await asyncio.sleep(RESOLVE_SECONDS * self._random.uniform(0.8, 1.2))
 
     async def _resolve(self) -> None:
@@ -197,10 +203,13 @@ class Proxy:
         while True:
             await asyncio.sleep(SWEEP_SECONDS)
             now = time.monotonic()
-            self._check_attempts(now)
             ticks += 1
-            if ticks % 4 == 0:
-                self._check_connections(now)
+            try:
+                self._check_attempts(now)
+                if ticks % 4 == 0:
+                    self._check_connections(now)
+            except Exception:
+                _log.exception("cannot apply time-outs")  # but the next sweep must come
 
     def sweep(self, now: float) -> None:
         """Apply every time-out as of ``now`` (monotonic seconds)."""
@@ -210,7 +219,10 @@ class Proxy:
     def _check_attempts(self, now: float) -> None:
         for attempt in list(self._attempts):
             if not attempt.cancelled:
-                attempt.check(now)
+                try:
+                    attempt.check(now)
+                except Exception:
+                    attempt.crashed()
 
     def _check_connections(self, now: float) -> None:
         self._checks.update(check for backend in self._backends.values() for check in _checks(backend))

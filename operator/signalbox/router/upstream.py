@@ -20,6 +20,9 @@ class Receiver(Protocol):
     def lost(self, reason: str) -> None:
         """The connection ended or broke its protocol before the response was complete."""
 
+    def crashed(self) -> None:
+        """One of the above has raised what it should not have (called from ``except``): end by any means."""
+
 
 class UpstreamConnection(asyncio.Protocol):
     """The router's side of a connection to an endpoint.
@@ -78,31 +81,49 @@ class UpstreamConnection(asyncio.Protocol):
         try:
             self.parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
-            self.receiver = None
-            self.transport.abort()
-            receiver.lost(f"malformed response: {error}")
+            self._give_up(f"malformed response: {error}")
             return
         if not self.head_done:
             self.head_bytes += len(data)
             if self.head_bytes > MAX_HEAD_BYTES:
-                self.receiver = None
-                self.transport.abort()
-                receiver.lost("response head too large")
+                self._give_up("response head too large")
                 return
-        receiver.received(data)
+        try:
+            receiver.received(data)
+        except Exception:
+            self._crash(receiver)
 
     def eof_received(self) -> None:
         """The endpoint will send no more; a body that only the end of the connection delimits is now complete."""
-        if self.receiver is not None and self.head_done and not self.done and self._close_delimited():
+        receiver = self.receiver
+        if receiver is not None and self.head_done and not self.done and self._close_delimited():
             self.done = True
             self.excess = True  # never reused
-            self.receiver.received(b"")
+            try:
+                receiver.received(b"")
+            except Exception:
+                self._crash(receiver)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Closed by either side."""
+        self._lose(f"connection lost: {exc}" if exc else "connection closed")
+
+    def _give_up(self, reason: str) -> None:
+        self.transport.abort()
+        self._lose(reason)
+
+    def _lose(self, reason: str) -> None:
         receiver, self.receiver = self.receiver, None
         if receiver is not None:
-            receiver.lost(f"connection lost: {exc}" if exc else "connection closed")
+            try:
+                receiver.lost(reason)
+            except Exception:
+                receiver.crashed()
+
+    def _crash(self, receiver: Receiver) -> None:
+        self.receiver = None
+        self.transport.abort()
+        receiver.crashed()
 
     def pause_writing(self) -> None:
         """A request body is bounded and already in memory: nothing to pause."""
