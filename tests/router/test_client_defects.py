@@ -2,11 +2,13 @@
 
 import asyncio
 from collections.abc import Callable
+from types import ModuleType
 from typing import Any
 
 import pytest
 
 from harness import STREAM_HEAD, Gate, Router, Upstream, chat, chunk, completion, event, request, response
+from signalbox.router import booking
 from signalbox.router.attempt import Attempt
 from signalbox.router.client import ClientConnection
 from signalbox.router.endpoint import Endpoint
@@ -22,10 +24,10 @@ def broken(*args: Any, **kwargs: Any) -> Any:
 
 
 @pytest.fixture
-def break_once(monkeypatch: pytest.MonkeyPatch) -> Callable[[type, str], None]:
+def break_once(monkeypatch: pytest.MonkeyPatch) -> Callable[[type | ModuleType, str], None]:
     """``break_once(cls, name)``: the next call of that method raises, later ones work."""
 
-    def install(owner: type, name: str) -> None:
+    def install(owner: type | ModuleType, name: str) -> None:
         original = getattr(owner, name)
 
         def method(*args: Any, **kwargs: Any) -> Any:
@@ -62,7 +64,7 @@ async def test_before_the_answer_it_is_a_500(
     router: Router,
     upstream: Upstream,
     caplog: pytest.LogCaptureFixture,
-    break_once: Callable[[type, str], None],
+    break_once: Callable[[type | ModuleType, str], None],
     owner: type,
     name: str,
 ) -> None:
@@ -82,7 +84,7 @@ async def test_before_the_answer_it_is_a_500(
 
 @pytest.mark.parametrize(("owner", "name"), [(Exchange, "pass_on"), (Exchange, "answered"), (ClientConnection, "end")])
 async def test_inside_the_answer_the_connection_ends(
-    router: Router, upstream: Upstream, break_once: Callable[[type, str], None], owner: type, name: str
+    router: Router, upstream: Upstream, break_once: Callable[[type | ModuleType, str], None], owner: type, name: str
 ) -> None:
     upstream.reply = STREAM
     break_once(owner, name)
@@ -95,8 +97,10 @@ async def test_inside_the_answer_the_connection_ends(
     assert [gauge.in_flight for gauge in router.proxy.gauges()] == [0]
 
 
-async def test_after_the_answer_the_client_keeps_it(router: Router, break_once: Callable[[type, str], None]) -> None:
-    break_once(Exchange, "_book")
+async def test_after_the_answer_the_client_keeps_it(
+    router: Router, break_once: Callable[[type | ModuleType, str], None]
+) -> None:
+    break_once(booking, "served")
     client = await router.connect()
     answer = await client.ask(request(body=chat()))
     assert answer.status == 200
@@ -104,7 +108,7 @@ async def test_after_the_answer_the_client_keeps_it(router: Router, break_once: 
 
 
 async def test_a_failing_attempt_that_fails_to_end_is_ended(
-    router: Router, upstream: Upstream, break_once: Callable[[type, str], None]
+    router: Router, upstream: Upstream, break_once: Callable[[type | ModuleType, str], None]
 ) -> None:
     upstream.replies.append(b"HTTP/1.1 500 X\r\ncontent-length: 0\r\n\r\n")
     break_once(Exchange, "failed")
@@ -114,7 +118,7 @@ async def test_a_failing_attempt_that_fails_to_end_is_ended(
 
 
 async def test_time_outs_that_fail_do_not_stop_time(
-    router: Router, upstream: Upstream, break_once: Callable[[type, str], None]
+    router: Router, upstream: Upstream, break_once: Callable[[type | ModuleType, str], None]
 ) -> None:
     upstream.replies.append(Gate(response(200, completion())))
     client = await router.connect()
@@ -126,7 +130,7 @@ async def test_time_outs_that_fail_do_not_stop_time(
 
 
 async def test_a_pipeline_ends_with_the_request_that_failed(
-    router: Router, upstream: Upstream, break_once: Callable[[type, str], None]
+    router: Router, upstream: Upstream, break_once: Callable[[type | ModuleType, str], None]
 ) -> None:
     slow = Gate(response(200, completion()))
     upstream.replies.append(slow)

@@ -5,8 +5,7 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from signalbox.router import answers, body, usage
-from signalbox.router.accesslog import Entry, format_cost
+from signalbox.router import answers, body, booking, continuation
 from signalbox.router.attempt import Attempt
 from signalbox.router.backend import BackendState
 from signalbox.router.endpoint import Endpoint
@@ -36,7 +35,6 @@ class Exchange:
         "_failure",
         "_kept",
         "_needs",
-        "_route",
         "_tokens",
         "_tried_endpoints",
         "_tried_targets",
@@ -49,6 +47,7 @@ class Exchange:
         "operation",
         "policy",
         "request_id",
+        "route",
         "started_at",
         "stream",
         "target",
@@ -83,7 +82,7 @@ class Exchange:
         self.attempt: Attempt | None = None
         self.target = ""
         self.tries = 0
-        self._route: CompiledRoute | None = None
+        self.route: CompiledRoute | None = None
         self._needs: Requirements | None = None
         self._tokens = 0
         self._tried_targets = 0
@@ -100,7 +99,7 @@ class Exchange:
         if self.operation == "responses" and self.data.get("previous_response_id") is not None:
             self._resume()
             return
-        route = self._route = policy.match(self.operation, self.data, self.headers, self.tenant, tier)
+        route = self.route = policy.match(self.operation, self.data, self.headers, self.tenant, tier)
         self._needs, eligible = policy.eligible(route, self.operation, self.data)
         self._go(route, eligible, first=True)
 
@@ -131,7 +130,7 @@ class Exchange:
         policy = self.policy
         known = False
         for position, backend in enumerate(policy.backends):
-            if not positions >> position & 1 or policy.weightless(self._route, position):
+            if not positions >> position & 1 or policy.weightless(self.route, position):
                 continue
             known = known or bool(backend.endpoints)
             endpoint = backend.probe(now)
@@ -144,33 +143,12 @@ class Exchange:
 
     def _resume(self) -> None:
         """Follow a response to the endpoint that keeps it."""
-        gone = Refusal(
-            400,
-            "previous_response_not_found",
-            "The previous response is not kept any more, or never was. Send the whole input again.",
-            param="previous_response_id",
-        )
-        previous = self.data["previous_response_id"]
-        kept = (
-            self.live.response_ids.open(previous, self.policy.name, self.tenant) if isinstance(previous, str) else None
-        )
-        position = self.policy.positions.get(kept.target) if kept is not None else None
-        if kept is None or position is None:
-            raise gone
-        backend = self.policy.backends[position]
         now = time.monotonic()
-        for endpoint in backend.endpoints:
-            if self.live.response_ids.endpoint_hash(backend.config.name, endpoint.label) == kept.endpoint:
-                if not (endpoint.health.admits(now) or endpoint.health.may_probe(now)):
-                    raise Refusal(
-                        503, "no_healthy_target", "The endpoint that keeps the response is down.", retry_after=1
-                    )
-                if wait := backend.limits.wait(now, 0):
-                    raise Refusal(429, "rate_limit_exceeded", "The target is at its limit.", retry_after=wait)
-                self._kept = kept
-                self._try(position, backend, endpoint, now)
-                return
-        raise gone
+        previous = self.data["previous_response_id"]
+        self._kept, position, endpoint = continuation.find(
+            self.live.response_ids, self.policy, self.tenant, previous, now
+        )
+        self._try(position, self.policy.backends[position], endpoint, now)
 
     # trying
 
@@ -227,12 +205,7 @@ class Exchange:
         self._failure = self._refusal(attempt, outcome, message, gateway_status)
         if self._kept is not None:
             if upstream_status == 404:
-                self._failure = Refusal(
-                    400,
-                    "previous_response_not_found",
-                    "The endpoint no longer keeps the previous response. Send the whole input again.",
-                    param="previous_response_id",
-                )
+                self._failure = continuation.gone()
             self._give_up()
             return
         if self.tries >= MAX_TRIES or not self.live.budget.withdraw(now):
@@ -249,15 +222,15 @@ class Exchange:
 
     def has_alternative(self, attempt: Attempt, now: float) -> bool:
         """Whether another endpoint or target would take the request now."""
-        if self._route is None or self.tries >= MAX_TRIES:
+        if self.route is None or self.tries >= MAX_TRIES:
             return False
         if attempt.backend.choose(now, self._tried_endpoints) is not None:
             return True
-        eligible = self.policy.still_eligible(self._needs) & self._route.choice.mask & ~self._tried_targets
+        eligible = self.policy.still_eligible(self._needs) & self.route.choice.mask & ~self._tried_targets
         return bool(self.policy.available(eligible, now, self._needs)[0])
 
     def _next_target(self, among: int = -1) -> None:
-        route = self._route
+        route = self.route
         assert route is not None
         eligible = self.policy.still_eligible(self._needs) & ~self._tried_targets & among
         try:
@@ -285,7 +258,7 @@ class Exchange:
         failure = self._failure
         assert failure is not None
         self.client.refuse(failure, self._route_lines())
-        self._log(failure.status, 0.0, None, failure.code)
+        booking.refused(self, failure.status, failure.code)
         self.client.finished()
 
     def expired(self, attempt: Attempt, message: str) -> None:
@@ -298,8 +271,8 @@ class Exchange:
         """The prompt was too long for the model: a target with a larger window may take it."""
         now = self._ended(attempt, "context_length")
         larger = self.policy.larger_windows(self.policy.positions[self.target]) & ~self._tried_targets
-        if larger and self._route is not None and self.tries < MAX_TRIES and self.live.budget.withdraw(now):
-            route = self._route
+        if larger and self.route is not None and self.tries < MAX_TRIES and self.live.budget.withdraw(now):
+            route = self.route
             try:
                 self._go(route, self.policy.still_eligible(self._needs) & larger, first=False)
             except Refusal:
@@ -330,7 +303,12 @@ class Exchange:
         """How the events of an attempt are to be treated."""
         hide = self.operation in body.STREAMS_WITH_USAGE_OPTION and not body.wants_usage(self.data)
         if self.operation == "responses":
-            return EventStream(hide_usage=False, plain=False, rename_id=self._sealed, renames=self._renames())
+            return EventStream(
+                hide_usage=False,
+                plain=False,
+                rename_id=self._sealed,
+                renames=continuation.echoes(self._kept, self.data),
+            )
         return EventStream(hide_usage=hide, plain=chunked and self.client.chunks)
 
     def _sealed(self, original: str) -> str:
@@ -339,12 +317,6 @@ class Exchange:
         ids = self.live.response_ids
         endpoint = ids.endpoint_hash(attempt.backend.config.name, attempt.endpoint.label)
         return ids.seal(Kept(self.target, endpoint, original), self.policy.name, self.tenant)
-
-    def _renames(self) -> dict[bytes, bytes]:
-        """A response echoes the id of the one before it: the client knows that by its sealed name."""
-        if self._kept is None:
-            return {}
-        return {b'"%b"' % self._kept.original.encode(): b'"%b"' % str(self.data["previous_response_id"]).encode()}
 
     def begin(self, status: int, headers: Mapping[bytes, bytes], length: bytes | None) -> None:
         """Send the head of an answer whose body follows by ``pass_on``."""
@@ -358,31 +330,19 @@ class Exchange:
         """The answer that was passed on is complete."""
         now = self._ended(attempt, "success")
         self.client.end()
-        self._book(attempt, status, now)
+        booking.served(self, attempt, status, now)
         self.client.finished()
 
     def answer(self, attempt: Attempt, status: int, headers: Mapping[bytes, bytes], content: bytes) -> None:
         """The answer is complete and nothing of it was sent yet."""
         if self.operation == "responses":
-            content = self._rename_whole(status, content)
+            content = continuation.rename(status, content, self._sealed, self._kept, self.data)
         self._ended(attempt, "success" if status < 400 else "client")
         self._send_whole(attempt, status, headers, content)
 
-    def _rename_whole(self, status: int, content: bytes) -> bytes:
-        if status >= 400:
-            if self._kept is None:
-                return content
-            return content.replace(self._kept.original.encode(), str(self.data["previous_response_id"]).encode())
-        original = answers.read(content).id
-        if original is not None:
-            content = content.replace(b'"%b"' % original.encode(), b'"%b"' % self._sealed(original).encode(), 1)
-        for old, new in self._renames().items():
-            content = content.replace(old, new)
-        return content
-
     def _send_whole(self, attempt: Attempt, status: int, headers: Mapping[bytes, bytes], content: bytes) -> None:
         self.client.whole(self._head(status, headers), content)
-        self._book(attempt, status, time.monotonic())
+        booking.served(self, attempt, status, time.monotonic())
         self.client.finished()
 
     def broken(self, attempt: Attempt, message: str) -> None:
@@ -395,7 +355,7 @@ class Exchange:
         else:
             self.client.cut()
         attempt.usage = attempt.usage or (attempt.events.usage if attempt.events is not None else None)
-        self._book(attempt, 502, now, "upstream_broken")
+        booking.served(self, attempt, 502, now, "upstream_broken")
         self.client.finished()
 
     def abandon(self, status: int = CLIENT_CLOSED_REQUEST, error: str = "client_closed") -> bool:
@@ -406,72 +366,19 @@ class Exchange:
         if not attempt.cancelled:
             attempt.cancel()
         self._ended(attempt, "abandoned")
-        self._book(attempt, status, time.monotonic(), error)
+        booking.served(self, attempt, status, time.monotonic(), error)
         return True
 
     def _head(self, status: int, headers: Mapping[bytes, bytes]) -> bytes:
         return b"".join((status_line(status), *downstream_lines(headers), self._route_lines()))
 
     def _route_lines(self) -> bytes:
-        route = self._route.name if self._route is not None else ""
+        route = self.route.name if self.route is not None else ""
         lines = b"x-request-id: %b\r\nx-signalbox-target: %b\r\nx-signalbox-route: %b\r\n" % (
             self.request_id,
             self.target.encode(),
             route.encode(),
         )
         if self.debug:
-            lines += b"x-signalbox-reason: %b\r\n" % self.policy.reason(self._route, self.tries).encode()
+            lines += b"x-signalbox-reason: %b\r\n" % self.policy.reason(self.route, self.tries).encode()
         return lines
-
-    # booking
-
-    def _book(self, attempt: Attempt, status: int, now: float, error: str = "") -> None:
-        used = attempt.usage
-        picos = usage.cost(used, attempt.backend.config.pricing) if used is not None else 0
-        series = self.policy.series(
-            self._route, self.target, attempt.backend.config.name, self.operation, self.data["model"]
-        )
-        series.finished(
-            status,
-            now - self.started_at,
-            None if attempt.ttft is None else attempt.ttft + attempt.started_at - self.started_at,
-            used.input if used is not None else 0,
-            used.cached if used is not None else 0,
-            used.output if used is not None else 0,
-            picos,
-            self.tries,
-        )
-        self._log(status, picos, attempt, error)
-
-    def _log(self, status: int, picos: float, attempt: Attempt | None, error: str) -> None:
-        log = self.live.log
-        if attempt is None:
-            self.live.statistics.rejected(self.policy.name, error)
-        if not log.enabled:
-            return
-        used = attempt.usage if attempt is not None else None
-        log.write(
-            Entry(
-                id=self.request_id.decode("latin-1"),
-                traceparent=self.traceparent.decode("latin-1"),
-                tenant=self.tenant,
-                policy=self.policy.name,
-                route=self._route.name if self._route is not None else "",
-                target=self.target,
-                endpoint=attempt.endpoint.label if attempt is not None else "",
-                model=self.data["model"],
-                operation=self.operation,
-                status=status,
-                stream=self.stream,
-                tries=self.tries,
-                input_tokens=used.input if used is not None else 0,
-                cached_tokens=used.cached if used is not None else 0,
-                output_tokens=used.output if used is not None else 0,
-                cost=format_cost(int(picos)) if picos else "",
-                ttft_ms=None
-                if attempt is None or attempt.ttft is None
-                else round((attempt.ttft + attempt.started_at - self.started_at) * 1000),
-                duration_ms=round((time.monotonic() - self.started_at) * 1000),
-                error=error,
-            )
-        )
