@@ -59,9 +59,6 @@ SIZED = b"content-length: %d\r\n" % len(BODY)
         pytest.param(b"GET / HTTP/1.2\r\n" + HOST + b"\r\n", 400, id="HTTP/1.2"),
         pytest.param(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400, id="HTTP/2 with prior knowledge"),
         pytest.param(b"CONNECT evil:443 HTTP/1.1\r\nhost: evil:443\r\n\r\n", 400, id="CONNECT"),
-        pytest.param(
-            POST + HOST + b"connection: upgrade\r\nupgrade: websocket\r\n" + SIZED + b"\r\n" + BODY, 400, id="upgrade"
-        ),
         pytest.param(POST + HOST + b"expect: miracles\r\n" + SIZED + b"\r\n" + BODY, 417, id="unknown expectation"),
         pytest.param(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 400, id="TLS on a plain port"),
         pytest.param(b"FROB / HTTP/1.1\r\n" + HOST + b"\r\n", 400, id="unknown method"),
@@ -135,3 +132,41 @@ async def test_empty_lines_between_requests_are_allowed(router: Router) -> None:
     assert (await client.ask(b"\r\n" + request(body=chat()) + b"\r\n")).status == 200
     router.sweep(after=40)
     assert (await client.ask(request(body=chat()))).status == 200
+
+
+@pytest.mark.parametrize("framing", ["sized", "chunked"])
+async def test_upgrades_are_ignored(router: Router, upstream: Upstream, framing: str) -> None:
+    """As Java's client asks for them, byte by byte and at once, with another request behind."""
+    lines = ["Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAEAAEAAAAIAAAAB"]
+    if framing == "sized":
+        data = request("POST", CHAT, *lines, body=BODY)
+    else:
+        data = request("POST", CHAT, *lines, "transfer-encoding: chunked") + chunk(BODY) + chunk(b"")
+    client = await router.connect()
+    assert (await client.ask(data)).status == 200
+    for byte in data:
+        await client.send(bytes((byte,)))
+    assert (await client.answer()).status == 200
+    await client.send(data * 2)
+    assert [(await client.answer()).status for _ in range(2)] == [200, 200]
+    assert len(upstream.requests) == 4
+    for each in upstream.requests:
+        assert each.json == {"model": "real-model", "messages": []}
+        assert not {b"upgrade", b"connection", b"http2-settings"} & {name for name, _ in each.headers}
+
+
+async def test_upgrades_hide_no_second_request(router: Router, upstream: Upstream) -> None:
+    upgrade = b"connection: upgrade, close\r\nupgrade: websocket\r\n"
+    client = await router.connect()
+    await client.send(POST + HOST + upgrade + SIZED + CHUNKED + b"\r\n" + chunk(BODY) + chunk(b""))
+    assert (await client.answer()).status == 400
+    assert await client.rest() == b""
+    client = await router.connect()
+    await client.send(POST + HOST + upgrade + b"content-length: 99999999\r\n\r\n")
+    assert (await client.answer()).status == 413
+    client = await router.connect()
+    await client.send(b"GET /v1/models HTTP/1.1\r\n" + HOST + upgrade + b"\r\n" + request(body=chat()))
+    answer = await client.answer()
+    assert (answer.status, answer.header("connection")) == (200, b"close")
+    assert await client.rest() == b""
+    assert not upstream.requests

@@ -315,15 +315,17 @@ class ClientConnection(asyncio.Protocol):
 
     def _close(self) -> None:
         """Send what was written, then close; whatever the client still sends is thrown away meanwhile."""
+        reader = self._reader
+        unread = reader.deaf or reader.current is not None or bool(reader.ready) or self._reading_paused
         self._closing = True
-        self._reader.ready.clear()
-        self.deadline = time.monotonic() + LINGER_SECONDS
+        reader.ready.clear()
         if self._reading_paused:
             self._reading_paused = False
             self.transport.resume_reading()
+        self.deadline = time.monotonic() + LINGER_SECONDS
         if self.transport.is_closing():
             return
-        if self._reader.deaf or self._reader.current is not None:
+        if unread:
             self.transport.write_eof()
         else:
             self.transport.close()

@@ -91,9 +91,7 @@ class RequestReader:
         else:
             self._body_raw += len(data)
         try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            self.give_up(Refusal(400, "upgrade_not_supported", "Protocol upgrades are not supported.", close=True))
+            self._parse(data)
         except httptools.HttpParserCallbackError as error:
             cause = error.__context__
             if not isinstance(cause, Refusal):
@@ -112,6 +110,35 @@ class RequestReader:
 
     def _body(self) -> bytes | bytearray:
         return self.current.body if self.current is not None else b""
+
+    def _parse(self, data: bytes | memoryview) -> None:
+        while True:
+            try:
+                self._parser.feed_data(data)
+            except httptools.HttpParserUpgrade as upgrade:
+                data = memoryview(data)[upgrade.args[0] :]
+            else:
+                return
+            self._begin_without_upgrade()
+
+    def _begin_without_upgrade(self) -> None:
+        """Read a head again without its wish for another protocol, which may be ignored (RFC 9110, section 7.8).
+
+        Java's own client asks for h2c with every first request. The parser cannot ignore it: to llhttp, what follows
+        is the other protocol.
+        """
+        request = self.current
+        assert request is not None
+        headers = request.headers
+        headers.pop(b"upgrade", None)
+        tokens = [token.strip() for token in headers.pop(b"connection", b"").split(b",")]
+        headers[b"connection"] = b", ".join(token for token in tokens if token.lower() != b"upgrade")
+        lines = b"".join(b"%b: %b\r\n" % item for item in headers.items())
+        self._parser = httptools.HttpRequestParser(self)
+        self.in_head = True
+        self._parser.feed_data(
+            b"%b %b HTTP/%b\r\n%b\r\n" % (request.method, request.path, b"1.1" if request.chunks else b"1.0", lines)
+        )
 
     def give_up(self, refusal: Refusal) -> None:
         """Read no more; ``refusal`` answers the request that is being read."""
@@ -161,14 +188,16 @@ class RequestReader:
         self.in_head = False
         self._head_raw = 0
         self._body_raw = 0
-        if parser.should_upgrade():
-            raise Refusal(400, "upgrade_not_supported", "Protocol upgrades are not supported.", close=True)
         request.keep_alive = parser.should_keep_alive()
         version = parser.get_http_version()
         if version != "1.1":
             if version != "1.0":
                 raise Refusal(505, "http_version", "Only HTTP/1.1 and HTTP/1.0 are spoken here.", close=True)
             request.chunks = False
+        if parser.should_upgrade():
+            if request.method == b"CONNECT":
+                raise Refusal(400, "not_a_proxy", "CONNECT is not supported.", close=True)
+            return
         has_body = self._check_framing(request)
         refusal = self._gate(request, has_body)
         if refusal is not None:
@@ -213,6 +242,8 @@ class RequestReader:
 
     def on_message_complete(self) -> None:
         """The request is whole."""
+        if self._parser.should_upgrade():
+            return
         request = self.current
         assert request is not None
         self.current = None
