@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 from signalbox.router import events, usage
 from signalbox.router.backend import BackendState
-from signalbox.router.encoding import Decoder, EncodingError, decoder_for
+from signalbox.router.encoding import EncodingError, decoder_for
 from signalbox.router.endpoint import Endpoint
+from signalbox.router.line import Line
 from signalbox.router.sse import EventStream
 from signalbox.router.upstream import UpstreamConnection
 from signalbox.routing import outcomes
@@ -35,16 +36,14 @@ def _ended(raw: bytes) -> None:
     """The phase after the end."""
 
 
-class Attempt:
+class Attempt(Line):
     """See the module. Times are monotonic seconds."""
 
     __slots__ = (
-        "_decoder",
         "_held",
         "_held_bytes",
         "_hold_bytes",
         "_phase",
-        "_reading_paused",
         "_request",
         "_stale_retried",
         "_suspected",
@@ -52,11 +51,8 @@ class Attempt:
         "backend",
         "began",
         "cancelled",
-        "connection",
-        "endpoint",
         "events",
         "exchange",
-        "last_read",
         "started_at",
         "stream",
         "ttft",
@@ -66,15 +62,13 @@ class Attempt:
     def __init__(
         self, exchange: "Exchange", backend: BackendState, endpoint: Endpoint, request: bytes, now: float
     ) -> None:
+        super().__init__(endpoint, now)
         self.exchange = exchange
         self.backend = backend
-        self.endpoint = endpoint
         self.started_at = now
-        self.last_read = now
         self.stream = exchange.stream
         self.cancelled = False
         self.began = False  # whether anything of the answer reached the client
-        self.connection: UpstreamConnection | None = None
         self.ttft: float | None = None
         self.usage: usage.Usage | None = None
         self.events: EventStream | None = None
@@ -85,8 +79,6 @@ class Attempt:
         # A response is sent with another id than it came with, so it is always held as a whole.
         self._hold_bytes = HOLD_BYTES if exchange.operation != "responses" else MAX_RESPONSE_BYTES
         self._tail = b""
-        self._decoder: Decoder | None = None
-        self._reading_paused = False
         self._stale_retried = False
         self._suspected = False
 
@@ -117,7 +109,10 @@ class Attempt:
 
     def received(self, raw: bytes) -> None:
         """A read of the response; ``raw`` as it came, the connection's fields as parsed."""
-        self._phase(raw)
+        try:
+            self._phase(raw)
+        except EncodingError as error:
+            self._protocol_failure(str(error))
 
     def lost(self, reason: str) -> None:
         """The connection ended before the response was complete."""
@@ -146,11 +141,7 @@ class Attempt:
         if outcome is Outcome.SUCCESS or outcome is Outcome.CLIENT:
             headers = connection.headers
             if b"content-encoding" in headers:
-                try:
-                    self._decoder = decoder_for(headers[b"content-encoding"])
-                except EncodingError as error:
-                    self._protocol_failure(str(error))
-                    return
+                self.decoder = decoder_for(headers[b"content-encoding"])
             if status == 200 and headers.get(b"content-type", b"").lower().startswith(b"text/event-stream"):
                 self.events = self.exchange.event_stream(b"transfer-encoding" in headers)
                 self._phase = self._hold_events
@@ -169,15 +160,13 @@ class Attempt:
             self.endpoint.health.failed(self.started_at, now, Cause.CREDENTIAL)
         else:
             self.endpoint.health.abandoned(self.started_at, now)
-        self._let_go(now)
+        self.let_go(now)
         self._fail(outcome, f"answered {status}", 502, status)
 
     def _hold_body(self, raw: bytes) -> None:
         connection = self.connection
         assert connection is not None
-        pieces = self._take_pieces()
-        if pieces is None:
-            return
+        pieces = self.take_pieces(connection)
         self._held += pieces
         if connection.done:
             self._answer_whole(b"".join(self._held) if len(self._held) != 1 else self._held[0])
@@ -192,16 +181,14 @@ class Attempt:
             body = b"".join(self._held)
             self._held.clear()
             self._phase = self._pass_body
-            length = None if self._decoder is not None else connection.headers.get(b"content-length")
+            length = None if self.decoder is not None else connection.headers.get(b"content-length")
             self.exchange.begin(connection.status, connection.headers, length)
             self._pass(body)
 
     def _pass_body(self, raw: bytes) -> None:
         connection = self.connection
         assert connection is not None
-        pieces = self._take_pieces()
-        if pieces is None:
-            return
+        pieces = self.take_pieces(connection)
         if pieces:
             self._pass(b"".join(pieces))
         if connection.done:
@@ -216,9 +203,7 @@ class Attempt:
         connection, stream = self.connection, self.events
         assert connection is not None
         assert stream is not None
-        pieces = self._take_pieces()
-        if pieces is None:
-            return
+        pieces = self.take_pieces(connection)
         meaning = stream.hold(b"".join(pieces), connection.done)
         if meaning is events.Meaning.ERROR:
             self._error_event(stream.error, "reported an error before any content")
@@ -245,7 +230,7 @@ class Attempt:
         assert stream is not None
         self.last_read = now = time.monotonic()
         self.endpoint.health.alive(now)
-        if self._decoder is None and not connection.done:
+        if self.decoder is None and not connection.done:
             pieces = connection.pieces
             data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
             pieces.clear()
@@ -254,9 +239,7 @@ class Attempt:
                 return
             self._forward_events(data, False)
             return
-        taken = self._take_pieces()
-        if taken is not None:
-            self._forward_events(b"".join(taken), connection.done)
+        self._forward_events(b"".join(self.take_pieces(connection)), connection.done)
 
     def _forward_events(self, data: bytes, done: bool) -> None:
         stream = self.events
@@ -272,7 +255,7 @@ class Attempt:
                 self.endpoint.health.failed(self.started_at, now, Cause.ERROR)
             else:
                 self.endpoint.health.abandoned(self.started_at, now)
-            self._let_go(now)
+            self.let_go(now)
             self._break("reported an error in its stream")
         elif done:
             self.usage = stream.usage
@@ -288,7 +271,7 @@ class Attempt:
         if status >= 400:
             if outcomes.of_status(status, body[:MAX_ERROR_BYTES]) is Outcome.CONTEXT_LENGTH:
                 self.endpoint.health.abandoned(self.started_at, now)
-                self._let_go(now)
+                self.let_go(now)
                 self._end()
                 self.exchange.too_long(self, status, headers, body)
                 return
@@ -301,7 +284,7 @@ class Attempt:
             self.usage = answer.usage
             self.endpoint.health.succeeded(self.started_at, now)
             self.endpoint.health.observe_duration((now - self.started_at) * 1000)
-        self._let_go(now)
+        self.let_go(now)
         self._end()
         self.exchange.answer(self, status, headers, body)
 
@@ -311,7 +294,7 @@ class Attempt:
         self.endpoint.health.succeeded(self.started_at, now)
         if self.events is None:
             self.endpoint.health.observe_duration((now - self.started_at) * 1000)
-        self._let_go(now)
+        self.let_go(now)
         self._end()
         self.exchange.answered(self, status)
 
@@ -325,7 +308,7 @@ class Attempt:
             self.endpoint.health.failed(self.started_at, now, Cause.ERROR)
         else:
             self.endpoint.health.abandoned(self.started_at, now)
-        self._let_go(now)
+        self.let_go(now)
         self._end()
         if outcome is Outcome.CLIENT or outcome is Outcome.CONTEXT_LENGTH:
             self.exchange.refused_inside(self, error, outcome)
@@ -335,7 +318,7 @@ class Attempt:
     def _protocol_failure(self, message: str) -> None:
         now = time.monotonic()
         self.endpoint.health.failed(self.started_at, now, Cause.ERROR)
-        self._let_go(now)
+        self.let_go(now)
         if self.began:
             self._break(message)
         else:
@@ -363,27 +346,8 @@ class Attempt:
         """The client has left: stop the endpoint's work by closing the connection."""
         now = time.monotonic()
         self.endpoint.health.abandoned(self.started_at, now)
-        self._abort()
+        self.abort()
         self._end()
-
-    def _let_go(self, now: float) -> None:
-        """Return the connection where the response is complete, close it where it is not."""
-        connection, self.connection = self.connection, None
-        if connection is None:
-            return
-        if connection.reusable:
-            if self._reading_paused:  # by the last part of this answer: the next request must not wait for this client
-                connection.transport.resume_reading()
-            self.endpoint.give(connection, now)
-        else:
-            connection.receiver = None
-            connection.transport.abort()
-
-    def _abort(self) -> None:
-        connection, self.connection = self.connection, None
-        if connection is not None:
-            connection.receiver = None
-            connection.transport.abort()
 
     # time
 
@@ -393,7 +357,7 @@ class Attempt:
         age = now - self.started_at
         if age * 1000 > limits.request_ms:
             self._expire(now, "request", retry=False)
-        elif self._reading_paused:
+        elif self.reading_paused:
             return  # it is the client that is slow
         elif not self.began:
             patience = self.endpoint.health.patience(self.stream)
@@ -411,8 +375,8 @@ class Attempt:
         return (health.ejected or health.silent(now)) and self.exchange.has_alternative(self, now)
 
     def _expire(self, now: float, which: str, *, retry: bool) -> None:
-        self._abort()
-        if self._reading_paused:
+        self.abort()
+        if self.reading_paused:
             self.endpoint.health.abandoned(self.started_at, now)
         else:
             self.endpoint.health.failed(self.started_at, now, Cause.ERROR if self.began else Cause.SLOW)
@@ -424,34 +388,3 @@ class Attempt:
         else:
             self._end()
             self.exchange.expired(self, message)
-
-    # pieces
-
-    def _take_pieces(self) -> list[bytes] | None:
-        """Body bytes of this read, decoded; None when they cannot be, and the attempt has ended."""
-        connection = self.connection
-        assert connection is not None
-        pieces = connection.pieces
-        taken = pieces.copy()
-        pieces.clear()
-        if self._decoder is None:
-            return taken
-        try:
-            decoded = self._decoder.decode(b"".join(taken), connection.done)
-        except EncodingError as error:
-            self._protocol_failure(str(error))
-            return None
-        return [decoded] if decoded else []
-
-    def pause_reading(self) -> None:
-        """The client reads more slowly than the endpoint writes."""
-        if self.connection is not None:
-            self._reading_paused = True
-            self.connection.transport.pause_reading()
-
-    def resume_reading(self) -> None:
-        """The client has caught up."""
-        if self.connection is not None:
-            self._reading_paused = False
-            self.connection.transport.resume_reading()
-            self.last_read = time.monotonic()
