@@ -20,9 +20,8 @@ from harness import (
     policy,
     request,
     response,
-    until,
 )
-from signalbox.routing.config import Address, ApiKey, Header, Limits, Pricing, RequestMapping
+from signalbox.routing.config import ApiKey, Header, Limits, Pricing, RequestMapping
 
 
 def refusal(status: int, code: str, *headers: str) -> bytes:
@@ -351,76 +350,6 @@ async def test_a_target_that_cannot_serve_a_request_is_passed_over(
     data = {"model": "auto", "messages": [{"role": "user", "content": content}]}
     got = await (await router.connect()).ask(request(body=data))
     assert got.header("x-signalbox-target") == b"second"
-
-
-async def test_a_request_is_bound_to_the_configuration_that_it_began_with(
-    start_router: StartRouter, pair: tuple[Upstream, Upstream]
-) -> None:
-    """A reload drops no connection and no request, and takes a retired endpoint's idle connections away."""
-    first, second = backends_of(pair)
-    router = await start_router(config(policy(first), first))
-    pair[0].reply = gate = Gate(response(200, completion("old")))
-    client, other = await router.connect(), await router.connect()
-    await client.send(ASK)
-    await pair[0].wait_requests(1)
-    router.configure(config(policy(second), second))
-    assert (await other.ask(ASK)).header("x-signalbox-target") == b"second"
-    gate.open()
-    assert (await client.answer()).json["choices"][0]["message"]["content"] == "old"
-    assert (await client.ask(ASK)).header("x-signalbox-target") == b"second"
-    await pair[0].wait_closed()
-
-
-async def test_a_reload_keeps_upstream_connections_and_health(
-    failing_over: Router, pair: tuple[Upstream, Upstream]
-) -> None:
-    backends = backends_of(pair, pricing=Pricing(input=1))
-    pair[0].reply = refusal(500, "x")
-    client = await failing_over.connect()
-    for _ in range(3):
-        await client.ask(ASK)
-    for _ in range(5):
-        failing_over.configure(config(in_order(*backends), *backends))
-        assert (await client.ask(ASK)).header("x-signalbox-target") == b"second"
-    assert len(pair[0].requests) == 3, "it stays ejected"
-    assert pair[1].accepted == 1
-
-
-async def test_an_address_that_is_closed_is_refused_when_connecting(
-    start_router: StartRouter, upstream: Upstream
-) -> None:
-    target = backend(upstream)
-    router = await start_router(config(policy(target), target), allow_cidrs=())
-    got = await (await router.connect()).ask(ASK)
-    assert (got.status, got.code) == (502, "upstream_error")
-    assert not upstream.accepted
-    metadata = backend(upstream, endpoints=(Address(host="169.254.169.254", port=80),))
-    other = await start_router(config(policy(metadata), metadata))
-    assert (await (await other.connect()).ask(ASK)).status == 502
-
-
-async def test_an_endpoint_that_is_no_address_fails_at_once(start_router: StartRouter, upstream: Upstream) -> None:
-    target = backend(upstream, endpoints=(Address(host="not an address", port=80),))
-    router = await start_router(config(policy(target), target))
-    assert (await (await router.connect()).ask(ASK)).status == 502
-
-
-async def test_when_all_known_endpoints_fail_the_name_is_asked(
-    start_router: StartRouter, pair: tuple[Upstream, Upstream]
-) -> None:
-    dead, alive = pair
-    await dead.stop()
-    target = backend(dead, dns=Address(host="localhost", port=alive.address.port), endpoints=(dead.address,))
-    router = await start_router(config(policy(target), target))
-    client = await router.connect()
-    for _ in range(3):
-        assert (await client.ask(ASK)).status == 502
-    router.configure(config(policy(target), target))  # asks at once; otherwise it takes seconds
-    assert router.proxy.live is not None
-    state = router.proxy.live.backends[target.name]
-    await until(lambda: len(state.endpoints) > 1)
-    got = await client.ask(ASK)
-    assert (got.status, got.json["choices"][0]["message"]["content"]) == (200, "second")
 
 
 async def test_an_unary_request_may_be_answered_by_events(router: Router, upstream: Upstream) -> None:

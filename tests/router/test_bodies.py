@@ -134,3 +134,10 @@ async def test_a_body_that_only_the_end_of_the_connection_ends(router: Router, u
     for _ in range(2):
         assert (await client.ask(ASK)).body == b"{}"
     assert upstream.accepted == 2
+
+
+async def test_a_large_error_of_the_client_touches_nothing(router: Router, upstream: Upstream) -> None:
+    upstream.reply = response(400, b" " * 2_000_000)
+    answer = await (await router.connect()).ask(ASK)
+    assert (answer.status, len(answer.body)) == (400, 2_000_000)
+    assert attempts(router) == {("engine", "client"): 1}

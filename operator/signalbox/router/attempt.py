@@ -291,8 +291,11 @@ class Attempt(Line):
     def _complete(self, status: int) -> None:
         """The last byte of an answer that was passed on as it came."""
         now = time.monotonic()
-        self.endpoint.health.succeeded(self.started_at, now)
-        if self.events is None:
+        if status >= 400:
+            self.endpoint.health.abandoned(self.started_at, now)
+        else:
+            self.endpoint.health.succeeded(self.started_at, now)
+        if self.events is None and status < 400:
             self.endpoint.health.observe_duration((now - self.started_at) * 1000)
         self.let_go(now)
         self._end()

@@ -328,7 +328,7 @@ class Exchange:
 
     def answered(self, attempt: Attempt, status: int) -> None:
         """The answer that was passed on is complete."""
-        now = self._ended(attempt, "success")
+        now = self._ended(attempt, "success" if status < 400 else "client")
         self.client.end()
         booking.served(self, attempt, status, now)
         self.client.finished()
