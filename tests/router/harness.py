@@ -296,9 +296,9 @@ class Router:
         self.port = self._server.sockets[0].getsockname()[1]
         return self
 
-    def configure(self, config: RouterConfig, secrets: Mapping[str, bytes] | None = None) -> None:
+    def configure(self, configuration: RouterConfig, secrets: Mapping[str, bytes] | None = None) -> None:
         """Put a configuration in force."""
-        self.proxy.prepare(encode(config), secrets or {})()
+        self.proxy.prepare(encode(configuration), secrets or {})()
 
     async def connect(self) -> Client:
         client = Client(*await asyncio.open_connection("127.0.0.1", self.port))
