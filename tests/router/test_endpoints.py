@@ -86,3 +86,27 @@ async def test_when_all_known_endpoints_fail_the_name_is_asked(
     await until(lambda: len(state.endpoints) > 1)
     got = await client.ask(ASK)
     assert (got.status, got.json["choices"][0]["message"]["content"]) == (200, "second")
+
+
+async def test_the_first_request_need_not_wait_for_a_name(start_router: StartRouter, upstream: Upstream) -> None:
+    target = backend(upstream, endpoints=(), dns=Address(host="localhost", port=upstream.address.port))
+    router = await start_router()
+    client = await router.connect()
+    router.configure(config(policy(target), target))
+    await client.send(ASK)
+    assert (await client.answer()).status == 200
+    state = router.proxy.live and router.proxy.live.backends[target.name]
+    assert state
+    await until(lambda: [e.label for e in state.endpoints] == [f"127.0.0.1:{upstream.address.port}"])
+    moved = backend(upstream, endpoints=(), dns=Address(host="name.invalid", port=80))
+    router.configure(config(policy(moved), moved))
+    answer = await client.ask(ASK)
+    assert (answer.status, answer.code) == (502, "upstream_error")
+
+
+async def test_a_name_that_leads_to_a_closed_address(start_router: StartRouter, upstream: Upstream) -> None:
+    target = backend(upstream, endpoints=(), dns=Address(host="localhost", port=upstream.address.port))
+    router = await start_router(config(policy(target), target), allow_cidrs=())
+    answer = await (await router.connect()).ask(ASK)
+    assert answer.status == 502
+    assert not upstream.accepted

@@ -203,3 +203,19 @@ async def test_a_large_response_is_renamed_too(router: Router, engines: list[Ups
     answer = await ask(await router.connect())
     assert answer.json["id"].startswith(PREFIX)
     assert len(answer.body) > 3_000_000
+
+
+async def test_a_url_is_one_service_whatever_its_name_resolves_to(
+    start_router: StartRouter, pair: tuple[Upstream, Upstream]
+) -> None:
+    router = await start_router()
+    client = await router.connect()
+    sealed = None
+    for each in pair:
+        each.reply = response(200, kept("resp_1"))
+        target = backend(each, "saas", endpoints=(), dns=each.address)
+        router.configure(config(policy(target), target))
+        answer = await ask(client, sealed)
+        assert answer.status == 200
+        sealed = answer.json["id"]
+    assert [len(each.requests) for each in pair] == [1, 1]

@@ -51,6 +51,7 @@ def test_events_end_at_an_empty_line_however_it_is_written(end: bytes) -> None:
         (FULL, Meaning.ERROR),
         (b'event: error\ndata: {"type": "error", "code": "server_error", "message": "x"}\n\n', Meaning.ERROR),
         (data({"type": "response.failed", "response": {"error": {"code": "server_error"}}}), Meaning.ERROR),
+        (data({"object": "error", "message": "x", "code": 500}), Meaning.ERROR),
         (DONE, Meaning.DONE),
     ],
 )

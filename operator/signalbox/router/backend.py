@@ -76,6 +76,7 @@ class BackendState:
     __slots__ = (
         "_addresses",
         "_dialer",
+        "_dns",
         "_errors",
         "_random",
         "_ttft",
@@ -97,6 +98,7 @@ class BackendState:
         self._dialer = dialer
         self._random = random
         self._addresses: tuple[Address, ...] = ()
+        self._dns: Address | None = None
         self.health = BackendHealth(on_change=lambda key, ejected, cause: on_ejection(name, str(key), ejected, cause))
         self._ttft = DecayedMean()
         self._errors = ErrorRate()
@@ -122,8 +124,13 @@ class BackendState:
         if config.health is not None:
             self.health.unhealthy_threshold = config.health.unhealthy_threshold
             self.health.healthy_threshold = config.health.healthy_threshold
-        keeps_resolved = config.dns is not None and not config.endpoints
-        self.use(self._addresses if keeps_resolved and self._addresses else config.endpoints)
+        if config.endpoints or config.dns is None:
+            self.use(config.endpoints)
+        else:
+            # Until its name is resolved, connections go to the name: the first request need not wait for that.
+            known = self._addresses if self._dns == config.dns else ()
+            self.use(known or (config.dns,))
+        self._dns = config.dns
 
     def use(self, addresses: tuple[Address, ...]) -> None:
         """The addresses known from here on."""

@@ -34,10 +34,11 @@ def find(
     if kept is None or position is None:
         raise gone()
     backend = policy.backends[position]
-    for endpoint in backend.endpoints:
-        if ids.endpoint_hash(backend.config.name, endpoint.label) == kept.endpoint:
-            break
-    else:
+    name = backend.config.name
+    endpoint = next((e for e in backend.endpoints if ids.endpoint_hash(name, e.label) == kept.endpoint), None)
+    if endpoint is None and not backend.config.endpoints:
+        endpoint = backend.choose(now, [])  # a URL is one service, whatever its name resolves to at the moment
+    if endpoint is None:
         raise gone()
     if not (endpoint.health.admits(now) or endpoint.health.may_probe(now)):
         raise Refusal(503, "no_healthy_target", "The endpoint that keeps the response is down.", retry_after=1)

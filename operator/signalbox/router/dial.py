@@ -2,13 +2,16 @@
 
 import asyncio
 import base64
+import contextlib
 import os
+import socket
 import ssl
 from collections.abc import Mapping
 from ipaddress import ip_address, ip_network
 from urllib.parse import unquote, urlsplit
 
 from signalbox.router.addresses import AddressRules
+from signalbox.router.resolver import ResolutionFailed, Resolver
 from signalbox.router.upstream import UpstreamConnection
 from signalbox.routing.config import Address
 
@@ -51,29 +54,36 @@ def _matches(host: str, exception: str) -> bool:
 class Dialer:
     """Makes connections. Addresses are checked once more here: what a name resolved to may have changed since."""
 
-    def __init__(self, rules: AddressRules, proxies: Proxies) -> None:
-        self._rules = rules
+    def __init__(self, rules: AddressRules, proxies: Proxies, resolver: Resolver | None = None) -> None:
+        self._resolver = resolver or Resolver(rules)
         self.proxies = proxies
 
     async def connect(
         self, address: Address, context: ssl.SSLContext | None, server_name: str | None
     ) -> UpstreamConnection:
-        """Connect to an address.
+        """Connect to an address; of a name, which is all that is known of a new backend, to the first that answers.
 
         Raises ``OSError`` (``ssl.SSLError`` included) when it fails, ``AddressRefused`` when the rules forbid it.
         Time is bounded by the caller.
         """
-        loop = asyncio.get_running_loop()
         proxy = self.proxies.proxy_for(address.host) if context is not None else None
         if proxy is not None and context is not None:
             return await self._through(proxy, address, context, server_name)
-        self._rules.check(address.host)
-        _, connection = await loop.create_connection(
-            UpstreamConnection,
-            address.host,
-            address.port,
-            ssl=context,
-            server_hostname=server_name if context is not None else None,
+        try:
+            found = await self._resolver.resolve(address.host, address.port)
+        except ResolutionFailed as error:
+            raise socket.gaierror(socket.EAI_NONAME, str(error)) from error
+        name = server_name if context is not None else None
+        for one in found[:-1]:
+            with contextlib.suppress(OSError):
+                return await self._connect(one, context, name)
+        return await self._connect(found[-1], context, name)
+
+    async def _connect(
+        self, address: Address, context: ssl.SSLContext | None, server_name: str | None
+    ) -> UpstreamConnection:
+        _, connection = await asyncio.get_running_loop().create_connection(
+            UpstreamConnection, address.host, address.port, ssl=context, server_hostname=server_name
         )
         return connection
 

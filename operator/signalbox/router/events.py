@@ -72,7 +72,7 @@ def error_of(value: Any) -> Any:
     if value.get("error"):
         return value["error"]
     kind = value.get("type")
-    if kind == "error":
+    if kind == "error" or value.get("object") == "error":
         return value
     response = value.get("response")
     if kind == "response.failed":

@@ -47,8 +47,8 @@ class Proxy:
         self.log = log
         self._random = random.Random(os.urandom(16))  # noqa: S311 - draws, not secrets
         rules = AddressRules(allow=[ip_network(cidr, strict=False) for cidr in options.allow_cidrs])
-        self._dialer = Dialer(rules, Proxies())
         self._resolver = Resolver(rules)
+        self._dialer = Dialer(rules, Proxies(), self._resolver)
         self._checks = HealthChecks(self._dialer, self._checked, self._random)
         self._contexts = TlsContexts()
         self._budget = RetryBudget()
