@@ -171,14 +171,19 @@ class ClientConnection(asyncio.Protocol):
         """Answer what never becomes an exchange."""
         head = b"%bcontent-type: application/json\r\nx-request-id: %b\r\n" % (status_line(status), self.request_id)
         self.whole(head, content)
-        self._proxy.log.write(Entry(id=self.request_id.decode("latin-1"), status=status))
+        self._log(status, "")
         self.finished()
 
     def _answer_refusal(self, refusal: Refusal) -> None:
         self._proxy.statistics.rejected("", refusal.code)
         self.refuse(refusal, b"x-request-id: %b\r\n" % self.request_id)
-        self._proxy.log.write(Entry(id=self.request_id.decode("latin-1"), status=refusal.status, error=refusal.code))
+        self._log(refusal.status, refusal.code)
         self.finished()
+
+    def _log(self, status: int, error: str) -> None:
+        log = self._proxy.log
+        if log.enabled:
+            log.write(Entry(id=self.request_id.decode("latin-1"), status=status, error=error))
 
     def crash(self, exchange: Exchange | None) -> None:
         """Answering has failed by a defect of the router (call from ``except``): the client must not wait for ever."""
