@@ -21,7 +21,7 @@ from harness import (
     request,
     response,
 )
-from signalbox.routing.config import ApiKey, Header, Limits, Pricing, RequestMapping
+from signalbox.routing.config import ApiKey, Header, Limits, Pricing, RequestMapping, Route, Share, Weighted
 
 
 def refusal(status: int, code: str, *headers: str) -> bytes:
@@ -355,3 +355,43 @@ async def test_a_target_that_cannot_serve_a_request_is_passed_over(
 async def test_an_unary_request_may_be_answered_by_events(router: Router, upstream: Upstream) -> None:
     upstream.reply = stream(HELLO)
     assert (await (await router.connect()).ask(ASK)).body == HELLO
+
+
+async def test_only_the_target_with_the_feature_embeds(
+    start_router: StartRouter, pair: tuple[Upstream, Upstream]
+) -> None:
+    targets = backend(pair[0], features=("Tools",)), backend(pair[1], features=("Embeddings",))
+    router = await start_router(config(in_order(*targets), *targets))
+    client = await router.connect()
+    data = {"model": "auto", "input": "a"}
+    assert (await client.ask(request(path="/v1/embeddings", body=data))).header("x-signalbox-target") == b"second"
+    router.configure(config(policy(targets[0]), targets[0]))
+    got = await client.ask(request(path="/v1/embeddings", body=data))
+    assert (got.status, got.code) == (400, "no_eligible_target")
+    assert "first: no Embeddings" in got.json["error"]["message"]
+
+
+@pytest.mark.parametrize("allowed", [True, False])
+async def test_the_reason_is_told_where_the_policy_allows(
+    start_router: StartRouter, upstream: Upstream, allowed: bool
+) -> None:
+    target = backend(upstream)
+    router = await start_router(config(policy(target, debug=allowed), target))
+    client = await router.connect()
+    got = await client.ask(request("POST", "/v1/chat/completions", "x-signalbox-debug: true", body=chat()))
+    expected = b"route default (no condition), weighted, try 1" if allowed else None
+    assert got.header("x-signalbox-reason") == expected
+    assert (await client.ask(ASK)).header("x-signalbox-reason") is None
+
+
+async def test_a_target_without_weight_gets_nothing_not_even_a_probe(
+    start_router: StartRouter, pair: tuple[Upstream, Upstream]
+) -> None:
+    targets = backends_of(pair)
+    shares = (Share(target="first", weight=1), Share(target="second", weight=0))
+    routes = (Route(name="all", strategy=Weighted(targets=shares)),)
+    router = await start_router(config(policy(*targets, routes=routes), *targets))
+    pair[0].reply = refusal(500, "x")
+    client = await router.connect()
+    assert {(await client.ask(ASK)).status for _ in range(6)} == {502, 503}
+    assert not pair[1].requests
