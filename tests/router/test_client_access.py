@@ -89,7 +89,9 @@ async def test_a_key_opens(closed: Router, upstream: Upstream, line: str) -> Non
         pytest.param([bearer("ключ".encode().decode("latin-1"))], "invalid_api_key", id="not ASCII"),
     ],
 )
-@pytest.mark.parametrize("framing", ["content-length: 1000", "transfer-encoding: chunked"])
+@pytest.mark.parametrize(
+    "framing", ["content-length: 1000", "transfer-encoding: chunked", "content-length: 0", "x-no: body"]
+)
 async def test_without_a_key_no_byte_of_the_body_is_read(
     closed: Router, upstream: Upstream, lines: list[str], code: str, framing: str
 ) -> None:

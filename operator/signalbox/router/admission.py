@@ -40,7 +40,7 @@ def in_force(live: "Live | None") -> "Live":
 
 def turn_away(live: "Live | None", request: Request, has_body: bool) -> Refusal | None:
     """Refuse a caller without a key before anything of the body is read, where every policy asks for one."""
-    if live is None or not live.closed or not has_body:
+    if live is None or not live.closed or not (has_body or request.method == b"POST"):
         return None
     key = key_of(request.headers)
     return None if live.keys.known(key) else unauthorized(key, close=True)
