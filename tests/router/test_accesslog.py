@@ -75,7 +75,7 @@ async def test_pieces_are_whole_lines_that_a_pipe_takes_at_once(pipe: tuple[int,
 
     spied = Spied(writer)
     for number in range(100):
-        spied.write(Entry(id=str(number), reason="x" * 200))
+        spied.write(Entry(id=str(number), target="x" * 200))
     spied.flush()
     spied.close()
     log.close()
@@ -86,10 +86,10 @@ async def test_pieces_are_whole_lines_that_a_pipe_takes_at_once(pipe: tuple[int,
 async def test_nobody_reads_and_nothing_waits(pipe: tuple[int, int]) -> None:
     reader, writer = pipe
     log = AccessLog(writer)
-    line = len(b'{"time":"2023-11-14T22:13:20.250Z","reason":""}\n') + 1000
+    line = len(b'{"time":"2023-11-14T22:13:20.250Z","target":""}\n') + 1000
     count = 2 * MAX_WAITING_BYTES // line
     for _ in range(count):
-        log.write(Entry(reason="x" * 1000))
+        log.write(Entry(target="x" * 1000))
     assert 0 < log.dropped < count
     os.set_blocking(reader, False)
     got = b""

@@ -23,8 +23,8 @@ MAX_TEXT = 256
 class Entry(msgspec.Struct, rename="camel", omit_defaults=True):
     """One line. Never a prompt, an answer or a key.
 
-    ``cost`` is a decimal string in the currency of the prices; ``reason`` says why this target, ``error`` is the code
-    of the error that the client got. ``time`` (RFC 3339) is filled in when written.
+    ``cost`` is a decimal string in the currency of the prices; ``error`` is the code of the error that the client got.
+    ``time`` (RFC 3339) is filled in when written.
     """
 
     time: str = ""
@@ -46,7 +46,6 @@ class Entry(msgspec.Struct, rename="camel", omit_defaults=True):
     cost: str = ""
     ttft_ms: int | None = None
     duration_ms: int = 0
-    reason: str = ""
     error: str = ""
 
 
