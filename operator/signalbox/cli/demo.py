@@ -109,7 +109,7 @@ async def _run(
             await engine.start()
             stack.push_async_callback(engine.stop)
         url = await stack.enter_async_context(_router(directory, host, port, engines))
-        console.print(f"Three simulated engines, one policy ({directory}), one router on {url}")
+        console.print(f"Three simulated engines, one policy ({directory}), one router on {url}", soft_wrap=True)
         traffic = asyncio.create_task(drive(url, MODEL, rate, duration, lambda outcome: _note(board, outcome)))
         if plan is not None:
             stack.push_async_callback(_cancel, asyncio.create_task(_break(engines, plan, duration, console)))

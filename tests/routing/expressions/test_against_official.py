@@ -286,3 +286,11 @@ def test_resolving_unknowns_never_changes_a_decided_result(source: str, facts: F
 def test_unknown_is_absorbed_where_the_other_side_decides(source: str, expected: object) -> None:
     facts = Facts("chat", {"stream": False}, {}, "", "", {n: Target(0, None, 0.0, True) for n in ("small", "strong")})
     assert ours(source, facts) is expected
+
+
+@pytest.mark.parametrize("bounds", ["0", "4", "5", "0, 3", "0, 4", "2, 4", "4, 4", "4, 5", "3, 2"])
+def test_substring_up_to_the_end_is_what_the_official_evaluator_has(bounds: str) -> None:
+    facts = Facts("chat", {"messages": []}, {}, "", "gold", {})
+    source = f'user.tier.substring({bounds}).contains("")'
+    expected, got = official(source, facts), ours(source, facts)
+    assert got is expected if isinstance(expected, bool) else isinstance(got, str)

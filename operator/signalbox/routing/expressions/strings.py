@@ -80,11 +80,16 @@ def split(text: str, separator: str, limit: int = -1) -> list[str]:
 
 
 def substring(text: str, start: int, end: int | None = None) -> str:
-    """From ``start`` up to, not including, ``end``."""
+    """From ``start`` up to, not including, ``end``.
+
+    An ``end`` at the very end of the string is an error unless ``start`` is there too: so the official evaluator has it
+    (cel-expr-python 0.1.3), and a condition must not depend on who evaluates it. Without ``end`` the rest is meant.
+    """
     size = len(text)
     if end is None:
-        end = size
-    if 0 <= start <= end <= size:
+        if 0 <= start <= size:
+            return text[start:]
+    elif 0 <= start <= end <= size and (end < size or start == end):
         return text[start:end]
     raise EvaluationError(f"substring: {start} to {end} is outside of a string of {size}")
 
