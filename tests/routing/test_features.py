@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from signalbox.routing.expressions import variables
@@ -149,6 +149,9 @@ FIELDS += ["include", "response_format", "text", "reasoning", "user", "instructi
     st.sampled_from(["chat", "completions", "embeddings", "responses"]),
     st.dictionaries(st.sampled_from(FIELDS), JUNK, max_size=6),
 )
+@example("chat", {"messages": [{"role": []}]})
+@example("chat", {"messages": [{"role": "user", "content": [{"type": []}, {"type": {}}]}]})
+@example("responses", {"input": [{"role": {}, "content": [{"type": []}]}]})
 def test_no_body_makes_a_fact_fail(operation: str, body: dict[str, Any]) -> None:
     kinds = {"bool": bool, "int": int, "double": float, "string": str}
     found = facts(body, operation)

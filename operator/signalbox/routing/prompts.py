@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 _INT64_MAX: Final = 2**63 - 1
-_TEXT_TYPES: Final = frozenset({"text", "input_text", "output_text", "refusal"})
-_IMAGE_TYPES: Final = frozenset({"image_url", "input_image"})
-_SYSTEM_ROLES: Final = frozenset({"system", "developer"})
+# Tuples, not sets: what a client puts in their place may be a list, which no set can be asked for.
+_TEXT_TYPES: Final = ("text", "input_text", "output_text", "refusal")
+_IMAGE_TYPES: Final = ("image_url", "input_image")
+_SYSTEM_ROLES: Final = ("system", "developer")
 _LIMIT_FIELDS: Final = ("max_completion_tokens", "max_tokens", "max_output_tokens")
 
 
