@@ -20,6 +20,10 @@ def policy(name: str, *tenants: Tenant, anonymous: bool = False) -> Policy:
     )
 
 
+def digest(key: bytes) -> bytes:
+    return hashlib.sha256(key).digest()
+
+
 def digests(*keys: bytes) -> bytes:
     return b"\n".join(hashlib.sha256(key).hexdigest().encode() for key in keys) + b"\n"
 
@@ -34,29 +38,29 @@ SECRETS = {"g": digests(GOLD, b"another-key-of-gold"), "s": digests(SILVER).uppe
 
 def test_key_proves_a_tenant_of_the_policies_that_list_it() -> None:
     table = KeyTable.build(POLICIES, SECRETS)
-    gold = table.tenant("chat", GOLD)
+    gold = table.tenant("chat", digest(GOLD))
     assert gold is not None
     assert (gold.name, gold.tier) == ("gold", "gold")
-    experts = table.tenant("code", GOLD)
+    experts = table.tenant("code", digest(GOLD))
     assert experts is not None
     assert experts.name == "experts"
-    assert table.tenant("code", SILVER) is None
-    assert table.tenant("open", GOLD) is None
+    assert table.tenant("code", digest(SILVER)) is None
+    assert table.tenant("open", digest(GOLD)) is None
     assert table.tenant("chat", b"") is None
-    assert table.known(SILVER)
-    assert not table.known(GOLD + b" ")
+    assert table.known(digest(SILVER))
+    assert not table.known(digest(GOLD + b" "))
 
 
 def test_models_are_those_that_the_key_opens_and_the_open_ones() -> None:
     table = KeyTable.build(POLICIES, SECRETS)
-    assert table.models(SILVER) == ("chat-1", "chat-2", "open-1", "open-2")
-    assert table.models(GOLD) == ("chat-1", "chat-2", "code-1", "code-2", "open-1", "open-2")
-    assert table.models(b"unknown") == table.models(b"") == ("open-1", "open-2")
+    assert table.models(digest(SILVER)) == ("chat-1", "chat-2", "open-1", "open-2")
+    assert table.models(digest(GOLD)) == ("chat-1", "chat-2", "code-1", "code-2", "open-1", "open-2")
+    assert table.models(digest(b"unknown")) == table.models(b"") == ("open-1", "open-2")
 
 
 def test_key_of_two_tenants_belongs_to_the_first() -> None:
     both = policy("p", Tenant(name="a", keys=("x",)), Tenant(name="b", keys=("x",)))
-    tenant = KeyTable.build((both,), {"x": digests(GOLD)}).tenant("p", GOLD)
+    tenant = KeyTable.build((both,), {"x": digests(GOLD)}).tenant("p", digest(GOLD))
     assert tenant is not None
     assert tenant.name == "a"
 
@@ -75,6 +79,6 @@ def test_missing_entry_is_named() -> None:
 
 def test_no_key_is_kept() -> None:
     table = KeyTable.build(POLICIES, SECRETS)
-    table.tenant("chat", GOLD)
+    table.tenant("chat", digest(GOLD))
     kept = [getattr(owner, slot) for owner in table._owners.values() for slot in owner.__slots__]
     assert GOLD.decode() not in repr(kept)

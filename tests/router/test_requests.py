@@ -1,13 +1,16 @@
 """Reading requests does not depend on how the network cuts them, and whatever comes is read or refused."""
 
 import itertools
+from unittest import mock
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness import CHAT, chat, chunk, request
+from signalbox.router.heads import Repetition
 from signalbox.router.options import ProxyOptions
-from signalbox.router.requests import Owed, RequestReader
+from signalbox.router.requests import MAX_MISSES, Owed, RequestReader
 
 OPTIONS = ProxyOptions(max_body_bytes=400, max_header_bytes=2_000)
 UPGRADE = ("connection: upgrade, x-a", "upgrade: h2c", "x-a: 1")
@@ -59,7 +62,8 @@ def read(pieces: list[bytes]) -> tuple[list[object], Owed, bool]:
             assert each is reader.ready[-1]
             seen.append((each.refusal.status, each.refusal.code))
         else:
-            seen.append((each.method, each.path, each.headers, bytes(each.body), each.keep_alive, each.chunks))
+            head = each.head
+            seen.append((head.method, head.path, head.headers, bytes(each.body), head.keep_alive, head.chunks))
     assert reader.deaf == any(each.refusal is not None for each in reader.ready)
     return seen, reader.owed, reader.deaf
 
@@ -85,3 +89,59 @@ def test_one_wrong_byte_is_read_or_refused(data: bytes, at: int, byte: int) -> N
     if data:
         at %= len(data)
         read([data[:at] + bytes((byte,)) + data[at + 1 :]])
+
+
+KEYED = ("authorization: Bearer a-key", "X-Stainless-Lang: python")
+CHATS = st.integers(0, 60).map(lambda size: request("POST", CHAT, *KEYED, body=b"x" * size))
+OTHERS = st.sampled_from(
+    [
+        request("POST", CHAT, "authorization: Bearer other", body=b"{}"),
+        request("POST", CHAT, *KEYED, "transfer-encoding: chunked") + chunk(b"abc") + chunk(b""),
+        request("POST", CHAT, "connection: close", body=b"{}"),
+        request("POST", CHAT, *KEYED, body=b"x" * 500),
+        request("GET", "/v1/models"),
+        request("POST", CHAT, *KEYED, body=b"12").replace(b"content-length: 2", b"content-length: +2"),
+        request("POST", CHAT, *KEYED, body=b"12").replace(b"content-length: 2", b"content-length: 0000000000002"),
+        b"POST ",
+        b"\r\n",
+    ]
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    parts=st.lists(st.one_of(CHATS, CHATS, CHATS, OTHERS), min_size=2, max_size=6),
+    cuts=st.lists(st.integers(0, 2_000), max_size=6),
+)
+def test_a_head_that_comes_again_is_read_as_the_parser_reads_it(parts: list[bytes], cuts: list[int]) -> None:
+    data = b"".join(parts)
+    ends = sorted({cut % len(data) for cut in cuts} | {0, len(data)})
+    pieces = [data[start:end] for start, end in itertools.pairwise(ends)]
+    with mock.patch.object(Repetition, "of", return_value=None):
+        parsed = read(pieces)
+    assert read(pieces) == parsed
+
+
+def test_a_head_that_comes_again_is_the_same_head() -> None:
+    reader = RequestReader(OPTIONS, lambda head, has_body: None)
+    for size in (2, 117, 3):
+        reader.feed(request("POST", CHAT, *KEYED, body=b"x" * size))
+    first, second, third = reader.ready
+    assert first.head is second.head is third.head
+    assert [len(each.body) for each in reader.ready] == [2, 117, 3]
+
+
+@pytest.mark.parametrize("line", ["x-a: 1", "content-length: 2", "expect: 100-continue", "connection: close"])
+def test_heads_that_differ_or_need_care_are_never_taken_for_each_other(line: str) -> None:
+    reader = RequestReader(OPTIONS, lambda head, has_body: None)
+    reader.feed(request("POST", CHAT, *KEYED, body=b"{}"))
+    reader.feed(request("POST", CHAT, *KEYED, line, body=b"{}"))
+    reader.feed(request("POST", CHAT, *KEYED, line + " ", body=b"{}"))
+    assert len({id(each.head) for each in reader.ready}) == len(reader.ready)
+
+
+def test_who_sends_another_head_each_time_is_not_remembered() -> None:
+    reader = RequestReader(OPTIONS, lambda head, has_body: None)
+    for number in range(MAX_MISSES + 1):
+        reader.feed(request("POST", CHAT, f"x-request-id: {number}", body=b"{}"))
+    assert reader._repetition is None

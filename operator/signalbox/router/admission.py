@@ -6,6 +6,7 @@ from urllib.parse import unquote_to_bytes
 import msgspec
 
 from signalbox.router.errors import Refusal
+from signalbox.router.heads import Head
 from signalbox.router.requests import Request
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ OPERATIONS = {
     b"/v1/responses": "responses",
 }
 MODELS = b"/v1/models"
+_STREAM_TYPES = (bool, type(None))
 
 _decode = msgspec.json.Decoder().decode
 
@@ -38,12 +40,11 @@ def in_force(live: "Live | None") -> "Live":
     return live
 
 
-def turn_away(live: "Live | None", request: Request, has_body: bool) -> Refusal | None:
+def turn_away(live: "Live | None", head: Head, has_body: bool) -> Refusal | None:
     """Refuse a caller without a key before anything of the body is read, where every policy asks for one."""
-    if live is None or not live.closed or not (has_body or request.method == b"POST"):
+    if live is None or not live.closed or not (has_body or head.method == b"POST"):
         return None
-    key = key_of(request.headers)
-    return None if live.keys.known(key) else unauthorized(key, close=True)
+    return None if live.keys.known(head.digest) else unauthorized(head, close=True)
 
 
 def path_of(target: bytes) -> bytes:
@@ -56,25 +57,26 @@ def path_of(target: bytes) -> bytes:
 
 def admit(live: "Live", request: Request) -> Admitted:
     """Read the body and find policy and tenant. Raises ``Refusal``."""
-    headers = request.headers
-    if headers.get(b"content-encoding", b"identity").lower() != b"identity":
+    head = request.head
+    headers = head.headers
+    if b"content-encoding" in headers and headers[b"content-encoding"].lower() != b"identity":
         raise Refusal(415, "unsupported_encoding", "Send the body without Content-Encoding.")
     data = _read(request.body)
     model = data.get("model")
     if not isinstance(model, str) or not model:
         raise Refusal(400, "missing_model", "The field model must name a model.", param="model")
-    if not isinstance(data.get("stream", False), bool | None):
+    if type(data.get("stream")) not in _STREAM_TYPES:
         raise Refusal(400, "invalid_type", "The field stream must be true or false.", param="stream")
     policy = live.by_model.get(model)
-    key = key_of(headers)
-    tenant = live.keys.tenant(policy.name, key) if policy is not None and key else None
-    if tenant is not None and policy is not None:
-        return Admitted(policy, tenant.name, tenant.tier, data)
-    if policy is not None and policy.config.access.anonymous:
-        return Admitted(policy, "", "", data)
+    if policy is not None:
+        tenant = live.keys.tenant(policy.name, head.digest)
+        if tenant is not None:
+            return Admitted(policy, tenant.name, tenant.tier, data)
+        if policy.config.access.anonymous:
+            return Admitted(policy, "", "", data)
     # The same answer whether the model is another's or nobody's: names of models are not for everybody.
-    if live.keys and not live.keys.known(key):
-        raise unauthorized(key, close=False)
+    if live.keys and not live.keys.known(head.digest):
+        raise unauthorized(head, close=False)
     raise _no_model(model)
 
 
@@ -88,7 +90,7 @@ def _read(body: bytes | bytearray) -> dict[str, Any]:
     return data
 
 
-def elsewhere(live: "Live | None", request: Request, path: bytes) -> bytes:
+def elsewhere(live: "Live | None", head: Head, path: bytes) -> bytes:
     """The body of an answer to whatever is not to be routed. Raises ``Refusal``."""
     if path in OPERATIONS:
         raise Refusal(405, "method_not_allowed", "Use POST here.", allow="POST")
@@ -100,12 +102,11 @@ def elsewhere(live: "Live | None", request: Request, path: bytes) -> bytes:
         )
     if path != MODELS and not path.startswith(MODELS + b"/"):
         raise Refusal(404, "unknown_path", f"There is nothing at {path[:200].decode('ascii', 'replace')}.")
-    if request.method not in {b"GET", b"HEAD"}:
+    if head.method not in {b"GET", b"HEAD"}:
         raise Refusal(405, "method_not_allowed", "Use GET here.", allow="GET, HEAD")
-    key = key_of(request.headers)
-    models = in_force(live).keys.models(key)
+    models = in_force(live).keys.models(head.digest)
     if not models:
-        raise unauthorized(key, close=False)
+        raise unauthorized(head, close=False)
     cards: list[dict[str, Any]] = [
         {"id": model, "object": "model", "created": 0, "owned_by": "signalbox"} for model in models
     ]
@@ -118,17 +119,9 @@ def elsewhere(live: "Live | None", request: Request, path: bytes) -> bytes:
     return msgspec.json.encode(card)
 
 
-def key_of(headers: dict[bytes, bytes]) -> bytes:
-    """The key that a client presents: ``Authorization: Bearer`` or ``x-api-key``."""
-    value = headers.get(b"authorization")
-    if value is not None and value[:7].lower() == b"bearer ":
-        return value[7:].strip()
-    return headers.get(b"x-api-key", b"").strip()
-
-
-def unauthorized(key: bytes, *, close: bool) -> Refusal:
+def unauthorized(head: Head, *, close: bool) -> Refusal:
     """401, in words that say what to send."""
-    if key:
+    if head.digest:
         return Refusal(401, "invalid_api_key", "Incorrect API key provided.", close=close)
     message = "No API key provided. Send it as Authorization: Bearer KEY, or as x-api-key."
     return Refusal(401, "missing_api_key", message, close=close)

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import random
 import time
 from typing import TYPE_CHECKING, cast
 
@@ -9,7 +10,7 @@ from signalbox.router import admission
 from signalbox.router.accesslog import Entry
 from signalbox.router.errors import Refusal, status_line
 from signalbox.router.exchange import Exchange
-from signalbox.router.headers import identify
+from signalbox.router.heads import Head
 from signalbox.router.requests import Owed, Request, RequestReader
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ MIN_BODY_RATE = 16 << 10
 LINGER_SECONDS = 5.0
 
 _log = logging.getLogger(__name__)
+_getrandbits = random.getrandbits
 
 
 class ClientConnection(asyncio.Protocol):
@@ -123,8 +125,8 @@ class ClientConnection(asyncio.Protocol):
 
     # serving
 
-    def _gate(self, request: Request, has_body: bool) -> Refusal | None:
-        return admission.turn_away(self._proxy.live, request, has_body)
+    def _gate(self, head: Head, has_body: bool) -> Refusal | None:
+        return admission.turn_away(self._proxy.live, head, has_body)
 
     def _next(self) -> None:
         """Serve the first request that waits."""
@@ -140,11 +142,12 @@ class ClientConnection(asyncio.Protocol):
             self.crash(self._exchange)
 
     def _serve(self, request: Request) -> None:
-        self._keep_alive = request.keep_alive
-        self._bodyless = request.method == b"HEAD"
-        self.chunks = request.chunks
-        self.request_id = identify(request.headers)
-        path = request.path
+        head = request.head
+        self._keep_alive = head.keep_alive
+        self._bodyless = head.method == b"HEAD"
+        self.chunks = head.chunks
+        self.request_id = head.request_id or b"%032x" % _getrandbits(128)
+        path = head.path
         try:
             if request.refusal is not None:
                 raise request.refusal
@@ -152,15 +155,15 @@ class ClientConnection(asyncio.Protocol):
             if operation is None:
                 path = admission.path_of(path)
                 operation = admission.OPERATIONS.get(path)
-            if operation is None or request.method != b"POST":
-                self._answer(200, admission.elsewhere(self._proxy.live, request, path))
+            if operation is None or head.method != b"POST":
+                self._answer(200, admission.elsewhere(self._proxy.live, head, path))
                 return
             live = admission.in_force(self._proxy.live)
             policy, tenant, tier, data = admission.admit(live, request)
         except Refusal as refusal:
             self._answer_refusal(refusal)
             return
-        exchange = Exchange(self, live, policy, tenant, operation, request.headers, data, time.monotonic())
+        exchange = Exchange(self, live, policy, tenant, operation, head, data, time.monotonic())
         self._exchange = exchange
         try:
             exchange.start(tier)
@@ -304,7 +307,7 @@ class ClientConnection(asyncio.Protocol):
                 self.deadline = now + options.header_timeout
             elif owed is Owed.BODY:
                 self.deadline = now + options.body_timeout
-                if self._reader.current is not None and self._reader.current.expects:
+                if self._reader.current is not None and self._reader.current.head.expects:
                     self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         elif owed is Owed.BODY:
             self.deadline += size / MIN_BODY_RATE

@@ -10,7 +10,8 @@ from signalbox.router.attempt import Attempt
 from signalbox.router.backend import BackendState
 from signalbox.router.endpoint import Endpoint
 from signalbox.router.errors import Refusal, event_of, status_line
-from signalbox.router.headers import downstream_lines, upstream_lines
+from signalbox.router.headers import downstream_lines
+from signalbox.router.heads import Head
 from signalbox.router.response_ids import Kept
 from signalbox.router.sse import EventStream
 from signalbox.routing.decision import CompiledRoute
@@ -42,7 +43,7 @@ class Exchange:
         "client",
         "data",
         "debug",
-        "headers",
+        "head",
         "live",
         "operation",
         "policy",
@@ -63,7 +64,7 @@ class Exchange:
         policy: "LivePolicy",
         tenant: str,
         operation: str,
-        headers: Mapping[bytes, bytes],
+        head: Head,
         data: dict[str, Any],
         now: float,
     ) -> None:
@@ -72,11 +73,12 @@ class Exchange:
         self.policy = policy
         self.tenant = tenant
         self.operation = operation
-        self.headers = headers
+        self.head = head
         self.data = data
         self.started_at = now
         self.stream = data.get("stream") is True
         self.request_id = client.request_id
+        headers = head.headers
         self.traceparent = headers.get(b"traceparent") or b"00-%032x-%016x-01" % (_getrandbits(128), _getrandbits(64))
         self.debug = policy.config.debug and headers.get(b"x-signalbox-debug", b"").lower() in {b"true", b"1"}
         self.attempt: Attempt | None = None
@@ -99,7 +101,7 @@ class Exchange:
         if self.operation == "responses" and self.data.get("previous_response_id") is not None:
             self._resume()
             return
-        route = self.route = policy.match(self.operation, self.data, self.headers, self.tenant, tier)
+        route = self.route = policy.match(self.operation, self.data, self.head.headers, self.tenant, tier)
         self._needs, eligible = policy.eligible(route, self.operation, self.data)
         self._go(route, eligible, first=True)
 
@@ -171,7 +173,7 @@ class Exchange:
         request = b"".join(
             (
                 backend.heads[self.operation],
-                *upstream_lines(self.headers, backend.own_headers),
+                self.head.upstream(backend.own_headers),
                 b"x-request-id: %b\r\ntraceparent: %b\r\ncontent-length: %d\r\n\r\n"
                 % (self.request_id, self.traceparent, len(content)),
                 content,

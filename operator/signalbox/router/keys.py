@@ -1,9 +1,8 @@
 """Who calls: keys as SHA-256 digests, compared in constant time.
 
-The table holds digests only, and no cache of keys: hashing a key costs less than remembering it safely would.
+The table holds digests only, and is asked by digest (``heads.Head.digest``; that of no key is empty and opens nothing).
 """
 
-import hashlib
 import hmac
 from collections.abc import Iterable, Mapping
 
@@ -61,22 +60,21 @@ class KeyTable:
         """Whether there is any key at all."""
         return bool(self._owners)
 
-    def tenant(self, policy_name: str, key: bytes) -> Tenant | None:
-        """The tenant of a policy that this key proves, or None."""
-        owner = self._find(key)
+    def tenant(self, policy_name: str, digest: bytes) -> Tenant | None:
+        """The tenant of a policy that the key with this digest proves, or None."""
+        owner = self._find(digest)
         return None if owner is None else owner.tenants.get(policy_name)
 
-    def known(self, key: bytes) -> bool:
-        """Whether any tenant of any policy has this key."""
-        return self._find(key) is not None
+    def known(self, digest: bytes) -> bool:
+        """Whether any tenant of any policy has the key with this digest."""
+        return self._find(digest) is not None
 
-    def models(self, key: bytes) -> tuple[str, ...]:
+    def models(self, digest: bytes) -> tuple[str, ...]:
         """Models that a caller with this key may see; those of anonymous policies always."""
-        owner = self._find(key)
+        owner = self._find(digest)
         return self._open_models if owner is None else owner.models
 
-    def _find(self, key: bytes) -> _Owner | None:
-        digest = hashlib.sha256(key).digest()
+    def _find(self, digest: bytes) -> _Owner | None:
         owner = self._owners.get(digest)
         # The lookup compares digests, which a caller cannot steer byte by byte; the second comparison makes the
         # decision itself independent of where two digests differ.
