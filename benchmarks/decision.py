@@ -19,7 +19,7 @@ from signalbox.local.resources import Options
 from signalbox.local.workspace import read
 from signalbox.routing.config import Policy, RouterConfig
 from signalbox.routing.decision import CompiledPolicy
-from signalbox.routing.eligibility import requirements, shortfall
+from signalbox.routing.eligibility import Requirements, shortfall
 from signalbox.routing.expressions.values import EvaluationError
 from signalbox.routing.features import Facts
 
@@ -51,7 +51,7 @@ class Decider:
         facts = Facts("chat", body, HEADERS, "support", "gold", self.targets)
         route = self.compiled.match(facts, _refuse)
         assert route is not None
-        needs = requirements("chat", body)
+        needs = Requirements(facts)
         usable = 0
         for position, backend in enumerate(self.backends):
             if route.choice.mask >> position & 1 and shortfall(backend, needs) is None:

@@ -5,11 +5,16 @@ from typing import Any
 import pytest
 
 from signalbox.routing.config import Backend, Feature
-from signalbox.routing.eligibility import requirements, shortfall
+from signalbox.routing.eligibility import Requirements, shortfall
+from signalbox.routing.features import Facts
 
 
 def backend(window: int | None = None, features: tuple[Feature, ...] | None = None) -> Backend:
     return Backend(name="b", model="m", authority="b", context_window=window, features=features)
+
+
+def requirements(operation: str, body: dict[str, Any]) -> Requirements:
+    return Requirements(Facts(operation, body, {}, "", "", {}))
 
 
 IMAGE = [{"role": "user", "content": [{"type": "image_url", "image_url": {}}]}]
@@ -53,4 +58,4 @@ def test_the_context_window_holds_prompt_and_answer() -> None:
 def test_tokens_are_counted_only_for_a_bound() -> None:
     needs = requirements("chat", {"messages": [{"role": "user", "content": "a"}]})
     assert shortfall(backend(), needs) is None
-    assert "prompt_tokens" not in vars(needs)
+    assert "conversation_tokens" not in vars(needs._facts)

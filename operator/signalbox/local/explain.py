@@ -7,7 +7,7 @@ from typing import Any, Literal
 import msgspec
 
 from signalbox.routing import config
-from signalbox.routing.eligibility import Requirements, requirements, shortfall
+from signalbox.routing.eligibility import Requirements, shortfall
 from signalbox.routing.expressions.references import read, references
 from signalbox.routing.expressions.translate import translate
 from signalbox.routing.expressions.values import UNKNOWN, EvaluationError
@@ -89,7 +89,7 @@ def explain(
     unusable: frozenset[str] = frozenset(),
 ) -> Explanation:
     """Decide as a router would. ``unusable`` are targets without an endpoint."""
-    needs = requirements(facts.request_operation, facts.body)
+    needs = Requirements(facts)
     routes, chosen = _ask(policy, facts)
     found = Explanation(
         policy=policy.name,

@@ -16,6 +16,7 @@ from signalbox.router.response_ids import Kept
 from signalbox.router.sse import EventStream
 from signalbox.routing.decision import CompiledRoute
 from signalbox.routing.eligibility import Requirements
+from signalbox.routing.features import Facts
 from signalbox.routing.outcomes import Outcome
 
 if TYPE_CHECKING:
@@ -101,8 +102,9 @@ class Exchange:
         if self.operation == "responses" and self.data.get("previous_response_id") is not None:
             self._resume()
             return
-        route = self.route = policy.match(self.operation, self.data, self.head.headers, self.tenant, tier)
-        self._needs, eligible = policy.eligible(route, self.operation, self.data)
+        facts = Facts(self.operation, self.data, self.head.headers, self.tenant, tier, policy.facts)
+        route = self.route = policy.match(facts)
+        self._needs, eligible = policy.eligible(route, facts)
         self._go(route, eligible, first=True)
 
     def _go(self, route: CompiledRoute, eligible: int, *, first: bool) -> None:

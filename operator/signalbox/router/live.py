@@ -13,7 +13,7 @@ from signalbox.router.response_ids import ResponseIds
 from signalbox.router.statistics import Series, Statistics
 from signalbox.routing.config import Policy
 from signalbox.routing.decision import CompiledPolicy, CompiledRoute
-from signalbox.routing.eligibility import Requirements, requirements, shortfall
+from signalbox.routing.eligibility import Requirements, shortfall
 from signalbox.routing.expressions.values import EvaluationError
 from signalbox.routing.features import Facts
 from signalbox.routing.retries import RetryBudget
@@ -40,11 +40,8 @@ class LivePolicy:
         self._filters = any(b.config.features is not None or b.config.context_window is not None for b in self.backends)
         self._counts_tokens = any(b.config.limits.tokens_per_minute is not None for b in self.backends)
 
-    def match(
-        self, operation: str, data: dict[str, Any], headers: Mapping[bytes, bytes], tenant: str, tier: str
-    ) -> CompiledRoute:
+    def match(self, facts: Facts) -> CompiledRoute:
         """The route of a request. Raises ``Refusal`` when none matches."""
-        facts = Facts(operation, data, headers, tenant, tier, self.facts)
         route = self.compiled.match(facts, self._condition_failed)
         if route is None:
             raise Refusal(503, "no_route", "No route of the policy matches this request.", retriable=False)
@@ -53,11 +50,11 @@ class LivePolicy:
     def _condition_failed(self, route: str, error: EvaluationError) -> None:
         self._statistics.condition_error(self.name, route)
 
-    def eligible(self, route: CompiledRoute, operation: str, data: dict[str, Any]) -> tuple[Requirements | None, int]:
+    def eligible(self, route: CompiledRoute, facts: Facts) -> tuple[Requirements | None, int]:
         """The targets of a route that can serve the request. Raises ``Refusal`` naming what is missing."""
         if not self._filters and not self._counts_tokens:
             return None, self._all
-        needs = requirements(operation, data)
+        needs = Requirements(facts)
         mask = self.still_eligible(needs)
         if not mask & route.choice.mask:
             lacks = {

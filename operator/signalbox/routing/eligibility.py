@@ -2,11 +2,10 @@
 
 from enum import IntFlag
 from functools import lru_cache
-from typing import Any, Final
+from typing import Final
 
-from signalbox.routing import prompts
 from signalbox.routing.config import Backend, Feature
-from signalbox.routing.features import Lazy
+from signalbox.routing.features import Facts
 
 
 class Need(IntFlag):
@@ -31,25 +30,21 @@ _FEATURES: Final[dict[Need, Feature]] = {
 class Requirements:
     """What one request needs. Counting its tokens is left until a backend has a bound to hold them against."""
 
-    def __init__(self, operation: str, body: dict[str, Any]) -> None:
-        self._operation = operation
-        self._body = body
-        self.features = _features(operation, body)
+    __slots__ = ("_facts", "features")
 
-    @Lazy
+    def __init__(self, facts: Facts) -> None:
+        self._facts = facts
+        self.features = _features(facts)
+
+    @property
     def prompt_tokens(self) -> int:
         """Estimate: UTF-8 bytes of all text / 4, rounded up."""
-        return prompts.prompt_tokens(self._operation, self._body)
+        return self._facts.conversation_tokens
 
-    @Lazy
+    @property
     def output_tokens(self) -> int:
         """The bound that the client gave; 0 without one."""
-        return prompts.max_tokens(self._body) or 0
-
-
-def requirements(operation: str, body: dict[str, Any]) -> Requirements:
-    """What a request needs; ``operation`` is "chat", "completions", "embeddings" or "responses"."""
-    return Requirements(operation, body)
+        return self._facts.request_max_tokens or 0
 
 
 def shortfall(backend: Backend, needs: Requirements, correction: float = 1.0) -> str | None:
@@ -74,17 +69,18 @@ def _declared(features: tuple[Feature, ...]) -> int:
     return sum(need for need, feature in _FEATURES.items() if feature in features)
 
 
-def _features(operation: str, body: dict[str, Any]) -> int:
+def _features(facts: Facts) -> int:
     """A mask of ``Need``; plain ints, because the flags' own operators are slow."""
-    if operation == "embeddings":
+    if facts.request_operation == "embeddings":
         return 16
+    body = facts.body
     mask = 0
-    if ("tools" in body or "functions" in body) and prompts.count_tools(body):
+    if ("tools" in body or "functions" in body) and facts.request_tools:
         mask |= 1
-    if ("logprobs" in body or "include" in body) and prompts.wants_logprobs(operation, body):
+    if ("logprobs" in body or "include" in body) and facts.request_logprobs:
         mask |= 2
-    if prompts.count_images(operation, body):
+    if facts.request_images:
         mask |= 4
-    if ("response_format" in body or "text" in body) and prompts.response_format(body) == "json_schema":
+    if ("response_format" in body or "text" in body) and facts.request_response_format == "json_schema":
         mask |= 8
     return mask
