@@ -373,16 +373,16 @@ class Exchange:
         booking.served(self, attempt, status, time.monotonic(), error)
         return True
 
+    def forget_body(self) -> None:
+        """The request is over."""
+        self.data = {}
+        self._needs = None
+
     def _head(self, status: int, headers: Mapping[bytes, bytes]) -> bytes:
         return b"".join((status_line(status), *downstream_lines(headers), self._route_lines()))
 
     def _route_lines(self) -> bytes:
-        route = self.route.name if self.route is not None else ""
-        lines = b"x-request-id: %b\r\nx-signalbox-target: %b\r\nx-signalbox-route: %b\r\n" % (
-            self.request_id,
-            self.target.encode(),
-            route.encode(),
-        )
+        lines = b"x-request-id: %b\r\n%b" % (self.request_id, self.policy.route_lines(self.route, self.target))
         if self.debug:
             lines += b"x-signalbox-reason: %b\r\n" % self.policy.reason(self.route, self.tries).encode()
         return lines

@@ -33,6 +33,7 @@ class LivePolicy:
         self._all = (1 << len(self.backends)) - 1
         self._statistics = statistics
         self._series: dict[tuple[CompiledRoute | None, str, str, str], Series] = {}
+        self._route_lines: dict[tuple[CompiledRoute | None, str], bytes] = {}
         self._weighted = {
             route.name: {share.target for tier in _sets(route_config) for share in tier if share.weight}
             for route, route_config in zip(compiled.routes, config.routes, strict=True)
@@ -116,6 +117,15 @@ class LivePolicy:
             name = route.name if route is not None else ""
             series = self._series[key] = self._statistics.series(self.name, name, target, backend, model, operation)
         return series
+
+    def route_lines(self, route: CompiledRoute | None, target: str) -> bytes:
+        """The headers that say where a request went."""
+        lines = self._route_lines.get((route, target))
+        if lines is None:
+            name = route.name if route is not None else ""
+            lines = b"x-signalbox-target: %b\r\nx-signalbox-route: %b\r\n" % (target.encode(), name.encode())
+            self._route_lines[route, target] = lines
+        return lines
 
     def reason(self, route: CompiledRoute | None, tries: int) -> str:
         """Why a request went where it went, for the debug header."""
