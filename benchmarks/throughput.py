@@ -14,13 +14,14 @@ SATURATED = 0.95
 
 def run(settings: Settings) -> Report:
     """Unary requests in a closed loop; then streams that all candidates get at the same pace."""
-    body, stream = chat.body(), chat.body(stream=True)
+    bodies = [chat.body(user="u" * length) for length in range(1, 17)]
+    stream = chat.body(stream=True)
     report = Report("throughput", "")
     with candidates(settings.candidates, settings.cores, settings.directory) as field:
         unary = field.rounds(
-            settings.rounds, Load(bodies=[body], seconds=settings.choose(5, 1.5), connections=64), settings.tell
+            settings.rounds, Load(bodies=bodies, seconds=settings.choose(5, 1.5), connections=64), settings.tell
         )
-        _tell_unary(report, unary, len(body))
+        _tell_unary(report, unary, len(bodies[0]))
     with candidates(settings.candidates, settings.cores, settings.directory, chunks=CHUNKS, interval=INTERVAL) as field:
         load = Load(
             bodies=[stream], seconds=settings.choose(6, 2), connections=STREAMS, warmup=1.5, ramp=1, timeout=120
@@ -53,7 +54,7 @@ def _tell_unary(report: Report, found: dict[str, list[Counts]], size: int) -> No
             ]
         rows.append(tuple(row))
     columns = ("unary", "requests/s", "÷ envoy", "÷ nginx", "requests/CPU-s", "core used %")
-    report.tables.append(Table(f"Unary, bodies of {size} bytes, 64 connections, closed loop", columns, rows))
+    report.tables.append(Table(f"Unary, bodies of {size} bytes and up, 64 connections, closed loop", columns, rows))
     for name, runs in found.items():
         if name != DIRECT and Spread.of(each.busy for each in runs).median < SATURATED:
             report.notes.append(
