@@ -11,11 +11,11 @@ from typing import Any, TypeVar
 import msgspec
 from configs import backend, config, policy, tenant  # noqa: F401 - tests find everything in one place
 
-from signalbox.router.accesslog import AccessLog
-from signalbox.router.client import ClientConnection
 from signalbox.router.options import ProxyOptions
-from signalbox.router.proxy import Proxy
-from signalbox.router.statistics import Statistics
+from signalbox.router.serving.client import ClientConnection
+from signalbox.router.serving.proxy import Proxy
+from signalbox.router.telemetry.accesslog import AccessLog
+from signalbox.router.telemetry.statistics import Statistics
 from signalbox.routing.config import Address, RouterConfig, encode
 
 # No test decides by time: this only ends one that would hang.

@@ -20,9 +20,9 @@ from signalbox.local.services import EndpointError, read_address, read_endpoints
 from signalbox.local.source import Located
 from signalbox.local.workspace import Workspace
 from signalbox.plan.observed import Service
-from signalbox.router.errors import ConfigRejectedError
 from signalbox.router.options import ProxyOptions, SupervisorOptions
-from signalbox.router.supervisor import Supervisor
+from signalbox.router.process.supervisor import Supervisor
+from signalbox.router.wire.errors import ConfigRejectedError
 from signalbox.routing.config import Address
 
 LOOPBACK = ("127.0.0.0/8", "::1/128")

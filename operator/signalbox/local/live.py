@@ -11,9 +11,9 @@ from signalbox.local.resources import Options
 from signalbox.local.source import Located, SourceError
 from signalbox.local.watch import Fingerprint, changes, fingerprint
 from signalbox.local.workspace import Workspace
-from signalbox.router.errors import ConfigRejectedError
-from signalbox.router.response_ids import KEY_ENTRY
-from signalbox.router.supervisor import Supervisor
+from signalbox.router.process.supervisor import Supervisor
+from signalbox.router.serving.response_ids import KEY_ENTRY
+from signalbox.router.wire.errors import ConfigRejectedError
 from signalbox.routing.config import RouterConfig, content_hash, encode
 
 

@@ -8,7 +8,7 @@ from signalbox.local.secrets import Secrets, config_maps
 from signalbox.local.source import Source
 from signalbox.plan.credentials import Entry
 from signalbox.plan.problems import Problem, join
-from signalbox.router.tls import TlsContexts
+from signalbox.router.upstream.tls import TlsContexts
 from signalbox.routing.config import Tls
 
 MIN_KEY_BYTES = 16

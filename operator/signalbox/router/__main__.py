@@ -2,7 +2,7 @@
 
 import sys
 
-from signalbox.router.proxy import Proxy
-from signalbox.router.worker import run
+from signalbox.router.process.worker import run
+from signalbox.router.serving.proxy import Proxy
 
 run(Proxy, sys.argv[1:])

@@ -1,0 +1,1 @@
+"""Processes and ports: a supervisor, its workers, what they tell each other, and the admin port."""

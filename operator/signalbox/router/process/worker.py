@@ -1,0 +1,218 @@
+"""A worker: one process, one loop, one listening socket that it shares with its siblings through SO_REUSEPORT.
+
+It serves what its supervisor says and outlives nothing: when the control socket ends, the supervisor has died, and the
+worker finishes its requests and exits.
+"""
+
+import asyncio
+import gc
+import logging
+import os
+import resource
+import signal
+import socket
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Protocol
+
+import uvloop
+
+from signalbox.router.options import ProxyOptions
+from signalbox.router.process.messages import (
+    Abort,
+    Ask,
+    Commit,
+    Committed,
+    Drain,
+    Link,
+    Prepare,
+    Prepared,
+    Report,
+    Setup,
+    ToWorker,
+)
+from signalbox.router.telemetry.accesslog import AccessLog
+from signalbox.router.telemetry.statistics import EndpointGauge, Statistics
+from signalbox.router.wire.errors import ConfigRejectedError
+
+REPORT_SECONDS = 1.0
+BACKLOG = 4096
+
+_log = logging.getLogger("signalbox.router.process.worker")
+
+
+class Application(Protocol):
+    """What a worker serves: ``serving.proxy.Proxy``."""
+
+    def prepare(self, config: bytes, secrets: Mapping[str, bytes]) -> Callable[[], None]:
+        """Read a configuration as a whole; the function that is returned puts it in force and cannot fail.
+
+        Raises ``ConfigRejectedError``.
+        """
+
+    def protocol(self) -> asyncio.Protocol:
+        """Serve one client connection."""
+
+    def drain(self) -> None:
+        """From here on connections close after their request; idle ones close now."""
+
+    async def drained(self) -> None:
+        """Return when the last request has ended."""
+
+    def gauges(self) -> Iterable[EndpointGauge]:
+        """The state of every endpoint."""
+
+
+Factory = Callable[[ProxyOptions, Statistics, AccessLog], Application]
+
+
+class Worker:
+    """Relays messages between the supervisor and the application, and watches its own loop."""
+
+    def __init__(self, link: Link[ToWorker], factory: Factory) -> None:
+        self._link = link
+        self._factory = factory
+        self._statistics = Statistics()
+        self._server: asyncio.Server | None = None
+        self._prepared: tuple[int, Callable[[], None]] | None = None
+        self._finish = asyncio.Event()
+        self._drain_timeout = 0.0
+        self._lag = 0.0
+
+    async def run(self) -> None:
+        """Serve until told to drain, until SIGTERM, or until the supervisor has gone; then finish the requests."""
+        setup = await self._link.receive()
+        if not isinstance(setup, Setup):
+            return
+        self._setup = setup
+        self._drain_timeout = setup.drain_timeout
+        self._log = AccessLog(setup.access_log)
+        self._statistics.log_lines_dropped = lambda: self._log.dropped
+        self._application = self._factory(setup.proxy, self._statistics, self._log)
+        self._statistics.in_flight = self._application.gauges
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGTERM, self._finish.set)
+        # Ctrl-C reaches the whole foreground group; what it means is the supervisor's decision.
+        loop.add_signal_handler(signal.SIGINT, lambda: None)
+        tasks = [asyncio.ensure_future(self._obey()), asyncio.ensure_future(self._report_regularly())]
+        try:
+            await self._finish.wait()
+            await self._end()
+        finally:
+            for task in tasks:
+                task.cancel()
+            self._log.close()
+            self._report(0)
+            await self._link.flush()
+            self._link.close()
+
+    async def _end(self) -> None:
+        if self._server is not None:
+            self._server.close()
+        self._application.drain()
+        self._report(0)
+        try:
+            async with asyncio.timeout(self._drain_timeout):
+                await self._application.drained()
+        except TimeoutError:
+            _log.warning("requests were still running after %g s of draining; they are cut", self._drain_timeout)
+
+    async def _obey(self) -> None:
+        try:
+            while (message := await self._link.receive()) is not None:
+                await self._handle(message)
+        except Exception:
+            _log.exception("the control link is broken; finishing")
+        self._finish.set()
+
+    async def _handle(self, message: ToWorker) -> None:
+        match message:
+            case Prepare():
+                self._link.send(Prepared(generation=message.generation, error=self._prepare(message)))
+            case Commit():
+                self._link.send(Committed(generation=message.generation, error=await self._commit(message.generation)))
+            case Abort():
+                self._prepared = None
+            case Ask():
+                self._report(message.number)
+            case Drain():
+                self._drain_timeout = message.timeout
+                self._finish.set()
+
+    def _prepare(self, message: Prepare) -> str | None:
+        try:
+            self._prepared = (message.generation, self._application.prepare(message.config, message.secrets))
+        except ConfigRejectedError as error:
+            return str(error) or "rejected"
+        except Exception as error:
+            # A fault of ours must reject one configuration, not end the traffic of the last good one. The text of an
+            # unexpected exception may hold anything, so only its type leaves the process.
+            _log.exception("cannot read configuration")
+            return f"internal error: {type(error).__name__}"
+        return None
+
+    async def _commit(self, generation: int) -> str | None:
+        if self._prepared is None or self._prepared[0] != generation:
+            return f"configuration {generation} was not prepared"
+        self._prepared[1]()
+        self._prepared = None
+        if self._server is None and not self._finish.is_set():
+            try:
+                self._server = await asyncio.get_running_loop().create_server(
+                    self._application.protocol,
+                    list(self._setup.hosts),
+                    self._setup.port,
+                    reuse_port=True,
+                    backlog=BACKLOG,
+                )
+            except OSError as error:
+                return f"cannot listen on port {self._setup.port}: {error.strerror or error}"
+            # Whatever lives now lives for good: the collector need not look at it again.
+            gc.collect()
+            gc.freeze()
+        return None
+
+    async def _report_regularly(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            due = loop.time() + REPORT_SECONDS
+            await asyncio.sleep(REPORT_SECONDS)
+            self._lag = loop.time() - due
+            self._report(0)
+
+    def _report(self, answers: int) -> None:
+        self._link.send(
+            Report(
+                answers=answers,
+                snapshot=self._statistics.snapshot(changed_only=True),
+                draining=self._finish.is_set(),
+                lag=max(self._lag, 0.0),
+                memory=resident_bytes(),
+            )
+        )
+
+
+def resident_bytes() -> int:
+    """Memory of this process in RAM."""
+    try:
+        return int(Path("/proc/self/statm").read_bytes().split()[1]) * resource.getpagesize()
+    except OSError:
+        # Without /proc: the peak, which is in bytes on macOS.
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
+async def serve(descriptor: int, factory: Factory) -> None:
+    """Be a worker at the other end of an inherited control socket."""
+    link: Link[ToWorker] = await Link.open(socket.socket(fileno=descriptor), ToWorker)
+    await Worker(link, factory).run()
+
+
+def run(factory: Factory, arguments: list[str]) -> None:
+    """Entry point of the process: the only argument is the number of the control descriptor."""
+    if len(arguments) != 1 or not arguments[0].isdigit():
+        sys.exit("usage: python -m signalbox.router CONTROL_DESCRIPTOR (started by the supervisor)")
+    logging.basicConfig(level=logging.INFO, format=f"signalbox worker {os.getpid()}: %(message)s")
+    # Requests leave little garbage in cycles: look for it less often than by default.
+    gc.set_threshold(20_000, 20, 50)
+    uvloop.run(serve(int(arguments[0]), factory))

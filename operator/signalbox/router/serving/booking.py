@@ -1,0 +1,91 @@
+"""What is written down of a request that has ended: counters of its way, and a line in the access log."""
+
+import time
+from typing import TYPE_CHECKING
+
+from signalbox.router.serving.attempt import Attempt
+from signalbox.router.telemetry.accesslog import Entry, format_cost
+from signalbox.router.wire import usage
+
+if TYPE_CHECKING:
+    from signalbox.router.serving.exchange import Exchange
+
+NOTHING = usage.Usage(0, 0, 0)
+
+
+class _Line:
+    """The line of a finished request, not yet in words."""
+
+    __slots__ = ("_cost", "_duration", "_endpoint", "_error", "_exchange", "_model", "_status", "_ttft", "_used")
+
+    def __init__(
+        self, exchange: "Exchange", attempt: Attempt | None, status: int, picos: int, duration: float, error: str
+    ) -> None:
+        self._exchange = exchange
+        self._model = exchange.data["model"]
+        self._status = status
+        self._cost = picos
+        self._duration = duration
+        self._error = error
+        self._endpoint = ""
+        self._used = NOTHING
+        self._ttft: float | None = None
+        if attempt is not None:
+            self._endpoint = attempt.endpoint.label
+            self._used = attempt.usage or NOTHING
+            self._ttft = _ttft(exchange, attempt)
+
+    def entry(self) -> Entry:
+        """See ``accesslog.Finished``."""
+        exchange, used, ttft = self._exchange, self._used, self._ttft
+        return Entry(
+            id=exchange.request_id.decode("latin-1"),
+            traceparent=exchange.traceparent.decode("latin-1"),
+            tenant=exchange.tenant,
+            policy=exchange.policy.name,
+            route=exchange.route.name if exchange.route is not None else "",
+            target=exchange.target,
+            endpoint=self._endpoint,
+            model=self._model,
+            operation=exchange.operation,
+            status=self._status,
+            stream=exchange.stream,
+            tries=exchange.tries,
+            input_tokens=used.input,
+            cached_tokens=used.cached,
+            output_tokens=used.output,
+            cost=format_cost(self._cost),
+            ttft_ms=None if ttft is None else round(ttft * 1000),
+            duration_ms=round(self._duration * 1000),
+            error=self._error,
+        )
+
+
+def served(exchange: "Exchange", attempt: Attempt, status: int, now: float, error: str = "") -> None:
+    """A request that an attempt answered, well or not."""
+    used = attempt.usage or NOTHING
+    picos = usage.cost(used, attempt.backend.config.pricing)
+    duration = now - exchange.started_at
+    series = exchange.policy.series(
+        exchange.route, exchange.target, attempt.backend.config.name, exchange.operation, exchange.data["model"]
+    )
+    series.finished(status, duration, _ttft(exchange, attempt), *used, picos, exchange.tries)
+    _log(exchange, attempt, status, picos, duration, error)
+
+
+def refused(exchange: "Exchange", status: int, code: str) -> None:
+    """A request that the router answered by itself."""
+    exchange.live.statistics.rejected(exchange.policy.name, code)
+    _log(exchange, None, status, 0, time.monotonic() - exchange.started_at, code)
+
+
+def _ttft(exchange: "Exchange", attempt: Attempt) -> float | None:
+    """Seconds from the request, not from the attempt: that is what the client waits."""
+    return None if attempt.ttft is None else attempt.ttft + attempt.started_at - exchange.started_at
+
+
+def _log(exchange: "Exchange", attempt: Attempt | None, status: int, picos: int, duration: float, error: str) -> None:
+    log = exchange.live.log
+    if log.enabled:
+        log.write(_Line(exchange, attempt, status, picos, duration, error))
+    exchange.forget_body()  # the line keeps the exchange until it is written; what may be large must not stay as long

@@ -1,0 +1,359 @@
+"""One connection of a client: requests in, answers out, one at a time in the order they came."""
+
+import asyncio
+import logging
+import random
+import time
+from typing import TYPE_CHECKING, cast
+
+from signalbox.router.serving import admission
+from signalbox.router.serving.exchange import Exchange
+from signalbox.router.telemetry.accesslog import Entry
+from signalbox.router.wire.errors import Refusal, status_line
+from signalbox.router.wire.heads import Head
+from signalbox.router.wire.requests import Owed, Request, RequestReader
+
+if TYPE_CHECKING:
+    from signalbox.router.serving.proxy import Proxy
+
+# Requests, and bytes of their bodies, that may wait for their turn on one connection before it is read no further.
+MAX_PIPELINED = 8
+MAX_PIPELINED_BYTES = 1 << 20
+# A body must come at this rate (bytes a second), beyond the time that it has in any case.
+MIN_BODY_RATE = 16 << 10
+# After the last answer, how long what the client still sends is thrown away: closing at once would reset the
+# connection and could take the answer with it (RFC 9112, section 9.6).
+LINGER_SECONDS = 5.0
+
+_log = logging.getLogger(__name__)
+_getrandbits = random.getrandbits
+
+
+class ClientConnection(asyncio.Protocol):
+    """See the module. ``paused`` says that the client reads more slowly than answers come."""
+
+    __slots__ = (
+        "_bodyless",
+        "_closing",
+        "_ended",
+        "_exchange",
+        "_keep_alive",
+        "_owed",
+        "_proxy",
+        "_reader",
+        "_reading_paused",
+        "_serving",
+        "_sized",
+        "_started",
+        "chunks",
+        "deadline",
+        "paused",
+        "paused_since",
+        "request_id",
+        "transport",
+    )
+
+    def __init__(self, proxy: "Proxy") -> None:
+        self._proxy = proxy
+        self._reader = RequestReader(proxy.options, self._gate)
+        self._exchange: Exchange | None = None
+        self._serving = False  # a request is being answered
+        self._started = False  # something of its answer was sent
+        self._ended = False  # all of its answer was sent
+        self._bodyless = False
+        self._sized = False
+        self._closing = False
+        self._keep_alive = True
+        self._reading_paused = False
+        self._owed = Owed.NOTHING
+        self.chunks = True
+        self.paused = False
+        self.paused_since = 0.0
+        self.request_id = b""
+        # Monotonic seconds by which the client must have sent what is due; 0 while it owes nothing.
+        self.deadline = 0.0
+
+    # asyncio
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """A client has connected."""
+        self.transport = cast("asyncio.Transport", transport)
+        self.deadline = time.monotonic() + self._proxy.options.keep_alive
+        self._proxy.opened(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The client has left: what it asked for is not wanted any more."""
+        self._closing = True
+        self._reader.ready.clear()
+        self._proxy.closed(self)
+        exchange, self._exchange = self._exchange, None
+        if exchange is not None:
+            exchange.abandon()
+
+    def data_received(self, data: bytes) -> None:
+        """Read, and serve when nothing else is being served."""
+        if self._closing:
+            return
+        reader = self._reader
+        reader.feed(data)
+        if self._serving or self.paused:
+            if not self._reading_paused and (
+                len(reader.ready) >= MAX_PIPELINED
+                or (len(reader.ready) > 1 and reader.waiting_bytes > MAX_PIPELINED_BYTES)
+            ):
+                self._reading_paused = True
+                self.transport.pause_reading()
+        elif reader.ready:
+            self._next()
+        else:
+            self._await_rest(len(data))
+
+    def pause_writing(self) -> None:
+        """The client reads slowly: stop reading what it is to get."""
+        self.paused = True
+        self.paused_since = time.monotonic()
+        if self._exchange is not None and self._exchange.attempt is not None:
+            self._exchange.attempt.pause_reading()
+
+    def resume_writing(self) -> None:
+        """The client has caught up."""
+        self.paused = False
+        if self._exchange is not None and self._exchange.attempt is not None:
+            self._exchange.attempt.resume_reading()
+        elif not self._serving:
+            self._continue()
+
+    # serving
+
+    def _gate(self, head: Head, has_body: bool) -> Refusal | None:
+        return admission.turn_away(self._proxy.live, head, has_body)
+
+    def _next(self) -> None:
+        """Serve the first request that waits."""
+        if self._closing or not self._reader.ready:
+            return
+        request = self._reader.ready.popleft()
+        self._serving = True
+        self._started = self._ended = False
+        self.deadline = 0.0
+        try:
+            self._serve(request)
+        except Exception:
+            self.crash(self._exchange)
+
+    def _serve(self, request: Request) -> None:
+        head = request.head
+        self._keep_alive = head.keep_alive
+        self._bodyless = head.method == b"HEAD"
+        self.chunks = head.chunks
+        self.request_id = head.request_id or b"%032x" % _getrandbits(128)
+        path = head.path
+        try:
+            if request.refusal is not None:
+                raise request.refusal
+            operation = admission.OPERATIONS.get(path)
+            if operation is None:
+                path = admission.path_of(path)
+                operation = admission.OPERATIONS.get(path)
+            if operation is None or head.method != b"POST":
+                self._answer(200, admission.elsewhere(self._proxy.live, head, path))
+                return
+            live = admission.in_force(self._proxy.live)
+            policy, tenant, tier, data = admission.admit(live, request)
+        except Refusal as refusal:
+            self._answer_refusal(refusal)
+            return
+        exchange = Exchange(self, live, policy, tenant, operation, head, data, time.monotonic())
+        self._exchange = exchange
+        try:
+            exchange.start(tier)
+        except Refusal as refusal:
+            exchange.refuse(refusal)
+
+    def _answer(self, status: int, content: bytes) -> None:
+        """Answer what never becomes an exchange."""
+        head = b"%bcontent-type: application/json\r\nx-request-id: %b\r\n" % (status_line(status), self.request_id)
+        self.whole(head, content)
+        self._log(status, "")
+        self.finished()
+
+    def _answer_refusal(self, refusal: Refusal) -> None:
+        self._proxy.statistics.rejected("", refusal.code)
+        self.refuse(refusal, b"x-request-id: %b\r\n" % self.request_id)
+        self._log(refusal.status, refusal.code)
+        self.finished()
+
+    def _log(self, status: int, error: str) -> None:
+        log = self._proxy.log
+        if log.enabled:
+            log.write(Entry(id=self.request_id.decode("latin-1"), status=status, error=error))
+
+    def crash(self, exchange: Exchange | None) -> None:
+        """Answering has failed by a defect of the router (call from ``except``): the client must not wait for ever."""
+        _log.exception("cannot answer a request")
+        if exchange is not self._exchange or not self._serving:
+            return
+        booked = False
+        self._exchange = None
+        if exchange is not None:
+            try:
+                booked = exchange.abandon(500, "internal_error")
+            except Exception:
+                _log.exception("cannot end a request")
+        if self._closing:
+            return
+        if self._started and not self._ended:
+            self.transport.abort()
+            return
+        refusal = Refusal(500, "internal_error", "The router failed to answer.", close=True)
+        if self._ended:
+            self._keep_alive = False
+        elif booked:
+            self.refuse(refusal, b"x-request-id: %b\r\n" % self.request_id)
+        else:
+            self._answer_refusal(refusal)
+            return
+        self.finished()
+
+    # answering: called by exchanges
+
+    def refuse(self, refusal: Refusal, lines: bytes) -> None:
+        """Send an error object."""
+        if refusal.close:
+            self._keep_alive = False
+        self.whole(status_line(refusal.status) + refusal.head() + lines, refusal.body())
+
+    def write(self, data: bytes) -> None:
+        """Send bytes as they are."""
+        self.transport.write(data)
+
+    def whole(self, head: bytes, content: bytes) -> None:
+        """Send an answer in one write; ``head`` is status line and headers without framing."""
+        self._started = self._ended = True
+        self.transport.write(
+            b"%b%bcontent-length: %d\r\n\r\n%b"
+            % (head, self._connection_line(), len(content), b"" if self._bodyless else content)
+        )
+
+    def begin(self, head: bytes, length: bytes | None) -> None:
+        """Send the head of an answer whose parts follow; without a length the parts are chunks."""
+        self._started = True
+        self._sized = length is not None
+        if length is not None:
+            framing = b"content-length: %b\r\n" % length
+        elif self.chunks:
+            framing = b"transfer-encoding: chunked\r\n"
+        else:
+            framing = b""
+            self._keep_alive = False
+        self.transport.write(b"%b%b%b\r\n" % (head, self._connection_line(), framing))
+
+    def part(self, data: bytes) -> None:
+        """Send a part of the body."""
+        if not self.chunks or self._sized:
+            self.transport.write(data)
+        elif data:
+            self.transport.write(b"%x\r\n%b\r\n" % (len(data), data))
+
+    def end(self) -> None:
+        """The body is complete."""
+        self._ended = True
+        if self.chunks and not self._sized:
+            self.transport.write(b"0\r\n\r\n")
+
+    def cut(self) -> None:
+        """The body stays incomplete: only the end of the connection can tell the client."""
+        self._keep_alive = False
+
+    def finished(self) -> None:
+        """The request is over: serve the next one, or close."""
+        self._exchange = None
+        self._serving = False
+        if self._closing:
+            return
+        if not self._keep_alive:
+            self._close()
+        else:
+            self._continue()
+
+    def _continue(self) -> None:
+        """Go on with what waits, once the client has taken enough of the answers before."""
+        if self.paused or self._closing:
+            return
+        reader = self._reader
+        if reader.ready:
+            # Not from here: a long pipeline would nest one call in the other.
+            self._serving = True
+            asyncio.get_running_loop().call_soon(self._next)
+            return
+        if self._reading_paused:
+            self._reading_paused = False
+            self.transport.resume_reading()
+        if self._proxy.draining and reader.current is None:
+            self._close()
+            return
+        self._owed = Owed.NOTHING
+        self.deadline = time.monotonic() + self._proxy.options.keep_alive
+        self._await_rest(0)
+
+    def _await_rest(self, size: int) -> None:
+        """Nothing can be served: say by when the client must have sent the rest of what it has begun."""
+        owed = self._reader.owed
+        if owed is not self._owed:
+            self._owed = owed
+            options = self._proxy.options
+            now = time.monotonic()
+            if owed is Owed.HEAD:
+                self.deadline = now + options.header_timeout
+            elif owed is Owed.BODY:
+                self.deadline = now + options.body_timeout
+                if self._reader.current is not None and self._reader.current.head.expects:
+                    self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        elif owed is Owed.BODY:
+            self.deadline += size / MIN_BODY_RATE
+
+    def _connection_line(self) -> bytes:
+        if self._proxy.draining:
+            self._keep_alive = False
+        if not self._keep_alive:
+            return b"connection: close\r\n"
+        return b"" if self.chunks else b"connection: keep-alive\r\n"
+
+    # ends
+
+    def _close(self) -> None:
+        """Send what was written, then close; whatever the client still sends is thrown away meanwhile."""
+        reader = self._reader
+        unread = reader.deaf or reader.current is not None or bool(reader.ready) or self._reading_paused
+        self._closing = True
+        reader.ready.clear()
+        if self._reading_paused:
+            self._reading_paused = False
+            self.transport.resume_reading()
+        self.deadline = time.monotonic() + LINGER_SECONDS
+        if self.transport.is_closing():
+            return
+        if unread:
+            self.transport.write_eof()
+        else:
+            self.transport.close()
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is under way."""
+        return not self._serving and self._reader.current is None and not self._reader.ready
+
+    def check(self, now: float) -> None:
+        """Close connections whose client owes something for too long."""
+        if self.paused:
+            if now - self.paused_since > self._proxy.options.body_timeout:
+                self.transport.abort()
+        elif self._serving or now < self.deadline:
+            return
+        elif self._closing:
+            self.transport.abort()
+        elif self._reader.current is None:
+            self._close()
+        else:
+            self._reader.give_up(Refusal(408, "request_timeout", "The request came too slowly.", close=True))
+            self._next()

@@ -1,0 +1,195 @@
+"""A configuration in force: policies bound to the live backends. Replaced as a whole by a reload."""
+
+import random as randomness
+from collections.abc import Mapping
+from typing import Any
+
+from signalbox.router.serving.attempt import Attempt
+from signalbox.router.serving.keys import KeyTable
+from signalbox.router.serving.response_ids import ResponseIds
+from signalbox.router.telemetry.accesslog import AccessLog
+from signalbox.router.telemetry.statistics import Series, Statistics
+from signalbox.router.upstream.backend import BackendState
+from signalbox.router.wire.errors import Refusal
+from signalbox.routing.config import Policy
+from signalbox.routing.decision import CompiledPolicy, CompiledRoute
+from signalbox.routing.eligibility import Requirements, shortfall
+from signalbox.routing.expressions.values import EvaluationError
+from signalbox.routing.features import Facts
+from signalbox.routing.retries import RetryBudget
+
+
+class LivePolicy:
+    """A policy and the backends of its targets, by position; sets of targets are bitmasks."""
+
+    def __init__(self, compiled: CompiledPolicy, backends: Mapping[str, BackendState], statistics: Statistics) -> None:
+        config: Policy = compiled.config
+        self.compiled = compiled
+        self.config = config
+        self.name = config.name
+        self.backends = tuple(backends[target.backend] for target in config.targets)
+        self.positions = {target.name: position for position, target in enumerate(config.targets)}
+        self.facts = {target.name: backends[target.backend] for target in config.targets}
+        self._all = (1 << len(self.backends)) - 1
+        self._statistics = statistics
+        self._series: dict[tuple[CompiledRoute | None, str, str, str], Series] = {}
+        self._route_lines: dict[tuple[CompiledRoute | None, str], bytes] = {}
+        self._weighted = {
+            route.name: {share.target for tier in _sets(route_config) for share in tier if share.weight}
+            for route, route_config in zip(compiled.routes, config.routes, strict=True)
+        }
+        self._filters = any(b.config.features is not None or b.config.context_window is not None for b in self.backends)
+        self._counts_tokens = any(b.config.limits.tokens_per_minute is not None for b in self.backends)
+
+    def match(self, facts: Facts) -> CompiledRoute:
+        """The route of a request. Raises ``Refusal`` when none matches."""
+        route = self.compiled.match(facts, self._condition_failed)
+        if route is None:
+            raise Refusal(503, "no_route", "No route of the policy matches this request.", retriable=False)
+        return route
+
+    def _condition_failed(self, route: str, error: EvaluationError) -> None:
+        self._statistics.condition_error(self.name, route)
+
+    def eligible(self, route: CompiledRoute, facts: Facts) -> tuple[Requirements | None, int]:
+        """The targets of a route that can serve the request. Raises ``Refusal`` naming what is missing."""
+        if not self._filters and not self._counts_tokens:
+            return None, self._all
+        needs = Requirements(facts)
+        mask = self.still_eligible(needs)
+        if not mask & route.choice.mask:
+            lacks = {
+                target.name: shortfall(backend.config, needs, backend.correction.value)
+                for position, (target, backend) in enumerate(zip(self.config.targets, self.backends, strict=True))
+                if route.choice.mask >> position & 1
+            }
+            what = "; ".join(f"{name}: {why}" for name, why in lacks.items())
+            raise Refusal(400, "no_eligible_target", f"No target of route {route.name} can serve this request: {what}.")
+        return needs, mask
+
+    def still_eligible(self, needs: Requirements | None) -> int:
+        """All targets of the policy that can serve what a request needs."""
+        if needs is None or not self._filters:
+            return self._all
+        mask = 0
+        for position, backend in enumerate(self.backends):
+            if shortfall(backend.config, needs, backend.correction.value) is None:
+                mask |= 1 << position
+        return mask
+
+    def available(self, positions: int, now: float, needs: Requirements | None) -> tuple[int, bool, float]:
+        """Of some targets those that take a request now; whether any is only full; and for how long (seconds)."""
+        usable = 0
+        full = False
+        wait = 60.0
+        for position, backend in enumerate(self.backends):
+            if not positions >> position & 1 or not backend.usable(now):
+                continue
+            tokens = 0
+            if needs is not None and backend.config.limits.tokens_per_minute is not None:
+                tokens = round(needs.prompt_tokens * backend.correction.value) + needs.output_tokens
+            delay = backend.limits.wait(now, tokens)
+            if delay:
+                full = True
+                wait = min(wait, delay)
+            else:
+                usable |= 1 << position
+        return usable, full, wait
+
+    def weightless(self, route: CompiledRoute | None, position: int) -> bool:
+        """Whether a route gives a target nothing."""
+        return route is not None and self.config.targets[position].name not in self._weighted[route.name]
+
+    def larger_windows(self, position: int) -> int:
+        """Targets with a larger context window than that of one, which said that a prompt was too long."""
+        window = self.backends[position].config.context_window or 0
+        mask = 0
+        for other, backend in enumerate(self.backends):
+            if other != position and (backend.config.context_window or 0) > window:
+                mask |= 1 << other
+        return mask
+
+    def series(self, route: CompiledRoute | None, target: str, backend: str, operation: str, model: str) -> Series:
+        """The counters of one way through the policy."""
+        key = (route, target, operation, model)
+        series = self._series.get(key)
+        if series is None:
+            name = route.name if route is not None else ""
+            series = self._series[key] = self._statistics.series(self.name, name, target, backend, model, operation)
+        return series
+
+    def route_lines(self, route: CompiledRoute | None, target: str) -> bytes:
+        """The headers that say where a request went."""
+        lines = self._route_lines.get((route, target))
+        if lines is None:
+            name = route.name if route is not None else ""
+            lines = b"x-signalbox-target: %b\r\nx-signalbox-route: %b\r\n" % (target.encode(), name.encode())
+            self._route_lines[route, target] = lines
+        return lines
+
+    def reason(self, route: CompiledRoute | None, tries: int) -> str:
+        """Why a request went where it went, for the debug header."""
+        if route is None:
+            return "follows its previous response"
+        config = next(r for r in self.config.routes if r.name == route.name)
+        when = "no condition" if config.when is None else f"when {config.when.source}"
+        kind = type(config.strategy).__name__.lower()
+        return " ".join(f"route {route.name} ({when}), {kind}, try {tries}".split()).encode("ascii", "replace").decode()
+
+
+def _sets(route: Any) -> list[Any]:
+    strategy = route.strategy
+    return [tier.targets for tier in strategy.tiers] if hasattr(strategy, "tiers") else [strategy.targets]
+
+
+class Live:
+    """All that requests of one configuration share. Requests keep the one that they began with."""
+
+    __slots__ = (
+        "attempts",
+        "backends",
+        "budget",
+        "by_model",
+        "closed",
+        "config_bytes",
+        "keys",
+        "log",
+        "models",
+        "policies",
+        "response_ids",
+        "statistics",
+    )
+
+    def __init__(
+        self,
+        policies: Mapping[str, LivePolicy],
+        backends: Mapping[str, BackendState],
+        keys: KeyTable,
+        response_ids: ResponseIds,
+        budget: RetryBudget,
+        attempts: set[Attempt],
+        statistics: Statistics,
+        log: AccessLog,
+    ) -> None:
+        self.policies = policies
+        self.backends = backends
+        self.keys = keys
+        self.response_ids = response_ids
+        self.budget = budget
+        self.attempts = attempts
+        self.statistics = statistics
+        self.log = log
+        self.by_model = {model: policy for policy in policies.values() for model in policy.config.models}
+        # Whether a caller without a key can be turned away before its body is read.
+        self.closed = not any(policy.config.access.anonymous for policy in policies.values())
+
+
+def compile_policies(
+    policies: tuple[Policy, ...], before: Mapping[str, LivePolicy], random: randomness.Random
+) -> dict[str, CompiledPolicy]:
+    """Compile; routes that have not changed keep their draws. Raises ``ValueError`` for a tree that is malformed."""
+    compiled = {}
+    for policy in policies:
+        old = before.get(policy.name)
+        compiled[policy.name] = CompiledPolicy(policy, random, old.compiled if old is not None else None)
+    return compiled

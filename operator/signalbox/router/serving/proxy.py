@@ -1,0 +1,255 @@
+"""The proxy of one worker: configurations in, connections served, and one sweep over what is under way."""
+
+import asyncio
+import logging
+import os
+import random
+import time
+from collections.abc import Callable, Iterable, Mapping
+from ipaddress import ip_network
+
+import msgspec
+
+from signalbox.router.options import ProxyOptions
+from signalbox.router.serving import live as live_state
+from signalbox.router.serving.attempt import Attempt
+from signalbox.router.serving.client import ClientConnection
+from signalbox.router.serving.keys import KeyTable
+from signalbox.router.serving.response_ids import KEY_ENTRY, ResponseIds
+from signalbox.router.telemetry.accesslog import AccessLog
+from signalbox.router.telemetry.statistics import EndpointGauge, Statistics
+from signalbox.router.upstream.addresses import AddressRefused, AddressRules
+from signalbox.router.upstream.backend import BackendState, Prepared
+from signalbox.router.upstream.dial import Dialer, Proxies
+from signalbox.router.upstream.endpoint import IDLE_SECONDS
+from signalbox.router.upstream.health_checks import Check, HealthChecks
+from signalbox.router.upstream.resolver import ResolutionFailed, Resolver
+from signalbox.router.upstream.tls import TlsContexts
+from signalbox.router.wire.errors import ConfigRejectedError
+from signalbox.routing.config import Address, RouterConfig, decode
+from signalbox.routing.ejection import Cause
+from signalbox.routing.retries import RetryBudget
+
+SWEEP_SECONDS = 0.25
+RESOLVE_SECONDS = 5.0
+
+_log = logging.getLogger(__name__)
+
+
+class Proxy:
+    """See the module; ``worker.Application`` is its interface to the process."""
+
+    def __init__(self, options: ProxyOptions, statistics: Statistics, log: AccessLog) -> None:
+        self.options = options
+        self.statistics = statistics
+        self.live: live_state.Live | None = None
+        self.draining = False
+        self.log = log
+        self._random = random.Random(os.urandom(16))  # noqa: S311 - draws, not secrets
+        rules = AddressRules(allow=[ip_network(cidr, strict=False) for cidr in options.allow_cidrs])
+        self._resolver = Resolver(rules)
+        self._dialer = Dialer(rules, Proxies(), self._resolver)
+        self._checks = HealthChecks(self._dialer, self._checked, self._random)
+        self._contexts = TlsContexts()
+        self._budget = RetryBudget()
+        self._attempts: set[Attempt] = set()
+        self._backends: dict[str, BackendState] = {}
+        self._connections: set[ClientConnection] = set()
+        self._empty = asyncio.Event()
+        self._own_response_key = os.urandom(32)
+        self._tasks: list[asyncio.Task[None]] = []
+
+    # configuration
+
+    def prepare(self, config: bytes, secrets: Mapping[str, bytes]) -> Callable[[], None]:
+        """Build everything that can fail; the function that is returned puts it in force and cannot fail.
+
+        Raises ``ConfigRejectedError``.
+        """
+        try:
+            parsed = decode(config)
+            keys = KeyTable.build(parsed.policies, secrets)
+            before = self.live.policies if self.live is not None else {}
+            compiled = live_state.compile_policies(parsed.policies, before, self._random)
+            prepared = {b.name: Prepared(b, secrets, self._contexts) for b in parsed.backends}
+        except (msgspec.ValidationError, msgspec.DecodeError, ValueError, KeyError) as error:
+            raise ConfigRejectedError(str(error)) from error
+        for policy in parsed.policies:
+            for target in policy.targets:
+                if target.backend not in prepared:
+                    raise ConfigRejectedError(
+                        f"policy {policy.name}: target {target.name} has no backend {target.backend}"
+                    )
+        response_ids = ResponseIds(secrets.get(KEY_ENTRY, self._own_response_key))
+
+        def commit() -> None:
+            self._adopt(parsed, prepared)
+            policies = {
+                name: live_state.LivePolicy(policy, self._backends, self.statistics)
+                for name, policy in compiled.items()
+            }
+            self.live = live_state.Live(
+                policies, self._backends, keys, response_ids, self._budget, self._attempts, self.statistics, self.log
+            )
+            if not self._tasks:
+                self._tasks = [asyncio.ensure_future(self._sweep()), asyncio.ensure_future(self._resolve_regularly())]
+            else:
+                self._tasks.append(asyncio.ensure_future(self._resolve()))
+                self._tasks = [task for task in self._tasks if not task.done()]
+
+        return commit
+
+    def _adopt(self, config: RouterConfig, prepared: Mapping[str, Prepared]) -> None:
+        backends = {}
+        for name, each in prepared.items():
+            state = self._backends.get(name)
+            if state is None:
+                state = BackendState(each, config.limit_shares, self._dialer, self._ejection, self._random)
+            else:
+                state.update(each, config.limit_shares)
+            backends[name] = state
+        for name in self._backends.keys() - backends.keys():
+            self._backends[name].retire()
+        self._backends = backends
+
+    def _ejection(self, backend: str, endpoint: str, ejected: bool, cause: Cause) -> None:
+        if ejected:
+            self.statistics.ejection(backend, cause.name.lower())
+
+    def _checked(self, backend: str, address: Address, healthy: bool) -> None:
+        state = self._backends.get(backend)
+        for endpoint in state.endpoints if state is not None else ():
+            if endpoint.address == address:
+                endpoint.health.checked(healthy, time.monotonic())
+
+    # addresses
+
+    async def _resolve_regularly(self) -> None:
+        while True:
+            try:
+                await self._resolve()
+            except Exception:
+                _log.exception("cannot resolve names")
+            await asyncio.sleep(RESOLVE_SECONDS * self._random.uniform(0.8, 1.2))
+
+    async def _resolve(self) -> None:
+        waiting = [b for b in self._backends.values() if b.config.dns is not None and _needs_dns(b)]
+        await asyncio.gather(*(self._resolve_one(backend) for backend in waiting))
+
+    async def _resolve_one(self, backend: BackendState) -> None:
+        dns = backend.config.dns
+        assert dns is not None
+        if backend.config.tls is not None and self._dialer.proxies.proxy_for(dns.host) is not None:
+            backend.use((dns,))  # the proxy resolves
+            return
+        try:
+            addresses = await self._resolver.resolve(dns.host, dns.port)
+        except (AddressRefused, ResolutionFailed) as error:
+            backend.resolution_error = str(error)
+            return
+        backend.resolution_error = ""
+        if backend.config.dns == dns:
+            static: tuple[Address, ...] = backend.config.endpoints
+            backend.use(tuple(dict.fromkeys((*static, *addresses))))
+
+    # connections
+
+    def protocol(self) -> ClientConnection:
+        """Serve one client connection."""
+        return ClientConnection(self)
+
+    def opened(self, connection: ClientConnection) -> None:
+        """A client has connected."""
+        self._connections.add(connection)
+        self.statistics.connections += 1
+        self.statistics.connections_total += 1
+
+    def closed(self, connection: ClientConnection) -> None:
+        """A client has left."""
+        self._connections.discard(connection)
+        self.statistics.connections -= 1
+        if self.draining and not self._connections:
+            self._empty.set()
+
+    def drain(self) -> None:
+        """From here on connections close after their request; idle ones close now."""
+        self.draining = True
+        for connection in list(self._connections):
+            if connection.idle:
+                connection.transport.close()
+        if not self._connections:
+            self._empty.set()
+
+    async def drained(self) -> None:
+        """Return when the last request has ended."""
+        await self._empty.wait()
+        self._checks.stop()
+        for task in self._tasks:
+            task.cancel()
+
+    def gauges(self) -> Iterable[EndpointGauge]:
+        """The state of every endpoint."""
+        now = time.monotonic()
+        for backend in self._backends.values():
+            for endpoint in backend.endpoints:
+                yield EndpointGauge(
+                    backend.config.name, endpoint.label, endpoint.in_flight, endpoint.health.admits(now)
+                )
+
+    # time
+
+    async def _sweep(self) -> None:
+        ticks = 0
+        while True:
+            await asyncio.sleep(SWEEP_SECONDS)
+            now = time.monotonic()
+            ticks += 1
+            try:
+                self._check_attempts(now)
+                if ticks % 4 == 0:
+                    self._check_connections(now)
+            except Exception:
+                _log.exception("cannot apply time-outs")  # but the next sweep must come
+
+    def sweep(self, now: float) -> None:
+        """Apply every time-out as of ``now`` (monotonic seconds)."""
+        self._check_attempts(now)
+        self._check_connections(now)
+
+    def _check_attempts(self, now: float) -> None:
+        for attempt in list(self._attempts):
+            if not attempt.cancelled:
+                try:
+                    attempt.check(now)
+                except Exception:
+                    attempt.crashed()
+
+    def _check_connections(self, now: float) -> None:
+        self._checks.update(check for backend in self._backends.values() for check in _checks(backend))
+        for connection in list(self._connections):
+            connection.check(now)
+        for backend in self._backends.values():
+            for endpoint in backend.endpoints:
+                endpoint.close_idle(now - IDLE_SECONDS)
+
+
+def _needs_dns(backend: BackendState) -> bool:
+    """A URL is always resolved; a Service's name only when none of its known endpoints takes requests."""
+    return not backend.config.endpoints or not backend.usable(time.monotonic())
+
+
+def _checks(backend: BackendState) -> Iterable[Check]:
+    """The active checks of a backend's endpoints."""
+    health = backend.config.health
+    if health is None:
+        return
+    for endpoint in backend.endpoints:
+        yield Check(
+            backend=backend.config.name,
+            address=endpoint.address,
+            path=health.path,
+            authority=backend.config.authority,
+            interval=health.interval_ms / 1000,
+            context=endpoint.context,
+            server_name=endpoint.server_name,
+        )

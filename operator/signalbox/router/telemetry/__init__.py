@@ -1,0 +1,1 @@
+"""What is counted and logged, in one worker and summed over all."""

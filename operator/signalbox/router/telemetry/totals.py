@@ -1,0 +1,108 @@
+"""Sums over all workers. What a worker counted stays when it dies, so that no counter goes back."""
+
+from collections.abc import Iterable
+
+from signalbox.router.telemetry.statistics import Count, EndpointGauge, SeriesLabels, SeriesSnapshot, Snapshot
+
+Pairs = dict[tuple[str, str], int]
+
+
+class _Counters:
+    """The counters of one worker, or the sum of several."""
+
+    def __init__(self) -> None:
+        self.series: dict[SeriesLabels, SeriesSnapshot] = {}
+        self.attempts: Pairs = {}
+        self.rejected: Pairs = {}
+        self.condition_errors: Pairs = {}
+        self.ejections: Pairs = {}
+        self.connections_total = 0
+        self.log_lines_dropped = 0
+
+    def update(self, snapshot: Snapshot) -> None:
+        """Take over absolute values."""
+        for series in snapshot.series:
+            self.series[series.labels] = series
+        for pairs, counts in (
+            (self.attempts, snapshot.attempts),
+            (self.rejected, snapshot.rejected),
+            (self.condition_errors, snapshot.condition_errors),
+            (self.ejections, snapshot.ejections),
+        ):
+            pairs.update({(count.first, count.second): count.value for count in counts})
+        self.connections_total = snapshot.connections_total
+        self.log_lines_dropped = snapshot.log_lines_dropped
+
+    def add(self, other: "_Counters") -> None:
+        """Add another worker's. The other one is left as it is."""
+        for labels, series in other.series.items():
+            mine = self.series.get(labels)
+            if mine is None:
+                mine = self.series[labels] = SeriesSnapshot.empty(labels)
+            mine.add(series)
+        for pairs, theirs in (
+            (self.attempts, other.attempts),
+            (self.rejected, other.rejected),
+            (self.condition_errors, other.condition_errors),
+            (self.ejections, other.ejections),
+        ):
+            for key, value in theirs.items():
+                pairs[key] = pairs.get(key, 0) + value
+        self.connections_total += other.connections_total
+        self.log_lines_dropped += other.log_lines_dropped
+
+
+class Totals:
+    """Gathers the reports of workers and sums them."""
+
+    def __init__(self) -> None:
+        self._retired = _Counters()
+        self._living: dict[int, _Counters] = {}
+        self._gauges: dict[int, Snapshot] = {}
+
+    def update(self, process: int, snapshot: Snapshot) -> None:
+        """Take a report of a worker process (any number that is unique to it)."""
+        self._living.setdefault(process, _Counters()).update(snapshot)
+        self._gauges[process] = snapshot
+
+    def retire(self, process: int) -> None:
+        """A worker process has ended: its counters stay, its gauges go."""
+        counters = self._living.pop(process, None)
+        self._gauges.pop(process, None)
+        if counters is not None:
+            self._retired.add(counters)
+
+    def snapshot(self) -> Snapshot:
+        """The sums."""
+        counters = _Counters()
+        counters.add(self._retired)
+        for living in self._living.values():
+            counters.add(living)
+        return Snapshot(
+            series=list(counters.series.values()),
+            attempts=_counts(counters.attempts),
+            rejected=_counts(counters.rejected),
+            condition_errors=_counts(counters.condition_errors),
+            ejections=_counts(counters.ejections),
+            endpoints=_endpoints(self._gauges.values()),
+            connections=sum(snapshot.connections for snapshot in self._gauges.values()),
+            connections_total=counters.connections_total,
+            log_lines_dropped=counters.log_lines_dropped,
+        )
+
+
+def _counts(pairs: Pairs) -> list[Count]:
+    return [Count(first, second, value) for (first, second), value in sorted(pairs.items())]
+
+
+def _endpoints(snapshots: Iterable[Snapshot]) -> list[EndpointGauge]:
+    merged: dict[tuple[str, str], EndpointGauge] = {}
+    for snapshot in snapshots:
+        for gauge in snapshot.endpoints:
+            key = (gauge.backend, gauge.endpoint)
+            other = merged.get(key)
+            if other is None:
+                merged[key] = gauge
+            else:
+                merged[key] = EndpointGauge(*key, other.in_flight + gauge.in_flight, other.usable or gauge.usable)
+    return [merged[key] for key in sorted(merged)]

@@ -1,0 +1,213 @@
+"""The live side of a backend: its endpoints, limits, health and what a request to it starts with."""
+
+import ssl
+import time
+from collections.abc import Callable, Mapping
+from random import Random
+from urllib.parse import quote
+
+from signalbox.router.upstream.dial import Dialer
+from signalbox.router.upstream.endpoint import Endpoint
+from signalbox.router.upstream.tls import TlsContexts
+from signalbox.router.wire.errors import ConfigRejectedError
+from signalbox.routing.config import Address, Backend
+from signalbox.routing.ejection import BackendHealth, Cause
+from signalbox.routing.limits import BackendLimits
+from signalbox.routing.quantiles import DecayedMean, ErrorRate, TokenCorrection
+
+PATHS = {
+    "chat": "/chat/completions",
+    "completions": "/completions",
+    "embeddings": "/embeddings",
+    "responses": "/responses",
+}
+
+OnEjection = Callable[[str, str, bool, Cause], None]
+
+
+class Prepared:
+    """Everything of a backend's new configuration that may fail to build; once built, it can be put in force."""
+
+    __slots__ = ("config", "context", "heads", "own_headers")
+
+    def __init__(self, config: Backend, secrets: Mapping[str, bytes], contexts: TlsContexts) -> None:
+        """Raises ``ConfigRejectedError`` naming the entry that is missing or unusable."""
+        self.config = config
+        self.context: ssl.SSLContext | None = None
+        if config.tls is not None:
+            try:
+                self.context = contexts.context(config.tls, secrets)
+            except (ValueError, ssl.SSLError) as error:
+                raise ConfigRejectedError(f"backend {config.name}: {error}") from error
+        lines = [
+            b"host: %b\r\naccept-encoding: identity\r\ncontent-type: application/json\r\n" % config.authority.encode()
+        ]
+        own = set()
+        for header in config.request.headers:
+            own.add(header.name.lower().encode())
+            lines.append(b"%b: %b\r\n" % (header.name.lower().encode(), header.value.encode("latin-1", "replace")))
+        if config.api_key is not None:
+            own.add(config.api_key.header.lower().encode())
+            lines.append(_credential(config, secrets))
+        self.own_headers = frozenset(own)
+        query = "&".join(f"{quote(q.name, safe='')}={quote(q.value, safe='')}" for q in config.request.query)
+        rest = b"".join(lines)
+        self.heads = {
+            operation: b"POST %b%b HTTP/1.1\r\n%b"
+            % ((config.base_path + path).encode(), (f"?{query}" if query else "").encode(), rest)
+            for operation, path in PATHS.items()
+        }
+
+
+def _credential(config: Backend, secrets: Mapping[str, bytes]) -> bytes:
+    assert config.api_key is not None
+    entry = config.api_key.entry
+    if entry not in secrets:
+        raise ConfigRejectedError(f"backend {config.name}: secret entry {entry} is not readable")
+    value = secrets[entry].strip()
+    if not value or any(byte < 0x20 or byte == 0x7F for byte in value):
+        raise ConfigRejectedError(f"backend {config.name}: secret entry {entry} is empty or has control characters")
+    return b"%b: %b%b\r\n" % (config.api_key.header.lower().encode(), config.api_key.prefix.encode(), value)
+
+
+class BackendState:
+    """A backend in force. It is its targets' facts for conditions (``routing.features.TargetFacts``)."""
+
+    __slots__ = (
+        "_addresses",
+        "_dialer",
+        "_dns",
+        "_errors",
+        "_random",
+        "_ttft",
+        "config",
+        "correction",
+        "endpoints",
+        "heads",
+        "health",
+        "limits",
+        "own_headers",
+        "prepared",
+        "resolution_error",
+    )
+
+    def __init__(
+        self, prepared: Prepared, shares: int, dialer: Dialer, on_ejection: OnEjection, random: Random
+    ) -> None:
+        name = prepared.config.name
+        self._dialer = dialer
+        self._random = random
+        self._addresses: tuple[Address, ...] = ()
+        self._dns: Address | None = None
+        self.health = BackendHealth(on_change=lambda key, ejected, cause: on_ejection(name, str(key), ejected, cause))
+        self._ttft = DecayedMean()
+        self._errors = ErrorRate()
+        self.correction = TokenCorrection()
+        self.endpoints: tuple[Endpoint, ...] = ()
+        self.resolution_error = ""
+        self.limits = BackendLimits(prepared.config.limits, shares)
+        self._adopt(prepared)
+
+    def update(self, prepared: Prepared, shares: int) -> None:
+        """Put a new configuration in force; connections and health of addresses that stay are kept."""
+        limits = BackendLimits(prepared.config.limits, shares)
+        limits.carry_over(self.limits)
+        self.limits = limits
+        self._adopt(prepared)
+
+    def _adopt(self, prepared: Prepared) -> None:
+        config = prepared.config
+        self.prepared = prepared
+        self.config: Backend = config
+        self.heads = prepared.heads
+        self.own_headers = prepared.own_headers
+        if config.health is not None:
+            self.health.unhealthy_threshold = config.health.unhealthy_threshold
+            self.health.healthy_threshold = config.health.healthy_threshold
+        if config.endpoints or config.dns is None:
+            self.use(config.endpoints)
+        else:
+            # Until its name is resolved, connections go to the name: the first request need not wait for that.
+            known = self._addresses if self._dns == config.dns else ()
+            self.use(known or (config.dns,))
+        self._dns = config.dns
+
+    def use(self, addresses: tuple[Address, ...]) -> None:
+        """The addresses known from here on."""
+        context = self.prepared.context
+        server_name = self.config.tls.server_name if self.config.tls is not None else None
+        known = {e.address: e for e in self.endpoints if e.context is context and e.server_name == server_name}
+        endpoints = []
+        for address in dict.fromkeys(addresses):
+            endpoint = known.get(address)
+            if endpoint is None:
+                health = self.health.endpoint(f"{address.host}:{address.port}")
+                endpoint = Endpoint(address, health, self._dialer, context, server_name)
+            endpoints.append(endpoint)
+        for gone in set(self.endpoints).difference(endpoints):
+            gone.retire()
+        self._addresses = addresses
+        self.endpoints = tuple(endpoints)
+        self.health.retain([e.label for e in endpoints])
+
+    def retire(self) -> None:
+        """Serve no new request."""
+        for endpoint in self.endpoints:
+            endpoint.retire()
+        self.endpoints = ()
+
+    def choose(self, now: float, tried: list[Endpoint]) -> Endpoint | None:
+        """Of two random ready endpoints, the one with fewer requests in flight."""
+        endpoints = self.endpoints
+        if len(endpoints) == 1:
+            only = endpoints[0]
+            return only if only.health.admits(now) and only not in tried else None
+        ready = [e for e in endpoints if e.health.admits(now) and e not in tried]
+        count = len(ready)
+        if count <= 1:
+            return ready[0] if ready else None
+        first = int(self._random.random() * count)
+        second = int(self._random.random() * (count - 1))
+        one, other = ready[first], ready[second if second < first else second + 1]
+        return one if one.in_flight <= other.in_flight else other
+
+    def usable(self, now: float) -> bool:
+        """Whether any endpoint takes requests."""
+        for endpoint in self.endpoints:  # noqa: SIM110 - a generator costs more than the question
+            if endpoint.health.admits(now):
+                return True
+        return False
+
+    def probe(self, now: float) -> Endpoint | None:
+        """An endpoint that may be tried although it is out: the least busy of those that have their turn."""
+        due = [endpoint for endpoint in self.endpoints if endpoint.health.may_probe(now)]
+        return min(due, key=lambda endpoint: endpoint.in_flight) if due else None
+
+    def served(self, failed: bool, ttft: float | None, now: float) -> None:
+        """Count an attempt that succeeded or failed; ``ttft`` in seconds."""
+        self._errors.add(failed, now)
+        if ttft is not None:
+            self._ttft.add(ttft * 1000, now)
+
+    # facts for conditions
+
+    @property
+    def in_flight(self) -> int:
+        """Attempts under way."""
+        return self.limits.in_flight
+
+    @property
+    def ttft_ms(self) -> int | None:
+        """Decayed mean of the time to first token of streams, in milliseconds."""
+        mean = self._ttft.value(time.monotonic())
+        return None if mean is None else round(mean)
+
+    @property
+    def error_rate(self) -> float:
+        """Decayed share of failed attempts, 0 to 1."""
+        return self._errors.value(time.monotonic())
+
+    @property
+    def healthy(self) -> bool:
+        """Whether any endpoint takes requests now."""
+        return self.usable(time.monotonic())

@@ -1,0 +1,143 @@
+"""One network address of a backend: its idle connections, what is in flight, its health."""
+
+import asyncio
+import ssl
+import time
+from typing import Protocol
+
+from signalbox.router.upstream.addresses import AddressRefused
+from signalbox.router.upstream.connection import UpstreamConnection
+from signalbox.router.upstream.dial import Dialer
+from signalbox.routing.config import Address
+from signalbox.routing.ejection import EndpointHealth
+
+# Most engines close an idle connection after 5 s (uvicorn) to 75 s (nginx): taking the last one used first keeps the
+# others idle long enough to be closed here, before the other side does it at a bad moment.
+IDLE_SECONDS = 30.0
+MAX_IDLE = 512
+
+
+class Dialling(Protocol):
+    """Who waits for a connection."""
+
+    def connected(self, connection: UpstreamConnection) -> None:
+        """Here it is."""
+
+    def not_connected(self, reason: str, timed_out: bool) -> None:
+        """It could not be made."""
+
+    def crashed(self) -> None:
+        """One of the above has raised what it should not have (called from ``except``): end by any means."""
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether nobody waits any more."""
+
+
+class Endpoint:
+    """Connections to one address. Kept over reloads as long as address and TLS stay the same."""
+
+    __slots__ = (
+        "address",
+        "context",
+        "dialer",
+        "health",
+        "idle",
+        "in_flight",
+        "label",
+        "retired",
+        "server_name",
+        "tasks",
+    )
+
+    def __init__(
+        self,
+        address: Address,
+        health: EndpointHealth,
+        dialer: Dialer,
+        context: ssl.SSLContext | None,
+        server_name: str | None,
+    ) -> None:
+        self.address = address
+        self.label = f"{address.host}:{address.port}"
+        self.health = health
+        self.dialer = dialer
+        self.context = context
+        self.server_name = server_name
+        self.idle: list[UpstreamConnection] = []
+        self.in_flight = 0
+        self.retired = False
+        self.tasks: set[asyncio.Task[None]] = set()
+
+    def take(self) -> UpstreamConnection | None:
+        """An idle connection, the last one used first."""
+        while self.idle:
+            connection = self.idle.pop()
+            if not connection.transport.is_closing():
+                connection.reused = True
+                return connection
+        return None
+
+    def give(self, connection: UpstreamConnection, now: float) -> None:
+        """Put a connection back, or close it."""
+        connection.receiver = None
+        if self.retired or len(self.idle) >= MAX_IDLE or connection.transport.is_closing():
+            connection.transport.close()
+            return
+        connection.renew()
+        connection.idle_since = now
+        self.idle.append(connection)
+
+    def dial(self, waiting: Dialling, timeout: float) -> None:
+        """Open a connection for somebody, within ``timeout`` seconds."""
+        task = asyncio.get_running_loop().create_task(self._dial(waiting, timeout))
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+
+    async def _dial(self, waiting: Dialling, seconds: float) -> None:
+        try:
+            await self._connect(waiting, seconds)
+        except Exception:
+            waiting.crashed()
+
+    async def _connect(self, waiting: Dialling, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                connection = await self.dialer.connect(self.address, self.context, self.server_name)
+        except TimeoutError:
+            reason, timed_out = "connect time-out", True
+        except AddressRefused as refused:
+            reason, timed_out = str(refused), False
+        except ssl.SSLCertVerificationError as error:
+            reason, timed_out = f"certificate: {error.verify_message}", False
+        except OSError as error:
+            reason, timed_out = error.strerror or type(error).__name__, False
+        except ValueError as error:  # of the address, the name for TLS: whoever waits must hear of it
+            reason, timed_out = str(error), False
+        else:
+            if waiting.cancelled:
+                self.give(connection, time.monotonic())
+            else:
+                waiting.connected(connection)
+            return
+        if not waiting.cancelled:
+            waiting.not_connected(reason, timed_out)
+
+    def close_idle(self, before: float) -> None:
+        """Close connections that have been idle since before a time."""
+        if not self.idle:
+            return
+        keep = []
+        for connection in self.idle:
+            if connection.transport.is_closing():
+                continue
+            if connection.idle_since < before:
+                connection.transport.close()
+            else:
+                keep.append(connection)
+        self.idle = keep
+
+    def retire(self) -> None:
+        """Serve no new request; what is in flight ends by itself."""
+        self.retired = True
+        self.close_idle(float("inf"))

@@ -1,0 +1,1 @@
+"""Bytes of HTTP and of event streams: read strictly, written plainly. Nothing here knows connections or policies."""

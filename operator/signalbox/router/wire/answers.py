@@ -1,0 +1,86 @@
+"""What the router reads of a unary answer: usage, id, and an error inside a 200."""
+
+from typing import Annotated, Any, NamedTuple
+
+import msgspec
+
+from signalbox.router.wire import usage
+
+
+class Answer(NamedTuple):
+    """``error`` is set where the answer is one in spite of its status."""
+
+    usage: usage.Usage | None
+    error: Any
+    id: str | None
+
+
+_Count = Annotated[int, msgspec.Meta(ge=0)] | None
+
+
+class _Details(msgspec.Struct):
+    cached_tokens: _Count = None
+
+
+class _Usage(msgspec.Struct):
+    prompt_tokens: _Count = None
+    input_tokens: _Count = None
+    completion_tokens: _Count = None
+    output_tokens: _Count = None
+    prompt_tokens_details: _Details | None = None
+    input_tokens_details: _Details | None = None
+
+
+_ABSENT = msgspec.Raw()
+
+
+class _Fields(msgspec.Struct):
+    id: str | None = None
+    usage: _Usage | None = None
+    error: Any = None
+    object: str | None = None
+    choices: msgspec.Raw = _ABSENT
+
+
+_decode = msgspec.json.Decoder(_Fields).decode
+
+
+def read(body: bytes) -> Answer:
+    """Read an answer; whatever is not of the known form has neither usage nor error."""
+    try:
+        fields = _decode(body)
+        unlike = fields.object == "error"
+    except msgspec.ValidationError:
+        unlike = True
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return Answer(None, None, None)
+    if unlike:
+        return _read_any(body)
+    found = None
+    if fields.usage is not None:
+        seen = fields.usage
+        details = seen.prompt_tokens_details or seen.input_tokens_details
+        found = usage.Usage(
+            seen.prompt_tokens or seen.input_tokens or 0,
+            (details.cached_tokens or 0) if details else 0,
+            seen.completion_tokens or seen.output_tokens or 0,
+        )
+    error = fields.error if fields.choices is _ABSENT and fields.error else None
+    return Answer(found, error, fields.id)
+
+
+def _read_any(body: bytes) -> Answer:
+    """An answer whose fields are of other types than documented: each is read for itself."""
+    try:
+        value = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        value = None
+    if not isinstance(value, dict):
+        return Answer(None, None, None)
+    failed = "choices" not in value and (value.get("error") or value.get("object") == "error")
+    name = value.get("id")
+    return Answer(
+        usage.of(value.get("usage")),
+        (value.get("error") or value) if failed else None,
+        name if isinstance(name, str) else None,
+    )

@@ -1,0 +1,123 @@
+"""Server-sent events of the OpenAI APIs: where one ends, and what it means for a stream whose head is held.
+
+Engines answer 200 before they have begun, and report a full queue or a crash as an event. So a stream has not begun
+until an event carries something that a client can use.
+"""
+
+import re
+from enum import IntEnum
+from typing import Any
+
+import msgspec
+
+from signalbox.router.wire import usage
+
+_END = re.compile(rb"\r\n\r\n|\n\n|\r\r")
+_DATA = re.compile(rb"^data:[ ]?(.*?)\r?$", re.MULTILINE)
+DONE = b"[DONE]"
+
+# Responses API: the stream's own bookkeeping. Everything else carries content or an end.
+_OVERTURE = frozenset(
+    (
+        "response.created",
+        "response.in_progress",
+        "response.queued",
+        "response.output_item.added",
+        "response.content_part.added",
+        "response.reasoning_summary_part.added",
+    )
+)
+
+
+class Meaning(IntEnum):
+    """What an event is to a held stream."""
+
+    OVERTURE = 0
+    CONTENT = 1
+    ERROR = 2
+    DONE = 3
+
+
+def split(buffer: bytes) -> tuple[list[bytes], bytes]:
+    """Complete events, each with its terminator, and the incomplete rest."""
+    events = []
+    start = 0
+    for match in _END.finditer(buffer):
+        events.append(buffer[start : match.end()])
+        start = match.end()
+    return events, buffer[start:]
+
+
+def data_of(event: bytes) -> bytes:
+    """The data of an event; empty for a comment or a ping."""
+    lines = _DATA.findall(event)
+    return lines[0].strip() if len(lines) == 1 else b"\n".join(lines).strip()
+
+
+def parse(event: bytes) -> Any:
+    """The JSON value of an event's data, or None where it is none."""
+    data = data_of(event)
+    if not data or data == DONE:
+        return None
+    try:
+        return msgspec.json.decode(data)
+    except msgspec.DecodeError:
+        return None
+
+
+def error_of(value: Any) -> Any:
+    """The error that an event's value reports, or None."""
+    if not isinstance(value, dict):
+        return None
+    if value.get("error"):
+        return value["error"]
+    kind = value.get("type")
+    if kind == "error" or value.get("object") == "error":
+        return value
+    response = value.get("response")
+    if kind == "response.failed":
+        return (response.get("error") if isinstance(response, dict) else None) or {"code": "server_error"}
+    return None
+
+
+def usage_of(value: Any) -> usage.Usage | None:
+    """Usage that an event reports, at the top or inside ``response``."""
+    if not isinstance(value, dict):
+        return None
+    response = value.get("response")
+    return usage.of(value.get("usage") or (response.get("usage") if isinstance(response, dict) else None))
+
+
+def is_usage_only(value: Any) -> bool:
+    """Whether the event exists only because usage was asked for (``include_usage``)."""
+    return isinstance(value, dict) and value.get("choices") == [] and isinstance(value.get("usage"), dict)
+
+
+def meaning(event: bytes) -> tuple[Meaning, Any]:
+    """What an event means, and its parsed value. Data of an unknown form counts as content: never hold it back."""
+    data = data_of(event)
+    if not data:
+        return Meaning.OVERTURE, None
+    if data == DONE:
+        return Meaning.DONE, None
+    value = parse(event)
+    if error_of(value) is not None:
+        return Meaning.ERROR, value
+    if not isinstance(value, dict):
+        return Meaning.CONTENT, value
+    kind = value.get("type")
+    if isinstance(kind, str) and kind.startswith("response."):
+        return (Meaning.OVERTURE if kind in _OVERTURE else Meaning.CONTENT), value
+    choices = value.get("choices")
+    if isinstance(choices, list):
+        return (Meaning.CONTENT if any(map(_has_content, choices)) else Meaning.OVERTURE), value
+    return (Meaning.OVERTURE if kind == "ping" else Meaning.CONTENT), value
+
+
+def _has_content(choice: Any) -> bool:
+    if not isinstance(choice, dict):
+        return True
+    if choice.get("finish_reason") or choice.get("text"):
+        return True
+    delta = choice.get("delta")
+    return isinstance(delta, dict) and any(value for name, value in delta.items() if name != "role")
