@@ -184,6 +184,42 @@ def test_a_missing_endpoint_names_the_flag(tmp_path: Path) -> None:
     assert "--endpoint a=HOST:PORT" in up.said
 
 
+def test_what_can_serve_does_whatever_else_is_wrong(tmp_path: Path, engine: str) -> None:
+    (tmp_path / "a.yaml").write_text(BACKEND + "---\n" + POLICY % {"name": "good", "model": "good"})
+    (tmp_path / "b.yaml").write_text((POLICY % {"name": "bad", "model": "bad"}).replace("query.chars", "query.char"))
+    up = Up(tmp_path, "--endpoint", f"a={engine}")
+    try:
+        up.until(r"query has no field 'char'")
+        url = up.until(r"(http://\S+) +OpenAI API")[1]
+        assert ask(url, hello("good"))[0] == 200
+        assert ask(url, hello("bad"))[0] == 404
+    finally:
+        up.process.send_signal(signal.SIGTERM)
+        code = up.end()
+    assert code == 0, up.said
+
+
+def test_an_unusable_variable_is_named(tmp_path: Path, engine: str) -> None:
+    access = "{tenants: [{name: team, keysFrom: [{secretRef: {name: team-keys}}]}]}"
+    text = BACKEND + "---\n" + POLICY % {"name": "chat", "model": "auto"}
+    (tmp_path / "all.yaml").write_text(text.replace("{anonymous: {}}", access))
+    up = Up(tmp_path, "--endpoint", f"a={engine}", SIGNALBOX_SECRET_TEAM_KEYS_K="short")
+    try:
+        up.until(r"at least 16 \(Secret team-keys, from the variable SIGNALBOX_SECRET_TEAM_KEYS_K\)")
+    finally:
+        up.process.send_signal(signal.SIGTERM)
+        up.end()
+
+
+def test_nothing_that_can_serve_is_no_start(tmp_path: Path) -> None:
+    policy = POLICY % {"name": "p", "model": "m"}
+    (tmp_path / "p.yaml").write_text(policy)
+    up = Up(tmp_path)
+    assert up.end() == 1
+    assert "ModelBackend a does not exist" in up.said
+    assert "nothing is served" in up.said
+
+
 def test_two_routers_with_one_model_need_a_choice(tmp_path: Path) -> None:
     policies = "---\n".join(POLICY % {"name": name, "model": "auto"} for name in ("one", "two"))
     (tmp_path / "all.yaml").write_text(BACKEND + "---\n" + policies)

@@ -196,7 +196,8 @@ class RoutingPolicySpec(ApiModel):
     access: Access
     """Who may use the policy. There is no default: say tenants, or anonymous: {}."""
     debug: Literal["Denied", "Allowed"] = "Denied"
-    """Allowed: clients may ask by a header why a request went where it did."""
+    """Allowed: clients that send x-signalbox-debug: true get x-signalbox-reason, which says why a request went where it
+    did."""
     router: Router | None = None
     """What runs the policy. Default: deployment: {}, a router of its own."""
 

@@ -18,6 +18,7 @@ from rich.console import Console
 from rich.live import Live
 
 from signalbox.cli import demo_view, examples
+from signalbox.cli.program import program
 from signalbox.cli.sim import address
 from signalbox.sim import faults
 from signalbox.sim.client import drive
@@ -251,10 +252,14 @@ def _free_port(wish: int, avoid: int = 0) -> int:
 
 
 def _next_steps(directory: Path) -> str:
-    return (
-        "\nNext:\n"
-        f"  signalbox check -f {directory}                  read the policy as the router does\n"
-        "  signalbox demo --fault balanced=status=500      break an engine half way: nobody notices\n"
-        "  signalbox up -f DIR                             your own policies, with your own engines\n"
-        "  signalbox sim --help                            simulated engines on their own"
+    steps = (
+        (f"check -f {directory}", "read the policy as the router does"),
+        ("demo --fault balanced=status=500", "break an engine half way: nobody notices"),
+        ("up -f DIR", "your own policies, with your own engines"),
+        ("sim --help", "simulated engines on their own"),
+    )
+    commands = [f"{program()} {arguments}" for arguments, _ in steps]
+    width = max(map(len, commands))
+    return "\nNext:\n" + "\n".join(
+        f"  {command:{width}}   {why}" for command, (_, why) in zip(commands, steps, strict=True)
     )

@@ -9,6 +9,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from signalbox.cli.program import program
 from signalbox.sim.traffic import Board, quantile, sparkline
 
 
@@ -59,9 +60,9 @@ def hints(url: str, directory: Path, model: str) -> str:
         f"curl -i {url}/v1/chat/completions -H 'Content-Type: application/json' \\\n"
         f'  -d \'{{"model": "{model}", "messages": [{{"role": "user", "content": "Hello there!"}}]}}\'\n'
         f"edit {directory}/policy.yaml          an edit is live within a second\n"
-        f"signalbox check -f {directory}        what is wrong with it\n"
+        f"{program()} check -f {directory}        what is wrong with it\n"
         f'echo \'{{"model": "{model}", "messages": [{{"role": "user", "content": "Hello there!"}}]}}\' | \\\n'
-        f"  signalbox explain -f {directory} --request -"
+        f"  {program()} explain -f {directory} --request -"
     )
 
 

@@ -25,6 +25,15 @@ class StartError(Exception):
         self.problems = problems
 
 
+_MENDED_BY_A_FLAG = frozenset(("ServiceNotFound", "NoReadyEndpoint"))
+
+
+def _can_serve(workspace: Workspace) -> bool:
+    """Whether any policy has a target that resolves."""
+    idle = {p.name for p in workspace.plan.problems if p.kind == "RoutingPolicy" and p.reason == "NoResolvedTarget"}
+    return any(policy.name not in idle for router in workspace.plan.routers for policy in router.config.policies)
+
+
 @dataclass(frozen=True, slots=True)
 class Change:
     """What an edit led to: a new configuration in force or not, and what is wrong with the files now.
@@ -56,14 +65,18 @@ class Live:
         self._read: Fingerprint = ()
 
     def load(self) -> tuple[Workspace, RouterConfig]:
-        """Read the directory for the first time. Raises ``StartError`` when anything in it is wrong."""
+        """Read the directory for the first time.
+
+        What can serve does, whatever else is wrong, just as it would go on serving after an edit; only a Service
+        without endpoints is always an error, because only a flag can mend it. Raises ``StartError``.
+        """
         self._read = fingerprint(self.options.path)
         try:
             seen, served = self._last_good.read()
-            if seen.errors:
-                raise StartError("", seen.problems)
-            if not served.resources.policies:
+            if not served.resources.policies and not seen.errors:
                 raise StartError(f"{self.options.path} holds no RoutingPolicy: there is nothing to serve")
+            if not _can_serve(served) or any(one.problem.reason in _MENDED_BY_A_FLAG for one in seen.errors):
+                raise StartError("", seen.problems)
             policies = served.resources.policies.values()
             self.workers = self.workers or max(policy.spec.deployment_in_force.workers for policy in policies)
             return seen, self._prepare(served)

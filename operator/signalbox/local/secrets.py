@@ -25,6 +25,7 @@ class Secrets:
 
     def __init__(self, source: Source, environment: Mapping[str, str], referenced: Mapping[str, Iterable[str]]) -> None:
         """``referenced`` names the Secrets in use and the keys asked of each, so that variables can be told apart."""
+        self._variables: dict[tuple[str, str], str] = {}
         self._values = {o.name: _secret(o, source) for o in source.of_kind("Secret")}
         for name, variables in _owners({*self._values, *referenced}, environment).items():
             known = self._values.setdefault(name, {})
@@ -32,6 +33,7 @@ class Secrets:
             for one in variables:
                 key = by_variable.get(one, one.removeprefix(variable(name)).lower())
                 known[key] = environment[one].encode()
+                self._variables[name, key] = one
 
     def keys(self) -> dict[str, frozenset[str]]:
         """The keys of every Secret: what a plan may know of them."""
@@ -40,6 +42,10 @@ class Secrets:
     def value(self, name: str, key: str) -> bytes:
         """One value. Raises ``KeyError``."""
         return self._values[name][key]
+
+    def variable(self, name: str, key: str) -> str:
+        """The environment variable that a value comes from; "" where it comes from YAML."""
+        return self._variables.get((name, key), "")
 
     def values(self, name: str) -> list[bytes]:
         """All values of a Secret. Raises ``KeyError``."""

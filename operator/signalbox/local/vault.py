@@ -94,6 +94,9 @@ class Vault:
         """Count a value as absent, and say why."""
         (self.secrets if kind == "Secret" else self.config_maps)[name].discard(key)
         found = self._source.find(kind, name)
+        if kind == "Secret" and (variable := self._secrets.variable(name, key)):
+            found = None
+            message = f"{message} (Secret {name}, from the variable {variable})"
         section = next((s for s in ("stringData", "data") if found and key in (found.data.get(s) or ())), "data")
         problem = Problem(
             kind=kind,

@@ -51,8 +51,9 @@ def _check_targets(
             message = f"ModelBackend {name} is not valid"
             report(_problem(policy, "BackendInvalid", path, message, "see the problems of the ModelBackend"))
         else:
-            known = f"the ModelBackends are {', '.join(sorted(backends))}" if backends else "there is no ModelBackend"
-            report(_problem(policy, "BackendNotFound", path, f"ModelBackend {name} does not exist", known))
+            others = f", or name one of: {', '.join(sorted(backends))}" if backends else ""
+            fix = f"create ModelBackend {name}{others}"
+            report(_problem(policy, "BackendNotFound", path, f"ModelBackend {name} does not exist", fix))
     if not any((found := backends.get(t.backend_ref.name)) and found.resolved for t in policy.spec.targets):
         message = "no target resolves: every request is answered 503"
         report(

@@ -79,7 +79,7 @@ def _check_set(
     for index, target in enumerate(targets):
         if target.name not in names:
             message = f'there is no target "{target.name}" in spec.targets'
-            fix = f"the targets are {', '.join(names)}"
+            fix = f"add it to spec.targets, or name one of: {', '.join(names)}"
             report(_problem(policy, "UnknownTarget", f"{path}[{index}].name", message, fix))
     bare = [target.name for target in targets if target.weight is None]
     if bare and len(bare) < len(targets):

@@ -120,7 +120,7 @@ async def test_a_large_answer_that_is_cut_is_cut_for_the_client_too(
     assert len(await client.rest()) < 5_000_000
     assert not pair[1].requests
     [entry] = router.entries()
-    assert entry["error"] == "upstream_broken"
+    assert entry["error"] == "upstream_error"
 
 
 async def test_a_body_that_only_the_end_of_the_connection_ends(router: Router, upstream: Upstream) -> None:

@@ -177,7 +177,7 @@ async def test_an_error_after_content_ends_the_stream_in_its_own_form(
         assert last.startswith(b"data: ")
         assert value["error"]["code"] == "upstream_error"
     [entry] = router.entries()
-    assert (entry["status"], entry["error"]) == (502, "upstream_broken")
+    assert (entry["status"], entry["error"]) == (502, "upstream_error")
     upstream.reply = stream(HELLO, LAST, DONE)
     assert (await client.ask(STREAM)).body == HELLO + LAST + DONE, "the client's connection goes on"
 

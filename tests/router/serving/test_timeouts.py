@@ -88,7 +88,7 @@ async def test_a_stream_that_freezes_ends_with_an_error_event(
     timed.sweep(after)
     raw = await client.reader.readuntil(b"0\r\n\r\n")
     assert HELLO in raw
-    assert b'"upstream_error"' in raw
+    assert b'"upstream_timeout"' in raw
     assert b"[DONE]" not in raw
     assert not pair[1].requests
     assert attempts(timed) == {("first", "failure"): 1}
@@ -133,7 +133,8 @@ async def test_a_connection_that_is_never_made(
     router.configure(config(policy(first), first))
     answer = await client.ask(ASK)
     assert (answer.status, answer.code) == (504, "upstream_timeout")
-    assert "connect time-out" in answer.json["error"]["message"]
+    assert answer.json["error"]["message"] == "Target first: cannot connect."
+    assert router.entries()[-1]["detail"] == "connect time-out"
 
 
 async def test_patience_with_a_hung_endpoint_ends_before_its_time_outs(

@@ -72,7 +72,8 @@ async def test_a_certificate_for_another_name_is_refused(
     router = await start_router(config(policy(target), target), authorities(authority))
     answer = await (await router.connect()).ask(ASK)
     assert answer.status == 502
-    assert "certificate" in answer.json["error"]["message"]
+    assert answer.json["error"]["message"] == "Target engine: cannot connect."
+    assert router.entries()[-1]["detail"].startswith("certificate: ")
     assert not engine.requests
 
 

@@ -105,7 +105,8 @@ class Attempt(Line):
     def not_connected(self, reason: str, timed_out: bool) -> None:
         """Nobody there."""
         self.endpoint.health.failed(self.started_at, time.monotonic(), Cause.CONNECT)
-        self._fail(Outcome.FAILURE, f"cannot connect: {reason}", 504 if timed_out else 502)
+        self.exchange.detail = reason  # for the log only: it may tell of the network behind the router
+        self._fail(Outcome.FAILURE, "cannot connect", 504 if timed_out else 502)
 
     def received(self, raw: bytes) -> None:
         """A read of the response; ``raw`` as it came, the connection's fields as parsed."""
@@ -331,9 +332,9 @@ class Attempt(Line):
         self._end()
         self.exchange.failed(self, outcome, message, gateway_status, upstream_status)
 
-    def _break(self, message: str) -> None:
+    def _break(self, message: str, *, timed_out: bool = False) -> None:
         self._end()
-        self.exchange.broken(self, message)
+        self.exchange.broken(self, message, timed_out)
 
     def _end(self) -> None:
         self.cancelled = True
@@ -385,7 +386,7 @@ class Attempt(Line):
             self.endpoint.health.failed(self.started_at, now, Cause.ERROR if self.began else Cause.SLOW)
         message = f"time-out: {which}"
         if self.began:
-            self._break(message)
+            self._break(message, timed_out=True)
         elif retry:
             self._fail(Outcome.FAILURE, message, 504)
         else:

@@ -58,6 +58,7 @@ class _Line:
             ttft_ms=None if ttft is None else round(ttft * 1000),
             duration_ms=round(self._duration * 1000),
             error=self._error,
+            detail=exchange.detail,
         )
 
 
@@ -74,9 +75,16 @@ def served(exchange: "Exchange", attempt: Attempt, status: int, now: float, erro
 
 
 def refused(exchange: "Exchange", status: int, code: str) -> None:
-    """A request that the router answered by itself."""
-    exchange.live.statistics.rejected(exchange.policy.name, code)
-    _log(exchange, None, status, 0, time.monotonic() - exchange.started_at, code)
+    """A request that the router answered by itself: before it was sent anywhere, or after the last try failed."""
+    policy = exchange.policy
+    duration = time.monotonic() - exchange.started_at
+    if exchange.tries:
+        backend = policy.backends[policy.positions[exchange.target]].config.name
+        series = policy.series(exchange.route, exchange.target, backend, exchange.operation, exchange.data["model"])
+        series.finished(status, duration, tries=exchange.tries)
+    else:
+        exchange.live.statistics.rejected(policy.name, code)
+    _log(exchange, None, status, 0, duration, code)
 
 
 def _ttft(exchange: "Exchange", attempt: Attempt) -> float | None:

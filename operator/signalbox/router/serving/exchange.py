@@ -32,7 +32,10 @@ _getrandbits = random.getrandbits
 
 
 class Exchange:
-    """See the module. Its attempts call it back; it calls the client's connection."""
+    """See the module. Its attempts call it back; it calls the client's connection.
+
+    ``detail`` is why a try failed, in words for the operator of the router and not for its clients.
+    """
 
     __slots__ = (
         "_failure",
@@ -45,6 +48,7 @@ class Exchange:
         "client",
         "data",
         "debug",
+        "detail",
         "head",
         "live",
         "operation",
@@ -85,6 +89,7 @@ class Exchange:
         self.debug = policy.config.debug and headers.get(b"x-signalbox-debug", b"").lower() in {b"true", b"1"}
         self.attempt: Attempt | None = None
         self.target = ""
+        self.detail = ""
         self.tries = 0
         self.route: CompiledRoute | None = None
         self._needs: Requirements | None = None
@@ -207,6 +212,7 @@ class Exchange:
     ) -> None:
         """The attempt failed and the client has seen nothing of it: try elsewhere, or say so."""
         now = self._ended(attempt, outcome.name.lower())
+        self.detail = self.detail or message
         self._failure = self._refusal(attempt, outcome, message, gateway_status)
         if self._kept is not None:
             if upstream_status == 404:
@@ -350,17 +356,22 @@ class Exchange:
         booking.served(self, attempt, status, time.monotonic())
         self.client.finished()
 
-    def broken(self, attempt: Attempt, message: str) -> None:
-        """The answer ended in its middle: say so in the form of the API, then end."""
+    def broken(self, attempt: Attempt, message: str, timed_out: bool) -> None:
+        """The answer ended in its middle: say so in the form of the API, then end.
+
+        Counters and log have the status that it would have been, had nothing been sent yet.
+        """
         now = self._ended(attempt, "failure")
-        error = Refusal(502, "upstream_error", f"Target {self.target}: {message}; the answer is incomplete.")
+        self.detail = message
+        status, code = (504, "upstream_timeout") if timed_out else (502, "upstream_error")
+        error = Refusal(status, code, f"Target {self.target}: {message}; the answer is incomplete.")
         if attempt.events is not None:
             self.client.part(event_of(self.operation, error.error()))
             self.client.end()
         else:
             self.client.cut()
         attempt.usage = attempt.usage or (attempt.events.usage if attempt.events is not None else None)
-        booking.served(self, attempt, 502, now, "upstream_broken")
+        booking.served(self, attempt, status, now, code)
         self.client.finished()
 
     def abandon(self, status: int = CLIENT_CLOSED_REQUEST, error: str = "client_closed") -> bool:

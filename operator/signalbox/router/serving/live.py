@@ -122,8 +122,9 @@ class LivePolicy:
         """The headers that say where a request went."""
         lines = self._route_lines.get((route, target))
         if lines is None:
-            name = route.name if route is not None else ""
-            lines = b"x-signalbox-target: %b\r\nx-signalbox-route: %b\r\n" % (target.encode(), name.encode())
+            lines = b"x-signalbox-target: %b\r\n" % target.encode() if target else b""
+            if route is not None:
+                lines += b"x-signalbox-route: %b\r\n" % route.name.encode()
             self._route_lines[route, target] = lines
         return lines
 

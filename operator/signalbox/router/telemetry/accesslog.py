@@ -25,7 +25,8 @@ MAX_TEXT = 256
 class Entry(msgspec.Struct, rename="camel", omit_defaults=True):
     """One line. Never a prompt, an answer or a key.
 
-    ``cost`` is a decimal string in the currency of the prices; ``error`` is the code of the error that the client got.
+    ``cost`` is a decimal string in the currency of the prices; ``error`` is the code of the error that the client got,
+    ``detail`` what the router knows of its cause.
     ``time`` (RFC 3339) is that of the call to ``AccessLog.write``.
     """
 
@@ -49,6 +50,7 @@ class Entry(msgspec.Struct, rename="camel", omit_defaults=True):
     ttft_ms: int | None = None
     duration_ms: int = 0
     error: str = ""
+    detail: str = ""
 
 
 class Finished(Protocol):

@@ -94,7 +94,8 @@ class Families:
     def _requests(self) -> Iterator[Metric]:
         requests = CounterMetricFamily(
             "signalbox_router_requests",
-            "Requests that were sent to a backend and have ended, by the status that the client got.",
+            "Requests that were sent to a backend and have ended, by the status that the client got (502 or 504 "
+            "also for a stream that broke after its 200).",
             labels=[*_WAY, "model", "operation", "status"],
         )
         retries = CounterMetricFamily(
@@ -121,7 +122,7 @@ class Families:
         yield from (requests, retries, cached, cost)
         yield _pairs(
             "signalbox_router_rejected",
-            "Requests that the router answered itself, by error code; policy is empty when none was found.",
+            "Requests that were never sent to a backend, by code of the error; policy is empty when none was found.",
             ["policy", "code"],
             self._snapshot.rejected,
         )

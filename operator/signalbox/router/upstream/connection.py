@@ -106,7 +106,7 @@ class UpstreamConnection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Closed by either side."""
-        self._lose(f"connection lost: {exc}" if exc else "connection closed")
+        self._lose("connection lost" if exc else "connection closed")
 
     def _give_up(self, reason: str) -> None:
         self.transport.abort()
