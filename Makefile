@@ -24,7 +24,8 @@ setup: $(STAMP) ## Make the virtual environment
 demo: $(STAMP) ## Three simulated engines, one policy, real traffic, a live picture
 	@$(BIN)/signalbox demo
 
-test: $(STAMP) ## Run the tests
+test: $(STAMP) ## Run the tests; the first time builds a Kubernetes control plane (minutes)
+	@PYTHONPATH=tests $(BIN)/python -m cluster build
 	@$(BIN)/pytest
 
 lint: $(STAMP) ## Format check, lint, types, layers, drift of generated files

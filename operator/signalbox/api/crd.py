@@ -75,8 +75,9 @@ def _flat(node: Json, definitions: Json) -> Json:
         flat["anyOf"] = node["anyOf"]
     if isinstance(node.get("additionalProperties"), dict):
         flat["additionalProperties"] = _flat(node["additionalProperties"], definitions)
-    if "properties" in node:
-        flat["properties"] = {name: _flat(field, definitions) for name, field in node["properties"].items()}
+    fields = {name: _flat(field, definitions) for name, field in flat.pop("properties", {}).items()}
+    if fields:  # an empty map the API server drops, and tools that compare would see a drift for ever
+        flat["properties"] = fields
     if "items" in node:
         flat["items"] = _flat(node["items"], definitions)
     if flat.get("type") == "integer":

@@ -136,7 +136,6 @@ class RequestMapping(ApiModel):
                 Rule(
                     "self.all(h, self.exists_one(o, o.name.lowerAscii() == h.name.lowerAscii()))",
                     "names one header twice (upper and lower case are the same): remove one",
-                    reason="FieldValueDuplicate",
                 )
             ),
         ]
@@ -166,7 +165,6 @@ class RequestMapping(ApiModel):
                 Rule(
                     "self.all(k, self.exists_one(o, self[o] == self[k]))",
                     "renames two fields to one name: remove one",
-                    reason="FieldValueDuplicate",
                 ),
             ),
         ]

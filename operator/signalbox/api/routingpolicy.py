@@ -183,7 +183,6 @@ class RoutingPolicySpec(ApiModel):
             Rule(
                 "self.all(r, self.exists_one(o, o.name == r.name))",
                 "two routes have one name: rename one",
-                reason="FieldValueDuplicate",
                 twin=lambda routes: len({route["name"] for route in routes}) == len(routes),
             ),
             Rule(

@@ -14,7 +14,8 @@ from pydantic import BaseModel, GetCoreSchemaHandler, GetJsonSchemaHandler, Vali
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError, core_schema
 
-Reason = Literal["FieldValueInvalid", "FieldValueRequired", "FieldValueForbidden", "FieldValueDuplicate"]
+# Not FieldValueDuplicate: with that one the API server says "Duplicate value" and leaves out the rule's message.
+Reason = Literal["FieldValueInvalid", "FieldValueRequired", "FieldValueForbidden"]
 
 
 @dataclass(frozen=True)

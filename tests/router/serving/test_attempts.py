@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from conftest import StartRouter, StartUpstream
 from scenes import ASK, HELLO, attempts, backends_of, in_order, stream
 
+from conftest import StartRouter, StartUpstream
 from harness import (
     Gate,
     Message,

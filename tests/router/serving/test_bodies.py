@@ -5,9 +5,9 @@ import gzip
 
 import msgspec
 import pytest
-from conftest import StartRouter
 from scenes import ASK, FULL, HELLO, LAST, STREAM, USAGE, attempts, backends_of, in_order
 
+from conftest import StartRouter
 from harness import DONE, STREAM_HEAD, Message, Router, Upstream, chunk, completion, config, request, response
 from signalbox.router.wire import encoding
 

@@ -1,9 +1,9 @@
 """Which endpoints there are: over reloads, behind closed addresses, behind a name."""
 
 import pytest
-from conftest import StartRouter
 from scenes import ASK, backends_of, in_order
 
+from conftest import StartRouter
 from harness import Gate, Router, Upstream, backend, completion, config, policy, response, until
 from signalbox.routing.config import Address, Pricing
 

@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from conftest import StartRouter
 
+from conftest import StartRouter
 from harness import Router, backend, chat, config, policy, request
 from signalbox.routing.config import Address, ApiKey, Timeouts
 from signalbox.sim.faults import HEALTHY, Faults

@@ -4,9 +4,9 @@ from typing import Any
 
 import msgspec
 import pytest
-from conftest import StartRouter, StartUpstream
 from scenes import in_order, stream
 
+from conftest import StartRouter, StartUpstream
 from harness import Client, Message, Router, Upstream, backend, config, policy, request, response, tenant
 from signalbox.router.serving.response_ids import KEY_ENTRY, PREFIX
 from signalbox.routing.config import Access, Limits

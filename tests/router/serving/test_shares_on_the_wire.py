@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator, Callable
 from typing import ClassVar, cast
 
 import pytest
-from conftest import StartRouter
 from scenes import ASK
 
+from conftest import StartRouter
 from harness import backend, completion, config, policy, response
 from signalbox.routing.config import Address, Route, Share, Weighted
 

@@ -4,9 +4,9 @@ import asyncio
 
 import msgspec
 import pytest
-from conftest import StartRouter
 from scenes import FULL, HELLO, LAST, ROLE, STREAM, USAGE, attempts, backends_of, in_order, stream
 
+from conftest import StartRouter
 from harness import (
     DONE,
     STREAM_HEAD,

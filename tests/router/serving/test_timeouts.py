@@ -6,9 +6,9 @@ from collections.abc import AsyncIterator
 
 import msgspec
 import pytest
-from conftest import StartRouter
 from scenes import ASK, DONE_STREAM, HELLO, STREAM, attempts, backends_of, in_order
 
+from conftest import StartRouter
 from harness import STREAM_HEAD, Message, Router, Upstream, backend, chunk, config, policy
 from signalbox.routing.config import Address, Timeouts
 

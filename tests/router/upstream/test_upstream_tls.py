@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 import trustme
-from conftest import StartRouter
 from scenes import ASK, DONE_STREAM, HELLO, LAST, STREAM
 
+from conftest import StartRouter
 from harness import DONE, Upstream, backend, config, policy, until
 from signalbox.routing.config import Address, Backend, Tls
 

@@ -1,0 +1,119 @@
+"""Objects of our kinds, generated from their schemas: right ones, and wrong ones that are nearly right."""
+
+from typing import Any
+
+from hypothesis import strategies as st
+from schemas import Schema
+
+from signalbox.api.base import ApiModel
+from signalbox.api.crd import structural
+
+TEXTS = st.sampled_from(
+    [
+        "a",
+        "b",
+        "in",
+        "x-a",
+        "max_tokens",
+        "top_k",
+        "model",
+        "5s",
+        "100ms",
+        "2h",
+        "0.05",
+        "1.2345678",
+        "/",
+        "/v1",
+        "/v1/",
+        "Host",
+        "A",
+        "api-key",
+        "Tools",
+        "Vision",
+        "Denied",
+        "https://api.example.com/v1",
+        "http://127.0.0.1:8000",
+        "https://u@h/v1",
+        "https://h?q",
+        "true",
+        "GET",
+    ]
+) | st.text(max_size=6)
+NAMES = st.sampled_from(["a", "b", "c", "d"])
+WRONG = st.sampled_from(["", 0, True, 1.5, [], {}, [[]], "…", {"a": "b"}])
+FITTING = {
+    "url": st.sampled_from(["https://api.example.com/v1", "http://127.0.0.1:8000", "https://[::1]:8000/v1"]),
+    "basePath": st.sampled_from(["/", "/v1", "/a/b"]),
+    "inputPerMillion": st.sampled_from(["0", "0.05", "12.5"]),
+    "outputPerMillion": st.sampled_from(["0", "0.05", "12.5"]),
+    "value": NAMES,
+    "cachedInputPerMillion": st.sampled_from(["0", "0.000001"]),
+    "path": st.just("/health"),
+    "port": st.sampled_from([80, "http", 65535]),
+} | {
+    field: st.sampled_from(["5s", "1m", "1s500ms"])
+    for field in ("connect", "firstToken", "idle", "request", "interval")
+}
+
+
+def values(schema: Schema, name: str, wrong: int) -> st.SearchStrategy[Any]:
+    """Values for a schema, ``wrong`` of a hundred without regard to it."""
+    right = fitting(schema, name, wrong)
+    return st.integers(0, 99).flatmap(lambda chance: WRONG if chance < wrong else right) if wrong else right
+
+
+def fitting(schema: Schema, name: str, wrong: int) -> st.SearchStrategy[Any]:
+    if "enum" in schema:
+        return st.sampled_from(schema["enum"])
+    if schema.get("x-kubernetes-int-or-string"):
+        return FITTING[name]
+    match schema["type"]:
+        case "object" if "additionalProperties" in schema:
+            return st.dictionaries(NAMES, values(schema["additionalProperties"], "", wrong), max_size=3)
+        case "object":
+            fields = {f: values(s, f, wrong) for f, s in schema.get("properties", {}).items()}
+            needed = {f: strategy for f, strategy in fields.items() if f in schema.get("required", ())}
+            return st.fixed_dictionaries(
+                needed, optional={f: strategy for f, strategy in fields.items() if f not in needed}
+            )
+        case "array":
+            unique_by = None
+            if not wrong and schema["x-kubernetes-list-type"] != "atomic":
+                unique_by = lambda item: item["name"] if isinstance(item, dict) else item  # noqa: E731
+            items = values(schema["items"], "", wrong)
+            return st.lists(items, min_size=schema.get("minItems", 0), max_size=3, unique_by=unique_by)
+        case "integer":
+            beyond = [schema["minimum"] - 1, schema["maximum"] + 1] if wrong else []
+            return st.sampled_from([schema["minimum"], schema["minimum"] + 1, schema["maximum"], *beyond])
+        case _:
+            return FITTING.get(name, NAMES) | (TEXTS if wrong else st.nothing())
+
+
+def united(spec: Any) -> Any:
+    """A spec whose unions have one member, as far as it has the right shape."""
+    match spec:
+        case {"serviceRef": _}:
+            spec.pop("url", None)
+        case {"model": _}:
+            spec.setdefault("url", "https://a")
+            spec.pop("basePath", None)
+    if isinstance(spec, dict) and str(spec.get("url")).startswith("http:"):
+        spec.pop("tls", None)
+    match spec:
+        case {"routes": [*routes, dict(last)], "access": dict(access)}:
+            access.pop("anonymous", None) if "tenants" in access else access.setdefault("anonymous", {})
+            last.pop("when", None)
+            for index, route in enumerate(r for r in (*routes, last) if isinstance(r, dict)):
+                route["name"] = f"r{index}"
+                if "weighted" in route:
+                    route.pop("failover", None)
+                else:
+                    route.setdefault("failover", {"tiers": [{"targets": [{"name": "a"}]}]})
+    return spec
+
+
+def objects(model: type[ApiModel]) -> st.SearchStrategy[dict[str, Any]]:
+    schema = structural(model)["properties"]["spec"]
+    sound, flawed = values(schema, "", 0).map(united), values(schema, "", 4)
+    head = {"apiVersion": "signalbox.dev/v1alpha1", "kind": model.__name__, "metadata": {"name": "a"}}
+    return (sound | flawed.map(united) | flawed).map(lambda spec: {**head, "spec": spec})

@@ -1,0 +1,61 @@
+"""A real Kubernetes for every test that asks for it: fixtures ``cluster`` and ``namespace``."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from cluster.build import Say
+from cluster.errors import ClusterError
+from cluster.namespaces import create_namespace, delete_namespace
+from cluster.running import Cluster, running
+
+FAILED = pytest.StashKey[bool]()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what needs a cluster, so that ``-m 'not cluster'`` runs all the rest."""
+    for item in items:
+        if "cluster" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.cluster)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    """Show, with a failed test, what the cluster's components last said, and keep their logs."""
+    report = yield
+    found = getattr(item, "funcargs", {}).get("cluster")
+    if report.failed and isinstance(found, Cluster) and found.control_plane:
+        item.config.stash[FAILED] = True
+        for component in found.control_plane.components.values():
+            report.sections.append((f"end of {component.log}", component.tail()))
+    return report
+
+
+@pytest.fixture(scope="session")
+def say(pytestconfig: pytest.Config) -> Say:
+    """Tell whoever waits what is going on, also while pytest captures all output."""
+    capture = pytestconfig.pluginmanager.getplugin("capturemanager")
+
+    def tell(text: str) -> None:
+        with capture.global_and_fixture_disabled():
+            print(f"\n{text}", end="", flush=True)
+
+    return tell
+
+
+@pytest.fixture(scope="session")
+def cluster(pytestconfig: pytest.Config, say: Say) -> Iterator[Cluster]:
+    """A control plane with the CRDs, one for the whole run (or the cluster of ``$KUBECONFIG``)."""
+    try:
+        with running(say, lambda: pytestconfig.stash.get(FAILED, False)) as found:
+            yield found
+    except ClusterError as error:
+        pytest.exit(f"no cluster to test with: {error}", returncode=3)
+
+
+@pytest.fixture
+def namespace(cluster: Cluster) -> Iterator[str]:
+    """A namespace of the test's own."""
+    name = create_namespace(cluster)
+    yield name
+    delete_namespace(cluster, name)
