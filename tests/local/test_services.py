@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from signalbox.api import ModelBackend
-from signalbox.local.services import EndpointError, observe, read_address, read_endpoints
+from signalbox.local.services import AddressError, observe, read_address, read_endpoints
 from signalbox.local.source import choose_namespace, load
 from signalbox.plan.observed import Service
 from signalbox.routing.config import Address
@@ -77,7 +77,7 @@ def test_endpoints_that_are_given_win(tmp_path: Path) -> None:
 
 def test_one_name_is_resolved_by_the_router() -> None:
     assert read_endpoints(["b=gpu-box:8000"]) == {"b": Service(dns=Address(host="gpu-box", port=8000))}
-    with pytest.raises(EndpointError, match="gpu-box is none"):
+    with pytest.raises(AddressError, match="gpu-box is none"):
         read_endpoints(["b=gpu-box:8000", "b=10.0.0.1:8000"])
 
 
@@ -87,5 +87,5 @@ def test_localhost_is_the_loopback_address() -> None:
 
 @pytest.mark.parametrize("text", ["b", "=127.0.0.1:1", "b=127.0.0.1", "b=:80", "b=x:0", "b=x:65536", "b=x:http"])
 def test_what_is_no_endpoint(text: str) -> None:
-    with pytest.raises(EndpointError, match="such as"):
+    with pytest.raises(AddressError, match="such as"):
         read_endpoints([text])

@@ -1,10 +1,8 @@
 """``signalbox up``: the router on this machine, from a directory of YAML."""
 
 import asyncio
-import ipaddress
 import logging
 import os
-import signal
 import sys
 from collections.abc import Sequence
 from datetime import datetime
@@ -13,16 +11,19 @@ from pathlib import Path
 import click
 
 from signalbox.cli import render
+from signalbox.cli.listen import cidrs, listens, log_target
 from signalbox.cli.screen import first_screen
+from signalbox.cli.stopping import Signals, stop
 from signalbox.local.live import Change, Live, StartError
 from signalbox.local.resources import Options
-from signalbox.local.services import EndpointError, read_address, read_endpoints
+from signalbox.local.services import read_endpoints
 from signalbox.local.source import Located
 from signalbox.local.workspace import Workspace
 from signalbox.plan.observed import Service
 from signalbox.router.options import ProxyOptions, SupervisorOptions
 from signalbox.router.process.supervisor import Supervisor
 from signalbox.router.wire.errors import ConfigRejectedError
+from signalbox.routing.addresses import AddressError
 from signalbox.routing.config import Address
 
 LOOPBACK = ("127.0.0.0/8", "::1/128")
@@ -47,25 +48,11 @@ Ctrl-C let the requests in flight finish; a second one ends them. Exit codes: 0 
 """
 
 
-def _listen(_: click.Context, __: click.Parameter, value: str) -> Address:
-    try:
-        return read_address(value, least_port=0)
-    except EndpointError as error:
-        raise click.BadParameter(str(error)) from None
-
-
 def _endpoints(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> dict[str, Service]:
     try:
         return read_endpoints(values)
-    except EndpointError as error:
+    except AddressError as error:
         raise click.BadParameter(str(error)) from None
-
-
-def _cidrs(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
-    try:
-        return tuple(str(ipaddress.ip_network(value)) for value in values)
-    except ValueError as error:
-        raise click.BadParameter(f"{error}: write a network such as 10.0.0.0/8") from None
 
 
 @click.command(epilog=EPILOG)
@@ -73,14 +60,19 @@ def _cidrs(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> tu
     "-f", "--filename", "path", type=click.Path(path_type=Path), required=True, help="Directory of YAML, or one file."
 )
 @click.option(
-    "--listen", default="127.0.0.1:8080", show_default=True, metavar="HOST:PORT", callback=_listen, help="For clients."
+    "--listen",
+    default="127.0.0.1:8080",
+    show_default=True,
+    metavar="HOST:PORT",
+    callback=listens,
+    help="For clients.",
 )
 @click.option(
     "--admin",
     default="127.0.0.1:9090",
     show_default=True,
     metavar="HOST:PORT",
-    callback=_listen,
+    callback=listens,
     help="For /metrics, /readyz and /healthz.",
 )
 @click.option("-n", "--namespace", help="Namespace to serve. Default: the only one in the files.")
@@ -99,7 +91,7 @@ def _cidrs(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> tu
     "allow_cidrs",
     multiple=True,
     metavar="NETWORK",
-    callback=_cidrs,
+    callback=cidrs,
     help="Let backends be in a network that is closed otherwise, such as link-local; repeatable. Loopback is open.",
 )
 @click.option(
@@ -144,10 +136,10 @@ async def _serve(live: Live, listen: Address, admin: Address, cidrs: tuple[str, 
             admin_port=admin.port,
             workers=live.workers,
             proxy=ProxyOptions(allow_cidrs=(*LOOPBACK, *cidrs)),
-            access_log=_log_target(access_log),
+            access_log=log_target(access_log),
         )
     )
-    signals = _Signals()
+    signals = Signals()
     try:
         await live.start(supervisor)
     except (OSError, ConfigRejectedError) as error:
@@ -164,34 +156,7 @@ async def _serve(live: Live, listen: Address, admin: Address, cidrs: tuple[str, 
         await supervisor.stop()
         following.result()
     following.cancel()
-    return await _stop(supervisor, signals)
-
-
-async def _stop(supervisor: Supervisor, signals: "_Signals") -> int:
-    click.echo("Stopping: requests in flight may finish; once more ends them.", err=True)
-    drained = asyncio.create_task(supervisor.stop())
-    impatient = asyncio.create_task(signals.insisted.wait())
-    await asyncio.wait({drained, impatient}, return_when=asyncio.FIRST_COMPLETED)
-    if drained.done():
-        impatient.cancel()
-        drained.result()
-        return 0
-    drained.cancel()
-    await asyncio.wait({drained})
-    return 1
-
-
-class _Signals:
-    """SIGINT and SIGTERM: the first asks to stop, the second insists."""
-
-    def __init__(self) -> None:
-        self.asked = asyncio.Event()
-        self.insisted = asyncio.Event()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            asyncio.get_running_loop().add_signal_handler(number, self._received)
-
-    def _received(self) -> None:
-        (self.insisted if self.asked.is_set() else self.asked).set()
+    return await stop(supervisor, signals)
 
 
 class _Reporter:
@@ -231,12 +196,6 @@ class _Reporter:
             click.echo(f"note: {note}", err=True)
         for problem in problems:
             click.echo(render.text(problem), err=True)
-
-
-def _log_target(text: str) -> int | str | None:
-    if text == "-":
-        return sys.stdout.fileno()
-    return None if text == "none" else text
 
 
 def _url(host: str, port: int) -> str:

@@ -7,33 +7,21 @@ from typing import Any
 from signalbox.api import ModelBackend
 from signalbox.local.source import Source
 from signalbox.plan.observed import Service
+from signalbox.routing.addresses import AddressError, read_address
 from signalbox.routing.config import Address
 
 _SERVICE_LABEL = "kubernetes.io/service-name"
 
 
-class EndpointError(Exception):
-    """An ``--endpoint`` that cannot be used."""
-
-
 def read_endpoints(texts: Iterable[str]) -> dict[str, Service]:
-    """``NAME=HOST:PORT`` by name of the backend; several of one name add up. Raises ``EndpointError``."""
+    """``NAME=HOST:PORT`` by name of the backend; several of one name add up. Raises ``AddressError``."""
     found: dict[str, list[Address]] = {}
     for text in texts:
         name, equals, address = text.partition("=")
         if not equals or not name:
-            raise EndpointError(f"{text!r} is not NAME=HOST:PORT, such as llama-8b=127.0.0.1:9101")
+            raise AddressError(f"{text!r} is not NAME=HOST:PORT, such as llama-8b=127.0.0.1:9101")
         found.setdefault(name, []).append(read_address(address))
     return {name: _service(name, addresses) for name, addresses in found.items()}
-
-
-def read_address(text: str, least_port: int = 1) -> Address:
-    """HOST:PORT, with [::1]:9101 for IPv6. Raises ``EndpointError``."""
-    host, _, port = text.rpartition(":")
-    host = "127.0.0.1" if host == "localhost" else host.removeprefix("[").removesuffix("]")
-    if not host or not port.isascii() or not port.isdigit() or not least_port <= int(port) <= 65535:
-        raise EndpointError(f"{text!r} is not HOST:PORT, such as 127.0.0.1:9101")
-    return Address(host=host, port=int(port))
 
 
 def _service(name: str, addresses: Sequence[Address]) -> Service:
@@ -41,7 +29,7 @@ def _service(name: str, addresses: Sequence[Address]) -> Service:
     if not named:
         return Service(endpoints=tuple(dict.fromkeys(addresses)))
     if len(addresses) > 1:
-        raise EndpointError(f"{name} has several endpoints, so all must be IP addresses: {named[0].host} is none")
+        raise AddressError(f"{name} has several endpoints, so all must be IP addresses: {named[0].host} is none")
     return Service(dns=named[0])
 
 

@@ -1,0 +1,31 @@
+"""Options of commands that listen."""
+
+import ipaddress
+
+import click
+
+from signalbox.routing.addresses import AddressError, read_address
+from signalbox.routing.config import Address
+
+
+def listens(_: click.Context, __: click.Parameter, value: str) -> Address:
+    """HOST:PORT, where port 0 takes any free one."""
+    try:
+        return read_address(value, least_port=0)
+    except AddressError as error:
+        raise click.BadParameter(str(error)) from None
+
+
+def cidrs(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
+    """Networks."""
+    try:
+        return tuple(str(ipaddress.ip_network(value)) for value in values)
+    except ValueError as error:
+        raise click.BadParameter(f"{error}: write a network such as 10.0.0.0/8") from None
+
+
+def log_target(text: str) -> int | str | None:
+    """A descriptor for "-", nothing for "none", else a path."""
+    if text == "-":
+        return 1
+    return None if text == "none" else text

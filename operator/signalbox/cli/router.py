@@ -1,0 +1,132 @@
+"""``signalbox router``: the router of a cluster, from mounted files."""
+
+import asyncio
+import logging
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from signalbox.cli.listen import cidrs, listens, log_target
+from signalbox.cli.stopping import Signals, stop
+from signalbox.router.options import ProxyOptions, SupervisorOptions
+from signalbox.router.process.mounted import Follower
+from signalbox.router.process.supervisor import Supervisor
+from signalbox.router.wire.errors import ConfigRejectedError
+from signalbox.routing.config import Address
+
+EPILOG = """\b
+What it reads:
+  CONFIG-DIR/config.json   the compiled configuration, as the operator writes it
+  SECRETS-DIR/ENTRY        one file for each secret entry that the configuration names
+
+Both are looked at twice a second. A new configuration counts once every entry that it names is there; one that cannot
+serve is refused as a whole, and the one before goes on. Until the first one is complete nothing listens: probes fail,
+and standard error says what is missing. The access log goes to standard output.
+
+On SIGTERM readiness fails at once, new connections are taken for --grace more seconds, requests in flight finish.
+Exit codes: 0 ended as asked, 1 could not serve or was ended by force, 2 wrong usage.
+"""
+
+
+@click.command(epilog=EPILOG)
+@click.option("--config-dir", type=click.Path(path_type=Path), required=True, help="Directory with config.json.")
+@click.option("--secrets-dir", type=click.Path(path_type=Path), required=True, help="Directory with secret entries.")
+@click.option(
+    "--listen", default="0.0.0.0:8080", show_default=True, metavar="HOST:PORT", callback=listens, help="For clients."
+)
+@click.option(
+    "--admin",
+    default="0.0.0.0:9090",
+    show_default=True,
+    metavar="HOST:PORT",
+    callback=listens,
+    help="For /metrics, /readyz and /healthz: open, and without secrets.",
+)
+@click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="Processes on the port.")
+@click.option(
+    "--allow-cidr",
+    "allow_cidrs",
+    multiple=True,
+    metavar="NETWORK",
+    callback=cidrs,
+    help="Let backends be in a network that is closed otherwise, such as link-local; repeatable.",
+)
+@click.option(
+    "--access-log", default="-", show_default=True, metavar="FILE", help='A file, "-" for standard output, or "none".'
+)
+@click.option("--grace", type=click.FloatRange(0, 300), default=5.0, show_default=True, help="Seconds; see below.")
+@click.option(
+    "--drain-timeout",
+    type=click.FloatRange(0),
+    default=600.0,
+    show_default=True,
+    help="Seconds that requests in flight may take to finish at the end.",
+)
+def router(
+    config_dir: Path,
+    secrets_dir: Path,
+    listen: Address,
+    admin: Address,
+    workers: int,
+    allow_cidrs: tuple[str, ...],
+    access_log: str,
+    grace: float,
+    drain_timeout: float,
+) -> None:
+    """Route requests by a compiled configuration.
+
+    The operator runs this in each router's pods; it needs neither the operator nor the API server to serve.
+    """
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    options = SupervisorOptions(
+        host=listen.host,
+        port=listen.port,
+        admin_host=admin.host,
+        admin_port=admin.port,
+        workers=workers,
+        proxy=ProxyOptions(allow_cidrs=allow_cidrs),
+        access_log=log_target(access_log),
+        drain_timeout=drain_timeout,
+    )
+    sys.exit(asyncio.run(_serve(options, Follower(config_dir, secrets_dir, _say), grace)))
+
+
+async def _serve(options: SupervisorOptions, follower: Follower, grace: float) -> int:
+    signals = Signals()
+    asked = asyncio.create_task(signals.asked.wait())
+    starting = asyncio.create_task(_start(options, follower))
+    await asyncio.wait({starting, asked}, return_when=asyncio.FIRST_COMPLETED)
+    if not starting.done():
+        starting.cancel()
+        return 0
+    supervisor = starting.result()
+    following = asyncio.create_task(follower.follow(supervisor))
+    await asyncio.wait({following, asked}, return_when=asyncio.FIRST_COMPLETED)
+    if following.done():
+        asked.cancel()
+        await supervisor.stop()
+        following.result()
+    following.cancel()
+    return await stop(supervisor, signals, grace)
+
+
+async def _start(options: SupervisorOptions, follower: Follower) -> Supervisor:
+    """Start with the first files that can serve. Raises ``ClickException`` when a port is taken."""
+    while True:
+        found = await follower.next()
+        supervisor = Supervisor(options)
+        try:
+            await supervisor.start(found.config, found.secrets)
+        except ConfigRejectedError as error:
+            _say(f"cannot serve: {error}")
+        except OSError as error:
+            raise click.ClickException(error.strerror or str(error)) from None
+        else:
+            _say(f"serving on port {supervisor.port}, admin on port {supervisor.admin_port}")
+            return supervisor
+
+
+def _say(text: str) -> None:
+    click.echo(f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} {text}", err=True)
