@@ -1,16 +1,13 @@
 """What a ``serviceRef`` leads to without a cluster: ``--endpoint``, or Service and EndpointSlice in the directory."""
 
-import ipaddress
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
 from signalbox.api import ModelBackend
 from signalbox.local.source import Source
 from signalbox.plan.observed import Service
+from signalbox.plan.services import SERVICE_LABEL, at, is_ip, service_of
 from signalbox.routing.addresses import AddressError, read_address
 from signalbox.routing.config import Address
-
-_SERVICE_LABEL = "kubernetes.io/service-name"
 
 
 def read_endpoints(texts: Iterable[str]) -> dict[str, Service]:
@@ -25,20 +22,12 @@ def read_endpoints(texts: Iterable[str]) -> dict[str, Service]:
 
 
 def _service(name: str, addresses: Sequence[Address]) -> Service:
-    named = [a for a in addresses if not _is_ip(a.host)]
+    named = [a for a in addresses if not is_ip(a.host)]
     if not named:
         return Service(endpoints=tuple(dict.fromkeys(addresses)))
     if len(addresses) > 1:
         raise AddressError(f"{name} has several endpoints, so all must be IP addresses: {named[0].host} is none")
     return Service(dns=named[0])
-
-
-def _is_ip(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True
 
 
 def observe(backends: Iterable[ModelBackend], source: Source, given: Mapping[str, Service]) -> dict[str, Service]:
@@ -57,32 +46,7 @@ def observe(backends: Iterable[ModelBackend], source: Source, given: Mapping[str
 def _from_yaml(source: Source, name: str, port: int | str) -> Service | None:
     """Endpoints as a kube-proxy would find them; None without the Service or without any EndpointSlice of it."""
     service = source.find("Service", name)
-    slices = [s for s in source.of_kind("EndpointSlice") if _at(s.data, "metadata", "labels", _SERVICE_LABEL) == name]
+    slices = [s for s in source.of_kind("EndpointSlice") if at(s.data, "metadata", "labels", SERVICE_LABEL) == name]
     if service is None or not slices:
         return None
-    ports = _dicts(_at(service.data, "spec", "ports"))
-    chosen = next((p for p in ports if port in (p.get("port"), p.get("name"))), None)
-    if chosen is None:
-        return Service(port=False)
-    addresses: list[Address] = []
-    for one in slices:
-        numbers = [
-            p["port"]
-            for p in _dicts(one.data.get("ports"))
-            if (p.get("name") or "") == (chosen.get("name") or "") and isinstance(p.get("port"), int)
-        ]
-        for endpoint in _dicts(one.data.get("endpoints")):
-            if _at(endpoint, "conditions", "ready") is not False:
-                hosts = [a for a in endpoint.get("addresses") or () if isinstance(a, str) and _is_ip(a)]
-                addresses += [Address(host=host, port=number) for host in hosts for number in numbers]
-    return Service(endpoints=tuple(dict.fromkeys(addresses)))
-
-
-def _at(data: Any, *path: str) -> Any:
-    for step in path:
-        data = data.get(step) if isinstance(data, dict) else None
-    return data
-
-
-def _dicts(data: Any) -> list[dict[str, Any]]:
-    return [item for item in data if isinstance(item, dict)] if isinstance(data, list) else []
+    return service_of(service.data, [one.data for one in slices], port)

@@ -1,17 +1,15 @@
 """The bytes behind secret entries: which values are usable, and what the router is given of each."""
 
-import hashlib
 from collections.abc import Iterable, Mapping
 
 from signalbox.api import ModelBackend, RoutingPolicy
 from signalbox.local.secrets import Secrets, config_maps
 from signalbox.local.source import Source
+from signalbox.plan.contents import MIN_KEY_BYTES, content, is_api_key, is_tenant_key
 from signalbox.plan.credentials import Entry
 from signalbox.plan.problems import Problem, join
 from signalbox.router.upstream.tls import TlsContexts
 from signalbox.routing.config import Tls
-
-MIN_KEY_BYTES = 16
 
 
 class Vault:
@@ -47,32 +45,24 @@ class Vault:
 
     def contents(self, entries: Mapping[str, Entry]) -> dict[str, bytes]:
         """What the router is given under each entry; all of them exist, or the plan would not name them."""
-        return {entry: self._content(source) for entry, source in entries.items()}
-
-    def _content(self, source: Entry) -> bytes:
-        if source.kind == "ConfigMap":
-            return self._texts[source.name][source.key].encode()
-        if source.key:
-            return self._secrets.value(source.name, source.key).strip()
-        keys = sorted(self.secrets[source.name])
-        digests = [hashlib.sha256(self._secrets.value(source.name, key).strip()).hexdigest() for key in keys]
-        return "\n".join(digests).encode()
+        texts = {name: {key: text.encode() for key, text in found.items()} for name, found in self._texts.items()}
+        values = {name: {key: self._secrets.value(name, key) for key in keys} for name, keys in self.secrets.items()}
+        return {entry: content(source, values, texts) for entry, source in entries.items()}
 
     def _check_tenant_keys(self) -> None:
         for name in sorted(self._tenant_secrets & self.secrets.keys()):
             for key in sorted(self.secrets[name]):
-                size = len(self._secrets.value(name, key).strip())
-                if size < MIN_KEY_BYTES:
+                value = self._secrets.value(name, key)
+                if not is_tenant_key(value):
+                    size = len(value.strip())
                     message = f"the value has {size} bytes, but a key of a tenant needs at least {MIN_KEY_BYTES}"
                     self._drop("Secret", name, key, message, "make one with: openssl rand -hex 24")
 
     def _check_api_keys(self, references: Iterable[tuple[str, str]]) -> None:
         for name, key in sorted(set(references)):
-            if key in self.secrets.get(name, ()):
-                value = self._secrets.value(name, key).strip()
-                if not value or any(byte < 0x21 or byte > 0x7E for byte in value):
-                    message = "the value is no API key: it must be one line of printable ASCII without spaces"
-                    self._drop("Secret", name, key, message, "")
+            if key in self.secrets.get(name, ()) and not is_api_key(self._secrets.value(name, key)):
+                message = "the value is no API key: it must be one line of printable ASCII without spaces"
+                self._drop("Secret", name, key, message, "")
 
     def _check_tls(self, pairs: Iterable[str], authorities: Iterable[tuple[str, str]]) -> None:
         contexts = TlsContexts()

@@ -15,10 +15,14 @@ from signalbox.routing.config import FORMAT_VERSION, RouterConfig
 
 
 class PlannedRouter(msgspec.Struct, frozen=True, kw_only=True):
-    """One router: its configuration, and where each secret entry that it names comes from."""
+    """One router: its configuration, where each secret entry that it names comes from, and whose it is.
+
+    ``members`` are the names of its policies, the eldest first.
+    """
 
     config: RouterConfig
     entries: dict[str, Entry]
+    members: tuple[str, ...] = ()
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,13 +60,18 @@ def plan(
         problems += found
     routers = []
     for name, serving in sorted(members(valid, problems.append).items()):
-        parts = [compiled[policy.metadata.name] for policy in serving]
-        routers.append(_router(name, parts, known, limit_shares))
+        names = [policy.metadata.name for policy in serving]
+        if names:
+            routers.append(_router(name, names, [compiled[each] for each in names], known, limit_shares))
     return Plan(routers=tuple(routers), problems=tuple(sorted(problems, key=order)))
 
 
 def _router(
-    name: str, policies: Sequence[PlannedPolicy], known: dict[str, PlannedBackend], limit_shares: int
+    name: str,
+    members: Sequence[str],
+    policies: Sequence[PlannedPolicy],
+    known: dict[str, PlannedBackend],
+    limit_shares: int,
 ) -> PlannedRouter:
     names = sorted({target.backend for policy in policies for target in policy.config.targets})
     backends = [known.get(backend) or absent(backend) for backend in names]
@@ -75,4 +84,4 @@ def _router(
         backends=tuple(backend.config for backend in backends),
         limit_shares=limit_shares,
     )
-    return PlannedRouter(config=config, entries=dict(sorted(entries.items())))
+    return PlannedRouter(config=config, entries=dict(sorted(entries.items())), members=tuple(members))

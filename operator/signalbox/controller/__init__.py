@@ -1,0 +1,1 @@
+"""The operator: it notices that something changed, and makes the cluster what the resources describe."""

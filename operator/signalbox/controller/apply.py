@@ -1,0 +1,82 @@
+"""Making children what their manifests say, and never touching what is not ours."""
+
+from signalbox.controller.difference import MANAGER, applied, handed_over, holds, replica_owners
+from signalbox.controller.store import Store
+from signalbox.kube.client import Client, Object
+from signalbox.kube.errors import ApiError
+from signalbox.kube.resources import BY_KIND, CHILDREN, DEPLOYMENTS
+from signalbox.plan.children import FIRST_REPLICAS, labels_of
+
+REPLICAS_MANAGER = "signalbox-replicas"
+
+
+class NameTaken(Exception):  # noqa: N818 - a state of the cluster
+    """An object of a child's name is there and is not ours."""
+
+
+async def ensure(client: Client, store: Store, manifest: Object) -> bool:
+    """Create or correct one child; whether anything had to be written. Raises ``NameTaken`` and ``ApiError``.
+
+    A child is created by POST, which fails where a foreign object has the name. What POST has made is then handed to
+    server-side apply: else fields that we no longer want would stay for ever.
+    """
+    resource = BY_KIND[manifest["kind"]]
+    metadata = manifest["metadata"]
+    live = store.get(resource, metadata["namespace"], metadata["name"])
+    wrote = False
+    if live is None:
+        try:
+            live = await client.create(manifest, MANAGER)
+        except ApiError as error:
+            if not error.already_exists:
+                raise
+            live = await client.get(resource, metadata["namespace"], metadata["name"])
+            if live is None or not is_ours(live):
+                kind, name = manifest["kind"], metadata["name"]
+                message = f"{kind} {name} exists and is not Signalbox's: delete or rename it"
+                raise NameTaken(message) from None
+        wrote = True
+    if not applied(live):
+        version = live["metadata"]["resourceVersion"]
+        change = {"metadata": {"managedFields": handed_over(live), "resourceVersion": version}}
+        await client.patch(resource, metadata["namespace"], metadata["name"], change, MANAGER)
+        live = await _apply(client, manifest, live)
+        wrote = True
+    elif not holds(live, manifest) or MANAGER in replica_owners(live):  # the default of a POST that was ours
+        live = await _apply(client, manifest, live)
+        wrote = True
+    if resource is DEPLOYMENTS and not replica_owners(live):
+        scale = {key: manifest[key] for key in ("apiVersion", "kind")}
+        scale["metadata"] = {key: metadata[key] for key in ("name", "namespace")}
+        live = await client.apply(scale | {"spec": {"replicas": FIRST_REPLICAS}}, REPLICAS_MANAGER)
+        wrote = True
+    if wrote:
+        store.changed(resource, "MODIFIED", live)
+    return wrote
+
+
+async def _apply(client: Client, manifest: Object, live: Object) -> Object:
+    """With the uid, so that an object made anew meanwhile is not taken over."""
+    metadata = manifest["metadata"] | {"uid": live["metadata"]["uid"]}
+    return await client.apply(manifest | {"metadata": metadata}, MANAGER)
+
+
+async def prune(client: Client, store: Store, namespace: str, keep: frozenset[tuple[str, str]]) -> None:
+    """Delete our children that are not among ``keep`` (kind and name). Raises ``ApiError``."""
+    for resource in CHILDREN:
+        for live in list(store.of(resource, namespace)):
+            name = live["metadata"]["name"]
+            if (resource.kind, name) not in keep and is_ours(live):
+                await client.delete(resource, namespace, name, live["metadata"]["uid"])
+                store.changed(resource, "DELETED", live)
+
+
+def is_ours(live: Object) -> bool:
+    """Whether Signalbox made it: our labels, and a RoutingPolicy as its controller. Labels alone prove nothing."""
+    labels = live["metadata"].get("labels") or {}
+    wanted = labels_of(live["metadata"]["name"])
+    owned = any(
+        owner.get("kind") == "RoutingPolicy" and owner.get("apiVersion", "").startswith("signalbox.dev/")
+        for owner in live["metadata"].get("ownerReferences") or ()
+    )
+    return owned and all(labels.get(key) == value for key, value in wanted.items())

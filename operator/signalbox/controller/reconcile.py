@@ -1,0 +1,178 @@
+"""One namespace made what its resources say: observe, plan, apply the difference, say how it went.
+
+Level-triggered: nothing is remembered from one run to the next that could not be found again, the last valid forms of
+policies apart; killed between any two writes, the next run ends in the same state.
+"""
+
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+from signalbox.api import RoutingPolicy
+from signalbox.controller import observe
+from signalbox.controller.apply import NameTaken, ensure, is_ours, prune
+from signalbox.controller.store import Store
+from signalbox.kube.client import Client, Object
+from signalbox.kube.errors import ApiError
+from signalbox.kube.resources import BACKENDS, CHILDREN, DEPLOYMENTS, POLICIES, Resource
+from signalbox.plan.children import OperatorSettings, address, children
+from signalbox.plan.compile import Plan, PlannedRouter, plan
+from signalbox.plan.conditions import Finding, Serving, dated, of_backend, of_policy
+from signalbox.plan.contents import content
+from signalbox.plan.problems import Problem
+
+_log = logging.getLogger(__name__)
+
+
+class Reconciler:
+    """Reconciles namespaces, one call each.
+
+    ``store`` holds what users wrote, ``children_of`` what we did; ``now`` gives the time for transitions, in UTC.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        store: Store,
+        children_of: Store,
+        settings: OperatorSettings,
+        now: Callable[[], datetime],
+    ) -> None:
+        self._client = client
+        self._store = store
+        self._children = children_of
+        self._settings = settings
+        self._now = now
+        self._last_good: dict[tuple[str, str], RoutingPolicy] = {}
+
+    async def reconcile(self, namespace: str) -> None:
+        """See the module. Raises ``ApiError``, after having done what could be done."""
+        client, store = self._client, self._store
+        seen = observe.resources(store, namespace)
+        secrets, config_maps = await observe.values(
+            client, store, namespace, seen.policies.values(), seen.backends.values()
+        )
+        observed = observe.observed(store, namespace, seen, secrets, config_maps)
+        said = plan(seen.policies.values(), seen.backends.values(), observed)
+        problems = [*seen.problems, *said.problems]
+        served, policies = self._serve_last_good(namespace, seen, problems, said, observed)
+        serving: dict[str, Serving] = {}
+        failure: ApiError | None = None
+        for router in served.routers:
+            entries = {entry: content(source, secrets, config_maps) for entry, source in router.entries.items()}
+            try:
+                state = await self._ensure_router(router, policies, entries)
+            except ApiError as error:
+                failure = error
+                state = Serving(blocked=("ApplyFailed", f"the API server refused: {error}"))
+            serving |= dict.fromkeys(router.members, state)
+        await prune(client, self._children, namespace, self._kept(namespace, served, seen))
+        await self._say(namespace, problems, serving, served, observed.services)
+        if failure is not None:
+            raise failure
+
+    def _serve_last_good(
+        self,
+        namespace: str,
+        seen: observe.Seen,
+        problems: Iterable[Problem],
+        said: Plan,
+        observed: Any,
+    ) -> tuple[Plan, dict[str, RoutingPolicy]]:
+        """The plan with the last valid form of each policy that is invalid now, and the policies behind it."""
+        invalid = {p.name for p in problems if p.kind == "RoutingPolicy" and p.invalidates}
+        there = {obj["metadata"]["name"] for obj in self._store.of(POLICIES, namespace)}
+        for key in [key for key in self._last_good if key[0] == namespace and key[1] not in there]:
+            del self._last_good[key]
+        for name, policy in seen.policies.items():
+            if name not in invalid:
+                self._last_good[namespace, name] = policy
+        restored = {name: self._last_good[namespace, name] for name in invalid if (namespace, name) in self._last_good}
+        if not restored:
+            return said, seen.policies
+        policies = {**{name: p for name, p in seen.policies.items() if name not in invalid}, **restored}
+        return plan(policies.values(), seen.backends.values(), observed), policies
+
+    async def _ensure_router(
+        self, router: PlannedRouter, policies: dict[str, RoutingPolicy], entries: dict[str, bytes]
+    ) -> Serving:
+        namespace = policies[router.members[0]].metadata.namespace
+        live = self._children.get(DEPLOYMENTS, namespace, router.config.name)
+        replicas = live["spec"].get("replicas") if live is not None else None
+        try:
+            for manifest in children(router, policies, entries, self._settings, replicas):
+                if await ensure(self._client, self._children, manifest):
+                    _log.info("wrote %s %s/%s", manifest["kind"], namespace, router.config.name)
+        except NameTaken as taken:
+            return Serving(blocked=("NameConflict", str(taken)))
+        live = self._children.get(DEPLOYMENTS, namespace, router.config.name)
+        return Serving(programmed=True, available=live is not None and rolled_out(live))
+
+    def _kept(self, namespace: str, served: Plan, seen: observe.Seen) -> frozenset[tuple[str, str]]:
+        """Children that stay: those planned, and those of policies that are there but cannot be planned now."""
+        planned = {router.config.name for router in served.routers}
+        unplanned = {obj["metadata"]["uid"] for obj in self._store.of(POLICIES, namespace)} - {
+            seen.policies[name].metadata.uid
+            for router in served.routers
+            for name in router.members
+            if name in seen.policies
+        }
+        keep = set()
+        for resource in CHILDREN:
+            for live in self._children.of(resource, namespace):
+                owners = {owner["uid"] for owner in live["metadata"].get("ownerReferences") or ()}
+                name = live["metadata"]["name"]
+                if name in planned or (is_ours(live) and owners & unplanned):
+                    keep.add((resource.kind, name))
+        return frozenset(keep)
+
+    # status
+
+    async def _say(
+        self,
+        namespace: str,
+        problems: list[Problem],
+        serving: dict[str, Serving],
+        served: Plan,
+        services: Mapping[str, Any],
+    ) -> None:
+        routers = {name: router.config.name for router in served.routers for name in router.members}
+        for obj in list(self._store.of(POLICIES, namespace)):
+            name = obj["metadata"]["name"]
+            about = [p for p in problems if p.kind == "RoutingPolicy" and p.name == name]
+            status: Object = {}
+            if name in routers:
+                url = address(routers[name], namespace)
+                status["addresses"] = [{"type": "Service", "url": url}]
+            await self._write(POLICIES, obj, of_policy(about, serving.get(name, Serving())), status)
+        for obj in list(self._store.of(BACKENDS, namespace)):
+            name = obj["metadata"]["name"]
+            about = [p for p in problems if p.kind == "ModelBackend" and p.name == name]
+            service = services.get(name)
+            found = of_backend(about, len(service.endpoints) if service is not None else None)
+            await self._write(BACKENDS, obj, found, {})
+
+    async def _write(self, resource: Resource, obj: Object, findings: list[Finding], status: Object) -> None:
+        """Write a status where it differs; one that is as it should be costs nothing."""
+        metadata, before = obj["metadata"], obj.get("status") or {}
+        generation = metadata.get("generation", 0)
+        conditions = dated(findings, before.get("conditions") or (), generation, self._now())
+        wanted = {"observedGeneration": generation, "conditions": conditions, **status}
+        if all(before.get(key) == value for key, value in wanted.items()):
+            return
+        try:
+            after = await self._client.patch_status(resource, metadata["namespace"], metadata["name"], wanted)
+        except ApiError as error:
+            if error.not_found:
+                return  # deleted meanwhile
+            raise
+        self._store.changed(resource, "MODIFIED", after)
+
+
+def rolled_out(deployment: Object) -> bool:
+    """Whether all replicas run the newest template and serve."""
+    status, wanted = deployment.get("status") or {}, deployment["spec"].get("replicas", 1)
+    current = status.get("observedGeneration", 0) >= deployment["metadata"]["generation"]
+    enough = min(status.get("updatedReplicas", 0), status.get("availableReplicas", 0)) >= wanted
+    return bool(current and enough and status.get("replicas", 0) <= wanted)

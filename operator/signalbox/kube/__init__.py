@@ -1,0 +1,1 @@
+"""The API server's edge: who we are there, requests, and watching."""

@@ -1,0 +1,157 @@
+"""Requests to the API server. Objects are dictionaries: most of what is read is not ours to model."""
+
+import json
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+import aiohttp
+
+from signalbox.kube.access import Access
+from signalbox.kube.errors import ApiError
+from signalbox.kube.resources import BY_KIND, Resource
+
+Object = dict[str, Any]
+
+SECONDS = 30.0
+PAGE = 500
+APPLY = "application/apply-patch+yaml"
+MERGE = "application/merge-patch+json"
+# Of an object nothing but its metadata: that of a Secret may be watched by who must not hold its content.
+METADATA_ONLY = "application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io"
+METADATA_LIST = "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io"
+
+
+class Client:
+    """Connections to one API server. Every method raises ``ApiError``."""
+
+    def __init__(self, access: Access) -> None:
+        self._access = access
+        connector = aiohttp.TCPConnector(ssl=access.context, limit=32)
+        timeout = aiohttp.ClientTimeout(total=SECONDS, connect=5)
+        self._session = aiohttp.ClientSession(connector=connector, timeout=timeout)
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._session.close()
+
+    async def get(self, resource: Resource, namespace: str, name: str) -> Object | None:
+        """An object, or None where it does not exist."""
+        try:
+            return await self._call("GET", resource.path(namespace, name))
+        except ApiError as error:
+            if error.not_found:
+                return None
+            raise
+
+    async def list(
+        self, resource: Resource, namespace: str | None = None, *, metadata_only: bool = False, **query: str
+    ) -> tuple[list[Object], str]:
+        """All objects, and the resource version to watch from; read in pages."""
+        found: list[Object] = []
+        headers = {"accept": METADATA_LIST} if metadata_only else {}
+        page: dict[str, str] = {"limit": str(PAGE)}
+        while True:
+            answer = await self._call("GET", resource.path(namespace), headers=headers, query={**query, **page})
+            found += answer.get("items") or []  # a list of metadata that is empty has null there
+            page["continue"] = answer["metadata"].get("continue", "")
+            if not page["continue"]:
+                return found, answer["metadata"]["resourceVersion"]
+
+    async def create(self, manifest: Object, manager: str) -> Object:
+        """Create an object; it must not exist."""
+        return await self._call("POST", _path(manifest, named=False), body=manifest, query={"fieldManager": manager})
+
+    async def apply(self, manifest: Object, manager: str) -> Object:
+        """Server-side apply, by force: what the manifest says is ours."""
+        query = {"fieldManager": manager, "force": "true"}
+        headers = {"content-type": APPLY}
+        return await self._call("PATCH", _path(manifest), body=manifest, headers=headers, query=query)
+
+    async def patch_status(self, resource: Resource, namespace: str, name: str, status: Object) -> Object:
+        """Replace what is named of a status, and nothing else."""
+        path = resource.path(namespace, name, "status")
+        return await self._call("PATCH", path, body={"status": status}, headers={"content-type": MERGE})
+
+    async def patch(self, resource: Resource, namespace: str, name: str, change: Object, manager: str) -> Object:
+        """Merge a change."""
+        headers, query = {"content-type": MERGE}, {"fieldManager": manager}
+        return await self._call("PATCH", resource.path(namespace, name), body=change, headers=headers, query=query)
+
+    async def delete(self, resource: Resource, namespace: str, name: str, uid: str) -> None:
+        """Delete this very object, not another of its name; gone already is as good."""
+        body = {"propagationPolicy": "Background", "preconditions": {"uid": uid}}
+        try:
+            await self._call("DELETE", resource.path(namespace, name), body=body)
+        except ApiError as error:
+            if not error.not_found:
+                raise
+
+    async def watch(
+        self,
+        resource: Resource,
+        namespace: str | None,
+        version: str,
+        *,
+        seconds: float,
+        metadata_only: bool = False,
+        **query: str,
+    ) -> AsyncIterator[tuple[str, Object]]:
+        """Changes since a version: their type and object. Ends when the server ends it, after ``seconds`` at most."""
+        query |= {"watch": "1", "resourceVersion": version, "allowWatchBookmarks": "true"}
+        query["timeoutSeconds"] = str(round(seconds))
+        headers = self._access.headers() | ({"accept": METADATA_ONLY} if metadata_only else {})
+        timeout = aiohttp.ClientTimeout(total=seconds + SECONDS, connect=5, sock_read=seconds + SECONDS)
+        url = self._access.server + resource.path(namespace)
+        try:
+            async with self._session.get(url, params=query, headers=headers, timeout=timeout) as response:
+                if response.status >= 400:
+                    raise await _error(response)
+                buffer = b""
+                async for chunk in response.content.iter_any():  # lines may be longer than aiohttp would read as one
+                    *lines, buffer = (buffer + chunk).split(b"\n")
+                    for line in lines:
+                        event = json.loads(line)
+                        if event["type"] == "ERROR":
+                            status = event["object"]
+                            raise ApiError(status.get("code", 0), status.get("reason", ""), status.get("message", ""))
+                        yield event["type"], event["object"]
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise ApiError(0, "Unreachable", f"watching {resource.plural}: {type(error).__name__}") from error
+
+    async def _call(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: Any = None,
+        headers: Mapping[str, str] | None = None,
+        query: Mapping[str, str] | None = None,
+    ) -> Object:
+        sent = {**self._access.headers(), "content-type": "application/json", **(headers or {})}
+        data = None if body is None else json.dumps(body).encode()
+        try:
+            async with self._session.request(
+                method, self._access.server + path, data=data, headers=sent, params=query
+            ) as response:
+                if response.status >= 400:
+                    raise await _error(response)
+                found: Object = await response.json()
+                return found
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise ApiError(0, "Unreachable", f"{method} {path}: {type(error).__name__}: {error}") from error
+
+
+def _path(manifest: Object, *, named: bool = True) -> str:
+    metadata = manifest["metadata"]
+    return BY_KIND[manifest["kind"]].path(metadata["namespace"], metadata["name"] if named else None)
+
+
+async def _error(response: aiohttp.ClientResponse) -> ApiError:
+    text = await response.text()
+    try:
+        status = json.loads(text)
+        reason, message = str(status.get("reason", "")), str(status.get("message", ""))
+    except (ValueError, AttributeError):
+        reason, message = "", text[:500]
+    after = response.headers.get("retry-after", "")
+    return ApiError(response.status, reason, message or str(response.reason), float(after) if after.isdigit() else None)

@@ -1,0 +1,29 @@
+"""What the API server refuses, by what follows from it."""
+
+
+class ApiError(Exception):
+    """A request that failed; ``status`` is the HTTP status, 0 where the server could not be reached.
+
+    ``retry_after`` is in seconds, as the server asked.
+    """
+
+    def __init__(self, status: int, reason: str, message: str, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.reason = reason
+        self.retry_after = retry_after
+
+    @property
+    def not_found(self) -> bool:
+        """The object, or its kind, does not exist."""
+        return self.status == 404
+
+    @property
+    def already_exists(self) -> bool:
+        """An object of that name is there."""
+        return self.reason == "AlreadyExists"
+
+    @property
+    def gone(self) -> bool:
+        """The resource version is too old: list again."""
+        return self.status == 410 or self.reason in {"Expired", "Gone"}

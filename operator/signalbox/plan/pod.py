@@ -1,0 +1,88 @@
+"""The pod of a router: restricted, with configuration and secrets as mounted files.
+
+Nothing of the configuration is in the template, so that no edit of a policy restarts a pod: the files change under it.
+"""
+
+from typing import Any
+
+from signalbox.api.routingpolicy import Deployment
+from signalbox.plan.compile import PlannedRouter
+
+PORT = 8080
+ADMIN_PORT = 9090
+CONFIG_DIRECTORY = "/etc/signalbox/config"
+SECRETS_DIRECTORY = "/etc/signalbox/secrets"
+# Beyond the longest time-out of a request: readiness fails first, and the endpoints must hear of it.
+EXTRA_GRACE_SECONDS = 15
+LONGEST_GRACE_SECONDS = 3600
+USER = 65532
+
+
+def pod_template(router: PlannedRouter, image: str, pull_policy: str, deployment: Deployment) -> dict[str, Any]:
+    """The template, its metadata left out."""
+    name = router.config.name
+    grace = grace_seconds(router)
+    arguments = {
+        "--config-dir": CONFIG_DIRECTORY,
+        "--secrets-dir": SECRETS_DIRECTORY,
+        "--listen": f"0.0.0.0:{PORT}",
+        "--admin": f"0.0.0.0:{ADMIN_PORT}",
+        "--workers": str(deployment.workers),
+        "--drain-timeout": str(grace - EXTRA_GRACE_SECONDS),
+    }
+    container = {
+        "name": "router",
+        "image": image,
+        "imagePullPolicy": pull_policy,
+        "args": ["router", *(part for pair in arguments.items() for part in pair)],
+        "ports": [
+            {"name": "http", "containerPort": PORT, "protocol": "TCP"},
+            {"name": "metrics", "containerPort": ADMIN_PORT, "protocol": "TCP"},
+        ],
+        "resources": {"requests": {"cpu": "100m", "memory": "128Mi"}},
+        "startupProbe": _probe("/readyz", period=1, failures=120),
+        "readinessProbe": _probe("/readyz", period=2, failures=2),
+        "livenessProbe": _probe("/healthz", period=10, failures=3),
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "capabilities": {"drop": ["ALL"]},
+            "readOnlyRootFilesystem": True,
+        },
+        "volumeMounts": [
+            {"name": "config", "mountPath": CONFIG_DIRECTORY, "readOnly": True},
+            {"name": "secrets", "mountPath": SECRETS_DIRECTORY, "readOnly": True},
+            {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 - a volume of the pod's own
+        ],
+    }
+    return {
+        "spec": {
+            "serviceAccountName": name,
+            "automountServiceAccountToken": False,
+            "enableServiceLinks": False,
+            "terminationGracePeriodSeconds": grace,
+            "securityContext": {
+                "runAsNonRoot": True,
+                "runAsUser": USER,
+                "runAsGroup": USER,
+                "fsGroup": USER,
+                "seccompProfile": {"type": "RuntimeDefault"},
+            },
+            "containers": [container],
+            "volumes": [
+                {"name": "config", "configMap": {"name": name}},
+                {"name": "secrets", "secret": {"secretName": name}},
+                {"name": "tmp", "emptyDir": {}},
+            ],
+        }
+    }
+
+
+def grace_seconds(router: PlannedRouter) -> int:
+    """How long a pod may take to end: the longest request, and some more; an hour at most."""
+    longest = max((backend.timeouts.request_ms for backend in router.config.backends), default=0)
+    return min(-(-longest // 1000) + EXTRA_GRACE_SECONDS, LONGEST_GRACE_SECONDS)
+
+
+def _probe(path: str, *, period: int, failures: int) -> dict[str, Any]:
+    get = {"path": path, "port": "metrics", "scheme": "HTTP"}
+    return {"httpGet": get, "periodSeconds": period, "failureThreshold": failures, "timeoutSeconds": 2}

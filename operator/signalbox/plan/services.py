@@ -1,0 +1,56 @@
+"""What a ``serviceRef`` leads to: the ready addresses behind a port of a Service, as a kube-proxy would find them."""
+
+import ipaddress
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from signalbox.plan.observed import Service
+from signalbox.routing.config import Address
+
+SERVICE_LABEL = "kubernetes.io/service-name"
+
+
+def service_of(
+    service: Mapping[str, Any], slices: Iterable[Mapping[str, Any]], port: int | str, dns: str | None = None
+) -> Service:
+    """The endpoints behind ``port``. ``slices`` are the EndpointSlices of the Service; ``dns`` is its name, where
+    names of Services resolve. Objects may come from people: whatever has another form counts as absent.
+    """
+    ports = _dicts(at(service, "spec", "ports"))
+    chosen = next((p for p in ports if port in (p.get("port"), p.get("name"))), None)
+    if chosen is None:
+        return Service(port=False)
+    addresses: list[Address] = []
+    for one in slices:
+        numbers = [
+            p["port"]
+            for p in _dicts(one.get("ports"))
+            if (p.get("name") or "") == (chosen.get("name") or "") and isinstance(p.get("port"), int)
+        ]
+        for endpoint in _dicts(one.get("endpoints")):
+            if at(endpoint, "conditions", "ready") is not False:
+                hosts = [a for a in endpoint.get("addresses") or () if isinstance(a, str) and is_ip(a)]
+                addresses += [Address(host=host, port=number) for host in hosts for number in numbers]
+    number = chosen.get("port")
+    name = Address(host=dns, port=number) if dns and isinstance(number, int) else None
+    return Service(endpoints=tuple(dict.fromkeys(addresses)), dns=name)
+
+
+def is_ip(host: str) -> bool:
+    """Whether it is an address and not a name."""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def at(data: Any, *path: str) -> Any:
+    """What stands at a path of nested mappings; None where any of it is missing."""
+    for step in path:
+        data = data.get(step) if isinstance(data, Mapping) else None
+    return data
+
+
+def _dicts(data: Any) -> list[dict[str, Any]]:
+    return [item for item in data if isinstance(item, dict)] if isinstance(data, list) else []

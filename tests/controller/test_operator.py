@@ -1,0 +1,170 @@
+"""The operator on a real API server: resources in, children and conditions out."""
+
+from world import API, CHILDREN, OperatorProcess, World, backend, eventually, policy
+
+NORMAL = {"Accepted": "True", "ResolvedRefs": "True", "Programmed": "True", "Ready": "True"}
+ROLLING = {**NORMAL, "Programmed": "False", "Ready": "False", "Reconciling": "True"}
+CONFIG = ("v1", "ConfigMap")
+DEPLOYMENT = ("apps/v1", "Deployment")
+
+
+def ready(world: World) -> None:
+    world.apply(backend(), policy())
+    eventually(lambda: world.child("policy/v1", "PodDisruptionBudget"))
+    world.become_available()
+    eventually(lambda: world.statuses() == NORMAL)
+
+
+def test_a_policy_becomes_a_router(world: World, operator: OperatorProcess) -> None:
+    world.apply(backend(), policy())
+    for version, kind in CHILDREN:
+        eventually(lambda version=version, kind=kind: world.child(version, kind))
+    uid = world.api.get(API, "RoutingPolicy", "chat", world.namespace)["metadata"]["uid"]
+    for version, kind in CHILDREN:
+        (owner,) = world.child(version, kind)["metadata"]["ownerReferences"]
+        assert (owner["uid"], owner["controller"]) == (uid, True)
+    eventually(lambda: world.statuses() == ROLLING)
+    assert eventually(lambda: world.child(*DEPLOYMENT)["spec"]["replicas"] == 2)
+    assert world.config()["policies"][0]["models"] == ["auto"]
+    world.become_available()
+    eventually(lambda: world.statuses() == NORMAL)
+    status = world.api.get(API, "RoutingPolicy", "chat", world.namespace)["status"]
+    assert status["addresses"] == [{"type": "Service", "url": f"http://chat-router.{world.namespace}.svc:8080/v1"}]
+    assert world.conditions("ModelBackend", "a")["Ready"] == ("True", "Ready")
+    assert operator.end() == 0
+
+
+def test_an_invalid_edit_keeps_the_last_good_and_says_why(world: World, operator: OperatorProcess) -> None:
+    ready(world)
+    before = world.child(*CONFIG)["data"]
+    world.apply(policy(when="query.char > 1"))
+    eventually(lambda: world.statuses().get("Accepted") == "False")
+    assert world.statuses() == {"Accepted": "False", "Programmed": "True", "Ready": "False", "Stalled": "True"}
+    obj = world.api.get(API, "RoutingPolicy", "chat", world.namespace)
+    message = obj["status"]["conditions"][0]["message"]
+    assert message.startswith("spec.routes[0].when: query has no field 'char' (line 1, column 7)")
+    assert message.endswith("fix: did you mean query.chars?")
+    assert world.child(*CONFIG)["data"] == before
+
+    # A new operator does not know the last good form, but it takes nothing away either.
+    operator.kill()
+    operator.start()
+    world.apply(backend("other"))
+    eventually(lambda: world.conditions("ModelBackend", "other"))
+    assert world.child(*CONFIG)["data"] == before
+
+    world.apply(policy(model="new"))
+    eventually(lambda: world.statuses() == NORMAL)
+    assert world.config()["policies"][0]["models"] == ["new"]
+
+
+def test_a_target_that_comes_later(world: World, operator: OperatorProcess) -> None:
+    world.apply(policy())
+    eventually(lambda: world.statuses().get("ResolvedRefs") == "False")
+    assert world.conditions("RoutingPolicy", "chat")["Programmed"] == ("False", "NoResolvedTarget")
+    assert world.statuses()["Reconciling"] == "True"
+    world.apply(backend())
+    eventually(lambda: world.statuses() == ROLLING)
+
+
+def test_a_deleted_backend_ends_its_traffic(world: World, operator: OperatorProcess) -> None:
+    ready(world)
+    world.api.delete(API, "ModelBackend", "a", world.namespace)
+    eventually(lambda: "endpoints" not in world.config()["backends"][0] and "dns" not in world.config()["backends"][0])
+    eventually(lambda: world.statuses().get("Programmed") == "False")
+
+
+def test_endpoints_follow_their_service(world: World, operator: OperatorProcess) -> None:
+    service = {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": "llama"},
+        "spec": {"ports": [{"name": "http", "port": 80}]},
+    }
+    endpoints = {
+        "apiVersion": "discovery.k8s.io/v1",
+        "kind": "EndpointSlice",
+        "metadata": {"name": "llama-1", "labels": {"kubernetes.io/service-name": "llama"}},
+        "addressType": "IPv4",
+        "ports": [{"name": "http", "port": 8000}],
+        "endpoints": [{"addresses": ["10.1.0.1"]}, {"addresses": ["10.1.0.2"], "conditions": {"ready": False}}],
+    }
+    world.apply(service, backend(serviceRef={"name": "llama", "port": "http"}), policy())
+    eventually(lambda: world.conditions("ModelBackend", "a").get("Ready") == ("False", "NoReadyEndpoint"))
+    world.apply(endpoints)
+    eventually(lambda: world.config()["backends"][0]["endpoints"] == [{"host": "10.1.0.1", "port": 8000}])
+    eventually(lambda: world.conditions("ModelBackend", "a")["Ready"] == ("True", "Ready"))
+
+
+def test_a_rotated_key_reaches_the_composed_secret(world: World, operator: OperatorProcess) -> None:
+    def keys(value: str) -> dict[str, object]:
+        return {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "keys"}, "stringData": {"one": value}}
+
+    tenants = {"tenants": [{"name": "team", "keysFrom": [{"secretRef": {"name": "keys"}}]}]}
+    world.apply(backend(), policy(access=tenants))
+    eventually(lambda: world.statuses().get("ResolvedRefs") == "False")
+    world.apply(keys("a-key-of-the-team-1"))
+    first = eventually(lambda: world.child("v1", "Secret")["data"])
+    world.apply(keys("a-key-of-the-team-2"))
+    eventually(lambda: world.child("v1", "Secret")["data"].keys() == first.keys())
+    eventually(lambda: world.child("v1", "Secret")["data"] != first)
+    assert "a-key-of-the-team" not in str(world.child(*CONFIG))
+
+
+def test_what_is_changed_or_deleted_by_hand_comes_back(world: World, operator: OperatorProcess) -> None:
+    ready(world)
+    before = world.child(*CONFIG)["data"]
+    path = f"/api/v1/namespaces/{world.namespace}/configmaps/chat-router"
+    change = {"data": {"config.json": "{}", "more": "x"}, "metadata": {"annotations": {"mesh": "theirs"}}}
+    world.api.call("PATCH", path, change, "application/merge-patch+json")
+    eventually(lambda: world.child(*CONFIG)["data"].get("config.json") == before["config.json"])
+    assert world.child(*CONFIG)["metadata"]["annotations"]["mesh"] == "theirs"
+    for version, kind in CHILDREN:
+        uid = world.child(version, kind)["metadata"]["uid"]
+        world.api.delete(version, kind, "chat-router", world.namespace)
+        eventually(lambda version=version, kind=kind, uid=uid: world.child(version, kind)["metadata"]["uid"] != uid)
+
+
+def test_replicas_are_left_to_whoever_scales(world: World, operator: OperatorProcess) -> None:
+    ready(world)
+    scale = f"/apis/apps/v1/namespaces/{world.namespace}/deployments/chat-router/scale"
+    world.api.call("PATCH", scale, {"spec": {"replicas": 5}}, "application/merge-patch+json")
+    world.apply(policy(model="other"))
+    eventually(lambda: world.config()["policies"][0]["models"] == ["other"])
+    assert world.child(*DEPLOYMENT)["spec"]["replicas"] == 5
+
+
+def test_a_foreign_object_is_never_touched(world: World, operator: OperatorProcess) -> None:
+    foreign = {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": "chat-router"},
+        "spec": {"clusterIP": "None"},
+    }
+    world.apply(foreign)
+    before = world.child("v1", "Service")
+    world.apply(backend(), policy())
+    eventually(lambda: world.conditions("RoutingPolicy", "chat").get("Programmed") == ("False", "NameConflict"))
+    world.api.delete(API, "RoutingPolicy", "chat", world.namespace)
+    eventually(lambda: world.absent("v1", "ConfigMap"))
+    assert world.child("v1", "Service") == before
+
+
+def test_a_policy_that_goes_takes_its_children_along(world: World, operator: OperatorProcess) -> None:
+    ready(world)
+    operator.kill()  # by owner references: nobody has to be there for it
+    world.api.delete(API, "RoutingPolicy", "chat", world.namespace)
+    for version, kind in CHILDREN:
+        eventually(lambda version=version, kind=kind: world.absent(version, kind))
+
+
+def test_at_rest_nothing_is_written(world: World, operator: OperatorProcess) -> None:
+    ready(world)
+    world.settle()
+    before = world.versions()
+    operator.kill()
+    operator.start()  # a new one finds all as it should be
+    world.apply(backend("b"))
+    eventually(lambda: world.conditions("ModelBackend", "b"))
+    world.settle()
+    assert {key: value for key, value in world.versions().items() if key[1] != "b"} == before
