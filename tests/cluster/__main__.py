@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+import sysconfig
 from pathlib import Path
 
 import click
@@ -37,7 +38,7 @@ def standing() -> Enclosure | None:
 
 
 def set_up(found: Enclosure) -> None:
-    """What a cluster that stays up has from the start: the CRDs."""
+    """What a cluster that stays up has from the start: the CRDs. (What is to be installed in it, is installed here.)"""
     with found.network(), connected(found.kubeconfig, controllers=True):
         pass
 
@@ -60,10 +61,12 @@ def up() -> None:
     found = standing()
     if not found:
         found = outside.start(say, detached=True)
+        note().parent.mkdir(parents=True, exist_ok=True)
         note().write_text(json.dumps({"directory": str(found.workdir.path), "pid": found.pid}))
-        set_up(found)
+    set_up(found)
     click.echo(f"KUBECONFIG={found.kubeconfig}")
-    click.echo(f"enter it with: {' '.join(found.enter('env', f'KUBECONFIG={found.kubeconfig}', 'bash'))}")
+    path = f"PATH={sysconfig.get_path('scripts')}:$PATH"  # kubectl is there
+    click.echo(f"enter it with: {' '.join(found.enter('env', f'KUBECONFIG={found.kubeconfig}', path, 'bash'))}")
     click.echo(f"logs: {found.workdir.path / 'logs'}; remove it with: make cluster-down")
 
 

@@ -36,7 +36,16 @@ class Enclosure:
 
     def enter(self, *command: str | Path) -> list[str]:
         """A command, as one that runs in the namespaces."""
-        return ["nsenter", f"--target={self.pid}", "--net", "--mount", "--pid", "--", *map(str, command)]
+        return [
+            "nsenter",
+            f"--target={self.pid}",
+            "--net",
+            "--mount",
+            "--pid",
+            f"--wd={Path.cwd()}",
+            "--",
+            *map(str, command),
+        ]
 
     def run(self, *command: str | Path) -> str:
         """Run a command in the namespaces; what it printed. Raises ``ClusterError``."""
