@@ -6,10 +6,10 @@ STAMP := $(VENV)/.installed
 BENCH_STAMP := $(VENV)/.installed-bench
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format generate bench clean
+.PHONY: help setup demo test test-cluster cluster cluster-down lint format generate bench clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(STAMP): pyproject.toml constraints.txt
 	@scripts/setup $(PYTHON) $(VENV) dev
@@ -27,6 +27,15 @@ demo: $(STAMP) ## Three simulated engines, one policy, real traffic, a live pict
 test: $(STAMP) ## Run the tests; the first time builds a Kubernetes control plane (minutes)
 	@PYTHONPATH=tests $(BIN)/python -m cluster build
 	@$(BIN)/pytest
+
+test-cluster: $(STAMP) ## Run the tests that need pods: on a node in namespaces of its own (root, Linux, apt-get)
+	@$(BIN)/pytest -m node
+
+cluster: $(STAMP) ## Start a cluster with a node that stays up (root, Linux, apt-get)
+	@PYTHONPATH=tests $(BIN)/python -m cluster up
+
+cluster-down: $(STAMP) ## Remove that cluster, and every trace of it
+	@PYTHONPATH=tests $(BIN)/python -m cluster down
 
 lint: $(STAMP) ## Format check, lint, types, layers, drift of generated files
 	@$(BIN)/ruff format --check .

@@ -1,16 +1,46 @@
 """What the Makefile asks for: ``python -m cluster --help``."""
 
+import json
 import os
 import sys
+import sysconfig
+from pathlib import Path
 
 import click
 
-from cluster import programs
+from cluster import cache, programs
 from cluster.errors import ClusterError
+from cluster.node import outside
+from cluster.node.outside import Enclosure
+from cluster.running import connected
+from cluster.workdir import Workdir
 
 
 def say(text: str) -> None:
     click.echo(text, err=True)
+
+
+def note() -> Path:
+    """Where it is written down which cluster stays up."""
+    return cache.root() / "cluster.json"
+
+
+def standing() -> Enclosure | None:
+    """The cluster that ``up`` left running."""
+    if not note().exists():
+        return None
+    known = json.loads(note().read_text())
+    place = Path(known["directory"])
+    if not place.exists() or not outside.is_ours(known["pid"], place):
+        note().unlink()
+        return None
+    return Enclosure(Workdir.existing(place), known["pid"])
+
+
+def set_up(found: Enclosure) -> None:
+    """What a cluster that stays up has from the start: the CRDs. (What is to be installed in it, is installed here.)"""
+    with found.network(), connected(found.kubeconfig, controllers=True):
+        pass
 
 
 @click.group(help=__doc__)
@@ -23,6 +53,34 @@ def build() -> None:
     """Build the control plane, unless it is cached or another one is to be used."""
     if not os.environ.get("KUBECONFIG"):
         programs.find(say)
+
+
+@main.command()
+def up() -> None:
+    """Start a cluster with a node that stays up."""
+    found = standing()
+    if not found:
+        found = outside.start(say, detached=True)
+        note().parent.mkdir(parents=True, exist_ok=True)
+        note().write_text(json.dumps({"directory": str(found.workdir.path), "pid": found.pid}))
+    set_up(found)
+    click.echo(f"KUBECONFIG={found.kubeconfig}")
+    path = f"PATH={sysconfig.get_path('scripts')}:$PATH"  # kubectl is there
+    click.echo(f"enter it with: {' '.join(found.enter('env', f'KUBECONFIG={found.kubeconfig}', path, 'bash'))}")
+    click.echo(f"logs: {found.workdir.path / 'logs'}; remove it with: make cluster-down")
+
+
+@main.command()
+def down() -> None:
+    """Remove the cluster that stays up, and every trace of it."""
+    found = standing()
+    if found:
+        found.stop()
+        note().unlink()
+        click.echo("removed")
+    else:
+        outside.sweep()
+        click.echo("no cluster is up")
 
 
 if __name__ == "__main__":

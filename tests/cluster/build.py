@@ -15,7 +15,7 @@ from cluster import cache, golang
 from cluster.errors import ClusterError
 
 HERE = Path(__file__).parent
-KUBERNETES, DNS = HERE / "kubernetes", HERE / "dns"
+KUBERNETES, DNS, PAUSE = HERE / "kubernetes", HERE / "dns", HERE / "pause"
 PROGRESS_SECONDS = 5.0
 Say = Callable[[str], None]
 
@@ -58,6 +58,11 @@ def kubernetes(say: Say, *, node: bool = False) -> Path:
 def dns(say: Say) -> Path:
     """CoreDNS."""
     return program(Target("dns", DNS), say)
+
+
+def pause(say: Say) -> Path:
+    """The process of a pod's sandbox."""
+    return program(Target("pause", PAUSE), say)
 
 
 def program(target: Target, say: Say) -> Path:

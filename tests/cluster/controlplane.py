@@ -134,7 +134,13 @@ class ControlPlane:
         write_secret(tokens, f'{self.token},admin,admin,"system:masters"\n'.encode())
         policy.write_text(yaml.safe_dump(AUDIT))
         if self.reach.advertise:
-            published = [f"--advertise-address={self.reach.advertise}", "--allow-privileged"]
+            kubelet = self.authority.client("kube-apiserver-kubelet-client", "system:masters")
+            published = [
+                f"--advertise-address={self.reach.advertise}",
+                "--allow-privileged",
+                f"--kubelet-client-certificate={kubelet.certificate}",
+                f"--kubelet-client-key={kubelet.key}",
+            ]
         else:
             published = ["--advertise-address=127.0.0.1", "--endpoint-reconciler-type=none"]
         return [

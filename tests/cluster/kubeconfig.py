@@ -1,6 +1,5 @@
 """Kubeconfig files: written for the components of a cluster, and read, whoever wrote them."""
 
-from base64 import b64encode
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,17 +24,18 @@ class Access:
 def write(
     file: Path, server: str, ca: Path, user: str, *, client: Pair | None = None, token: str | None = None
 ) -> Path:
-    """A kubeconfig with one cluster and one user. It can be copied anywhere: files are embedded."""
+    """A kubeconfig with one cluster and one user. It refers to files: for embedded ones, the official client would
+    write keys to temporary files, which stay when it is killed."""
     credentials = {"token": token} if token else {}
     if client:
         credentials |= {
-            "client-certificate-data": encoded(client.certificate),
-            "client-key-data": encoded(client.key),
+            "client-certificate": str(client.certificate),
+            "client-key": str(client.key),
         }
     content = {
         "apiVersion": "v1",
         "kind": "Config",
-        "clusters": [{"name": "test", "cluster": {"server": server, "certificate-authority-data": encoded(ca)}}],
+        "clusters": [{"name": "test", "cluster": {"server": server, "certificate-authority": str(ca)}}],
         "users": [{"name": user, "user": credentials}],
         "contexts": [{"name": "test", "context": {"cluster": "test", "user": user}}],
         "current-context": "test",
@@ -57,7 +57,3 @@ def read(file: Path) -> Access:
     client = Pair(Path(settings.cert_file), Path(settings.key_file)) if settings.cert_file else None
     ca = Path(settings.ssl_ca_cert) if settings.ssl_ca_cert else None
     return Access(settings.host, ca, bearer.removeprefix("Bearer ") or None, client)
-
-
-def encoded(file: Path) -> str:
-    return b64encode(file.read_bytes()).decode()

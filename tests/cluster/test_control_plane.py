@@ -1,24 +1,13 @@
 """What tests may rely on: RBAC is in force, controllers work, requests are on record."""
 
-import time
-from collections.abc import Callable
-
 import pytest
 
 from cluster.api import Api, ApiError
 from cluster.kubeconfig import Access
 from cluster.running import Cluster
+from cluster.waiting import eventually
 
 RBAC = "rbac.authorization.k8s.io/v1"
-
-
-def eventually(holds: Callable[[], bool], seconds: float = 20) -> bool:
-    deadline = time.monotonic() + seconds
-    while not holds():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.05)
-    return True
 
 
 @pytest.fixture

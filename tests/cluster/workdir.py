@@ -19,11 +19,18 @@ KEPT_SECONDS = 86400.0
 class Workdir:
     """A new directory below the system's temporary one, locked while its owner lives."""
 
-    def __init__(self) -> None:
-        sweep()
-        self.path = Path(tempfile.mkdtemp(prefix=PREFIX))
-        self.lock: IO[str] = (self.path / "lock").open("w")
-        fcntl.flock(self.lock, fcntl.LOCK_EX)
+    def __init__(self, path: Path | None = None) -> None:
+        if path is None:
+            sweep()
+        self.path = path or Path(tempfile.mkdtemp(prefix=PREFIX))
+        self.lock: IO[str] = (self.path / "lock").open("a")
+        if path is None:
+            fcntl.flock(self.lock, fcntl.LOCK_EX)
+
+    @classmethod
+    def existing(cls, path: Path) -> "Workdir":
+        """A directory that another process made and locked."""
+        return cls(path)
 
     def sub(self, name: str) -> Path:
         """A directory in it."""
@@ -36,7 +43,7 @@ class Workdir:
         for place in self.path.iterdir():
             if place.is_dir() and not (keep_logs and place.name == "logs"):
                 shutil.rmtree(place, ignore_errors=True)
-            elif place.is_file():
+            elif not place.is_dir():
                 place.unlink()
         self.lock.close()
         if not keep_logs:
@@ -61,6 +68,11 @@ def sweep() -> None:
             for note in place.glob("logs/*.pid"):
                 end_orphan(int(note.read_text()), place)
             shutil.rmtree(place, ignore_errors=True)
+
+
+def living() -> set[str]:
+    """The names of the directories of running clusters."""
+    return {lock.parent.name for lock in Path(tempfile.gettempdir()).glob(f"{PREFIX}*/lock")}
 
 
 def end_orphan(pid: int, place: Path) -> None:

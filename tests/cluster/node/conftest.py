@@ -1,0 +1,48 @@
+"""A cluster with a node, for the tests of this directory and those that ``make test-cluster`` runs beside them."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from cluster.build import Say
+from cluster.errors import ClusterError
+from cluster.node import outside
+from cluster.node.outside import Enclosure
+from cluster.running import Cluster, connected
+
+FAILED = pytest.StashKey[bool]()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    """Show, with a failed test, what the components last said, and keep their logs."""
+    report = yield
+    found = getattr(item, "funcargs", {}).get("enclosure")
+    if report.failed and isinstance(found, Enclosure):
+        item.config.stash[FAILED] = True
+        report.sections += [(f"end of {log}", text) for log, text in found.tails()]
+    return report
+
+
+@pytest.fixture(scope="session")
+def enclosure(pytestconfig: pytest.Config, say: Say) -> Iterator[Enclosure]:
+    """The namespaces of a cluster with a node; the tests run in its network."""
+    try:
+        found = outside.start(say)
+    except ClusterError as error:
+        pytest.exit(f"no cluster with a node: {error}", returncode=3)
+    try:
+        with found.network():
+            yield found
+    finally:
+        keep = pytestconfig.stash.get(FAILED, False)
+        found.stop(keep_logs=keep)
+        if keep:
+            say(f"logs of the cluster: {found.workdir.path / 'logs'}")
+
+
+@pytest.fixture(scope="session")
+def cluster(enclosure: Enclosure) -> Iterator[Cluster]:
+    """What runs in it, for the tests in this directory: with the CRDs, and with pods that run."""
+    with connected(enclosure.kubeconfig, controllers=True) as found:
+        yield found
