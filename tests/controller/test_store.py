@@ -1,0 +1,66 @@
+"""The store: what was told, in whatever order it came."""
+
+from typing import Any
+
+from signalbox.controller.store import Store
+from signalbox.kube.resources import POLICIES, SERVICES
+
+
+def obj(name: str, version: int, namespace: str = "n", uid: str = "") -> dict[str, Any]:
+    metadata = {"name": name, "namespace": namespace, "uid": uid or name, "resourceVersion": str(version)}
+    return {"metadata": metadata}
+
+
+def names(store: Store, namespace: str = "n") -> list[str]:
+    return [each["metadata"]["name"] for each in store.of(POLICIES, namespace)]
+
+
+def test_changes_are_noticed_by_namespace() -> None:
+    noticed: list[str] = []
+    store = Store(noticed.append)
+    store.changed(POLICIES, "ADDED", obj("b", 1))
+    store.changed(POLICIES, "ADDED", obj("a", 2))
+    store.changed(SERVICES, "ADDED", obj("c", 3, "other"))
+    assert noticed == ["n", "n", "other"]
+    assert names(store) == ["a", "b"]
+    store.changed(POLICIES, "DELETED", obj("b", 4))
+    store.changed(POLICIES, "DELETED", obj("b", 4))
+    assert noticed == ["n", "n", "other", "n"]
+    assert names(store) == ["a"]
+
+
+def test_what_is_older_or_the_same_changes_nothing() -> None:
+    noticed: list[str] = []
+    store = Store(noticed.append)
+    store.changed(POLICIES, "ADDED", obj("a", 10))
+    store.changed(POLICIES, "MODIFIED", obj("a", 9))
+    store.changed(POLICIES, "MODIFIED", obj("a", 10))
+    assert noticed == ["n"]
+    store.changed(POLICIES, "ADDED", obj("a", 5, uid="made-anew"))
+    found = store.get(POLICIES, "n", "a")
+    assert found is not None
+    assert found["metadata"]["uid"] == "made-anew"
+
+
+def test_a_list_sweeps_what_vanished_unseen() -> None:
+    noticed: list[str] = []
+    store = Store(noticed.append)
+    for name, namespace in (("a", "n"), ("b", "n"), ("c", "other")):
+        store.changed(POLICIES, "ADDED", obj(name, 1, namespace))
+    noticed.clear()
+    store.replaced(POLICIES, "n", [obj("a", 1)])
+    assert names(store) == ["a"]
+    assert names(store, "other") == ["c"]
+    assert noticed == ["n"]
+    store.replaced(POLICIES, None, [])
+    assert not store.any(POLICIES, "n")
+    assert not store.any(POLICIES, "other")
+    assert store.listed == {(POLICIES, "n"), (POLICIES, None)}
+
+
+def test_the_last_object_of_a_namespace_is_noticed_while_it_still_counts() -> None:
+    seen: list[bool] = []
+    store = Store(lambda namespace: seen.append(store.any(POLICIES, namespace)))
+    store.changed(POLICIES, "ADDED", obj("a", 1))
+    store.changed(POLICIES, "DELETED", obj("a", 2))
+    assert seen == [True, True]
