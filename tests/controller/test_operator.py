@@ -134,6 +134,14 @@ def test_replicas_are_left_to_whoever_scales(world: World, operator: OperatorPro
     assert world.child(*DEPLOYMENT)["spec"]["replicas"] == 5
 
 
+def test_a_single_replica_has_no_disruption_budget(world: World, operator: OperatorProcess) -> None:
+    ready(world)
+    scale = f"/apis/apps/v1/namespaces/{world.namespace}/deployments/chat-router/scale"
+    world.api.call("PATCH", scale, {"spec": {"replicas": 1}}, "application/merge-patch+json")
+    eventually(lambda: world.absent("policy/v1", "PodDisruptionBudget"))
+    assert not world.absent(*DEPLOYMENT)
+
+
 def test_a_foreign_object_is_never_touched(world: World, operator: OperatorProcess) -> None:
     foreign = {
         "apiVersion": "v1",

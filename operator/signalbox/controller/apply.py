@@ -61,7 +61,7 @@ async def _apply(client: Client, manifest: Object, live: Object) -> Object:
     return await client.apply(manifest | {"metadata": metadata}, MANAGER)
 
 
-async def prune(client: Client, store: Store, namespace: str, keep: frozenset[tuple[str, str]]) -> None:
+async def prune(client: Client, store: Store, namespace: str, keep: set[tuple[str, str]]) -> None:
     """Delete our children that are not among ``keep`` (kind and name). Raises ``ApiError``."""
     for resource in CHILDREN:
         for live in list(store.of(resource, namespace)):

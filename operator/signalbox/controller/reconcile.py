@@ -11,7 +11,7 @@ from typing import Any
 
 from signalbox.api import RoutingPolicy
 from signalbox.controller import observe
-from signalbox.controller.apply import NameTaken, ensure, is_ours, prune
+from signalbox.controller.apply import NameTaken, ensure, prune
 from signalbox.controller.store import Store
 from signalbox.kube.client import Client, Object
 from signalbox.kube.errors import ApiError
@@ -58,16 +58,17 @@ class Reconciler:
         problems = [*seen.problems, *said.problems]
         served, policies = self._serve_last_good(namespace, seen, problems, said, observed)
         serving: dict[str, Serving] = {}
+        planned: set[tuple[str, str]] = set()
         failure: ApiError | None = None
         for router in served.routers:
             entries = {entry: content(source, secrets, config_maps) for entry, source in router.entries.items()}
             try:
-                state = await self._ensure_router(router, policies, entries)
+                state = await self._ensure_router(router, policies, entries, planned)
             except ApiError as error:
                 failure = error
                 state = Serving(blocked=("ApplyFailed", f"the API server refused: {error}"))
             serving |= dict.fromkeys(router.members, state)
-        await prune(client, self._children, namespace, self._kept(namespace, served, seen))
+        await prune(client, self._children, namespace, planned | self._unplanned(namespace, served, policies))
         await self._say(namespace, problems, serving, served, observed.services)
         if failure is not None:
             raise failure
@@ -95,37 +96,37 @@ class Reconciler:
         return plan(policies.values(), seen.backends.values(), observed), policies
 
     async def _ensure_router(
-        self, router: PlannedRouter, policies: dict[str, RoutingPolicy], entries: dict[str, bytes]
+        self,
+        router: PlannedRouter,
+        policies: dict[str, RoutingPolicy],
+        entries: dict[str, bytes],
+        planned: set[tuple[str, str]],
     ) -> Serving:
-        namespace = policies[router.members[0]].metadata.namespace
-        live = self._children.get(DEPLOYMENTS, namespace, router.config.name)
+        """Make its children what they should be; ``planned`` gets their kinds and names."""
+        namespace, name = policies[router.members[0]].metadata.namespace, router.config.name
+        live = self._children.get(DEPLOYMENTS, namespace, name)
         replicas = live["spec"].get("replicas") if live is not None else None
+        manifests = children(router, policies, entries, self._settings, replicas)
+        planned |= {(manifest["kind"], name) for manifest in manifests}
         try:
-            for manifest in children(router, policies, entries, self._settings, replicas):
+            for manifest in manifests:
                 if await ensure(self._client, self._children, manifest):
-                    _log.info("wrote %s %s/%s", manifest["kind"], namespace, router.config.name)
+                    _log.info("wrote %s %s/%s", manifest["kind"], namespace, name)
         except NameTaken as taken:
             return Serving(blocked=("NameConflict", str(taken)))
-        live = self._children.get(DEPLOYMENTS, namespace, router.config.name)
+        live = self._children.get(DEPLOYMENTS, namespace, name)
         return Serving(programmed=True, available=live is not None and rolled_out(live))
 
-    def _kept(self, namespace: str, served: Plan, seen: observe.Seen) -> frozenset[tuple[str, str]]:
-        """Children that stay: those planned, and those of policies that are there but cannot be planned now."""
-        planned = {router.config.name for router in served.routers}
-        unplanned = {obj["metadata"]["uid"] for obj in self._store.of(POLICIES, namespace)} - {
-            seen.policies[name].metadata.uid
-            for router in served.routers
-            for name in router.members
-            if name in seen.policies
+    def _unplanned(self, namespace: str, served: Plan, policies: dict[str, RoutingPolicy]) -> set[tuple[str, str]]:
+        """Children of policies that are there but cannot be planned now: invalid, and their last good form unknown."""
+        serving = {policies[name].metadata.uid for router in served.routers for name in router.members}
+        idle = {obj["metadata"]["uid"] for obj in self._store.of(POLICIES, namespace)} - serving
+        return {
+            (resource.kind, live["metadata"]["name"])
+            for resource in CHILDREN
+            for live in self._children.of(resource, namespace)
+            if idle & {owner["uid"] for owner in live["metadata"].get("ownerReferences") or ()}
         }
-        keep = set()
-        for resource in CHILDREN:
-            for live in self._children.of(resource, namespace):
-                owners = {owner["uid"] for owner in live["metadata"].get("ownerReferences") or ()}
-                name = live["metadata"]["name"]
-                if name in planned or (is_ours(live) and owners & unplanned):
-                    keep.add((resource.kind, name))
-        return frozenset(keep)
 
     # status
 
