@@ -70,11 +70,6 @@ def sweep() -> None:
             shutil.rmtree(place, ignore_errors=True)
 
 
-def living() -> set[str]:
-    """The names of the directories of running clusters."""
-    return {lock.parent.name for lock in Path(tempfile.gettempdir()).glob(f"{PREFIX}*/lock")}
-
-
 def end_orphan(pid: int, place: Path) -> None:
     """Kill a process if it still is the one that was started in a directory, not another with its number."""
     with suppress(OSError):

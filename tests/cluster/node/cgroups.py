@@ -4,8 +4,6 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from cluster.workdir import PREFIX
-
 ROOT = Path("/sys/fs/cgroup")
 BUSY_SECONDS = 10.0
 
@@ -41,10 +39,3 @@ def remove(name: str) -> None:
             if time.monotonic() > deadline:
                 break
             time.sleep(0.05)
-
-
-def sweep(living: set[str]) -> None:
-    """Remove the groups of clusters that are gone."""
-    names = {group.name for hierarchy in hierarchies() for group in hierarchy.glob(f"{PREFIX}*")}
-    for name in names - living:
-        remove(name)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from cluster import build, workdir
+from cluster import build, cache, workdir
 from cluster.build import Say
 from cluster.errors import ClusterError
 from cluster.node import cgroups, images, packages, settings
@@ -79,7 +79,7 @@ class Enclosure:
         signal_and_wait(self.pid)
         if self.child:
             self.child.wait()
-        cgroups.remove(self.workdir.path.name)
+        forget(self.workdir.path.name)
         self.workdir.remove(keep_logs=keep_logs)
 
 
@@ -92,6 +92,7 @@ def start(say: Say, *, detached: bool = False) -> Enclosure:
     kubernetes, dns, archives = build.kubernetes(say, node=True), build.dns(say), images.all_of_them(say)
     sweep()
     own = Workdir()
+    register(own.path)
     cgroups.create(own.path.name)
     inner = [sys.executable, "-m", "cluster.node.inside", own.path, kubernetes, dns, *archives]
     leash = [] if detached else [sys.executable, "-I", "-S", LEASH, str(os.getpid())]
@@ -111,15 +112,34 @@ def start(say: Say, *, detached: bool = False) -> Enclosure:
     except BaseException:
         process.kill()
         process.wait()
-        cgroups.remove(own.path.name)
+        forget(own.path.name)
         own.remove(keep_logs=True)
         raise
+
+
+def register(place: Path) -> None:
+    """Note that a cluster exists, before it leaves anything outside its directory."""
+    notes().mkdir(parents=True, exist_ok=True)
+    (notes() / place.name).write_text(str(place))
+
+
+def forget(name: str) -> None:
+    """Remove a cluster's control group, and the note of it."""
+    cgroups.remove(name)
+    (notes() / name).unlink(missing_ok=True)
+
+
+def notes() -> Path:
+    """One file for each cluster: by its name, with its directory, which may be in anybody's ``$TMPDIR``."""
+    return cache.root() / "clusters"
 
 
 def sweep() -> None:
     """Remove what clusters left whose run was killed."""
     workdir.sweep()
-    cgroups.sweep(workdir.living())
+    for note in notes().glob("*"):
+        if not (Path(note.read_text()) / "lock").exists():
+            forget(note.name)
 
 
 def is_ours(pid: int, place: Path) -> bool:
