@@ -39,7 +39,10 @@ class Access:
     def _login(self) -> kopf.ConnectionInfo:
         self._read_at = time.monotonic()
         settings = kopf.OperatorSettings()
-        found = kopf.login_with_kubeconfig(settings=settings) or kopf.login_with_service_account(settings=settings)
+        try:
+            found = kopf.login_with_kubeconfig(settings=settings) or kopf.login_with_service_account(settings=settings)
+        except (OSError, kopf.LoginError, ValueError) as error:
+            raise NoAccess(f"the kubeconfig cannot be used: {error}") from error
         if found is None:
             raise NoAccess("no ServiceAccount token is mounted here and no kubeconfig is found: set KUBECONFIG")
         return found
