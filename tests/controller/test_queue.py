@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from signalbox.controller.queue import FIRST_DELAY, LONGEST_DELAY, Queue
+from signalbox.controller.queue import FIRST_DELAY, LONGEST_DELAY, REST, Queue
 
 
 class Clock:
@@ -77,3 +77,48 @@ async def test_the_oldest_tells_how_far_behind_it_is(clock: Clock) -> None:
     queue.add("b")
     queue.add("a")
     assert (queue.depth, queue.oldest()) == (2, 3.0)
+
+
+async def test_news_cut_a_long_wait_short_but_not_to_nothing(clock: Clock) -> None:
+    queue = Queue(clock)
+    queue.add("a")
+    for _ in range(10):
+        clock.now += LONGEST_DELAY
+        assert await queue.take() == "a"
+        assert queue.failed("a") <= LONGEST_DELAY
+    queue.add("a")  # perhaps what it waits for
+    assert await nothing(queue)
+    clock.now += REST
+    assert await queue.take() == "a"
+    assert queue.failed("a", retry_after=10.0) >= 10.0
+    clock.now += REST
+    queue.add("a")
+    assert await nothing(queue)  # the server has asked for more patience than that
+
+
+async def test_several_readers_never_share_a_key(clock: Clock) -> None:
+    queue = Queue(clock)
+    for key in "ab":
+        queue.add(key)
+    taking = [asyncio.create_task(queue.take()) for _ in range(3)]
+    done, waiting = await asyncio.wait(taking, timeout=0.1)
+    assert {task.result() for task in done} == {"a", "b"}
+    queue.add("a")
+    queue.add("c")
+    (last,) = waiting
+    assert await asyncio.wait_for(last, 5) == "c"
+
+
+async def test_what_is_worked_on_for_long_counts_as_waiting(clock: Clock) -> None:
+    queue = Queue(clock)
+    queue.add("a")
+    await queue.take()
+    clock.now += 3.0
+    assert (queue.depth, queue.oldest()) == (0, 3.0)
+    queue.failed("a")
+    clock.now += 2.0
+    assert queue.oldest() == 5.0
+    clock.now += LONGEST_DELAY
+    await queue.take()
+    queue.done("a")
+    assert queue.oldest() == 0

@@ -36,10 +36,33 @@ def test_what_is_older_or_the_same_changes_nothing() -> None:
     store.changed(POLICIES, "MODIFIED", obj("a", 9))
     store.changed(POLICIES, "MODIFIED", obj("a", 10))
     assert noticed == ["n"]
-    store.changed(POLICIES, "ADDED", obj("a", 5, uid="made-anew"))
+    store.changed(POLICIES, "ADDED", obj("a", 11, uid="made-anew"))
+    store.changed(POLICIES, "DELETED", obj("a", 10))  # of the first, told late by another watch
     found = store.get(POLICIES, "n", "a")
     assert found is not None
     assert found["metadata"]["uid"] == "made-anew"
+
+
+def test_a_deletion_counts_also_where_it_comes_without_a_newer_version() -> None:
+    store = Store(lambda namespace: None)
+    store.changed(POLICIES, "ADDED", obj("a", 10))
+    store.changed(POLICIES, "DELETED", obj("a", 9))
+    assert names(store) == []
+    store.changed(POLICIES, "MODIFIED", obj("a", 10))  # told late
+    assert names(store) == []
+
+
+def test_a_list_that_began_earlier_takes_nothing_away_and_brings_nothing_back() -> None:
+    store = Store(lambda namespace: None)
+    store.changed(POLICIES, "ADDED", obj("kept", 3))
+    store.changed(POLICIES, "ADDED", obj("old", 2))
+    store.changed(POLICIES, "ADDED", obj("new", 12))
+    store.changed(POLICIES, "DELETED", obj("gone", 11))
+    store.replaced(POLICIES, None, [obj("kept", 3), obj("gone", 4)], "10")
+    assert names(store) == ["kept", "new"]
+    store.replaced(POLICIES, None, [obj("kept", 3), obj("new", 12)], "13")
+    store.changed(POLICIES, "ADDED", obj("gone", 14, uid="made-anew"))
+    assert names(store) == ["gone", "kept", "new"]
 
 
 def test_a_list_sweeps_what_vanished_unseen() -> None:
@@ -48,14 +71,32 @@ def test_a_list_sweeps_what_vanished_unseen() -> None:
     for name, namespace in (("a", "n"), ("b", "n"), ("c", "other")):
         store.changed(POLICIES, "ADDED", obj(name, 1, namespace))
     noticed.clear()
-    store.replaced(POLICIES, "n", [obj("a", 1)])
+    store.replaced(POLICIES, "n", [obj("a", 1)], "2")
     assert names(store) == ["a"]
     assert names(store, "other") == ["c"]
     assert noticed == ["n"]
-    store.replaced(POLICIES, None, [])
+    store.replaced(POLICIES, None, [], "2")
     assert not store.any(POLICIES, "n")
     assert not store.any(POLICIES, "other")
-    assert store.listed == {(POLICIES, "n"), (POLICIES, None)}
+
+
+def test_how_long_ago_a_list_was() -> None:
+    now = 100.0
+    store = Store(lambda namespace: None, lambda: now)
+    assert store.age(POLICIES, None) is None
+    store.replaced(POLICIES, None, [], "1")
+    now += 5
+    assert store.age(POLICIES, None) == 5
+    assert store.age(POLICIES, "n") is None
+    assert store.age(SERVICES, None) is None
+
+
+def test_namespaces_that_hold_a_kind() -> None:
+    store = Store(lambda namespace: None)
+    store.changed(POLICIES, "ADDED", obj("a", 1, "one"))
+    store.changed(SERVICES, "ADDED", obj("b", 2, "two"))
+    assert store.namespaces([POLICIES]) == {"one"}
+    assert store.namespaces([POLICIES, SERVICES]) == {"one", "two"}
 
 
 def test_the_last_object_of_a_namespace_is_noticed_while_it_still_counts() -> None:

@@ -34,7 +34,7 @@ class OperatorProcess:
     def start(self) -> None:
         command = [sys.executable, "-m", "signalbox.cli", "operator", "--image", "signalbox:test", "-v"]
         self.process = subprocess.Popen(
-            [*command, "--namespace", self._namespace],
+            [*command, "--namespace", self._namespace, "--lease-namespace", self._namespace],
             env={**os.environ, "KUBECONFIG": str(self._cluster.kubeconfig)},
         )
 

@@ -1,24 +1,22 @@
-"""kopf as the source of events, and nothing else: what it sees goes into the store.
+"""kopf as the source of events, and nothing else: what it sees is handed on.
 
-Only ``on.event`` is used: all other handlers write annotations or finalizers into users' resources. The whole of
-``kopf.operator`` ends on some errors of the API server; whoever runs it starts it again.
+Only ``on.event`` is used: all other handlers write annotations or finalizers into users' resources.
 """
 
 import asyncio
-import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import kopf
 
-from signalbox.controller.store import Store
+from signalbox.kube.client import Object
 from signalbox.kube.resources import BACKENDS, POLICIES, Resource
 
-RESTART_SECONDS = 0.5
 SERVER_SECONDS = 300  # the API server takes whole seconds only
 CONNECT_SECONDS = 10
 
-_log = logging.getLogger(__name__)
+# A kind, the type of the event, and the object.
+Notice = Callable[[Resource, str, Object], None]
 
 
 class _Endless:
@@ -30,26 +28,22 @@ class _Endless:
             yield 8.0
 
 
-async def run(store: Store, namespaces: tuple[str, ...], stopped: asyncio.Event) -> None:
-    """Fill the store until stopped. ``namespaces`` empty means all."""
-    while not stopped.is_set():
-        try:
-            await kopf.operator(
-                registry=_registry(store),
-                settings=_settings(),
-                standalone=True,
-                clusterwide=not namespaces,
-                namespaces=namespaces,
-                stop_flag=stopped,
-            )
-            stopped.set()  # it returns only when a signal came: kopf handles those itself
-        except Exception as error:
-            _log.warning("the watch of resources ended, it starts again: %s: %s", type(error).__name__, error)
-        if not stopped.is_set():
-            await asyncio.sleep(RESTART_SECONDS)
+async def watch(notice: Notice, namespaces: tuple[str, ...], stop: asyncio.Event) -> None:
+    """Hand events on until stopped, or until kopf ends, as it does on some errors of the API server.
+
+    ``namespaces`` empty means all.
+    """
+    await kopf.operator(
+        registry=_registry(notice),
+        settings=_settings(),
+        standalone=True,
+        clusterwide=not namespaces,
+        namespaces=namespaces,
+        stop_flag=stop,
+    )
 
 
-def _registry(store: Store) -> kopf.OperatorRegistry:
+def _registry(notice: Notice) -> kopf.OperatorRegistry:
     registry = kopf.OperatorRegistry()
 
     @kopf.on.login(registry=registry)
@@ -57,17 +51,17 @@ def _registry(store: Store) -> kopf.OperatorRegistry:
         return kopf.login_with_kubeconfig(**kwargs) or kopf.login_with_service_account(**kwargs)
 
     for resource in (BACKENDS, POLICIES):
-        _listen(registry, store, resource)
+        _listen(registry, notice, resource)
     return registry
 
 
-def _listen(registry: kopf.OperatorRegistry, store: Store, resource: Resource) -> None:
+def _listen(registry: kopf.OperatorRegistry, notice: Notice, resource: Resource) -> None:
     group, _, version = resource.api_version.partition("/")
 
     @kopf.on.event(group, version, resource.plural, registry=registry, id=resource.plural)
     def noted(event: Any, **_: Any) -> None:
         # An event of the first list has no type.
-        store.changed(resource, event["type"] or "ADDED", dict(event["object"]))
+        notice(resource, event["type"] or "ADDED", dict(event["object"]))
 
 
 def _settings() -> kopf.OperatorSettings:

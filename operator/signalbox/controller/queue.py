@@ -2,13 +2,15 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 
 FIRST_DELAY = 0.2
 LONGEST_DELAY = 60.0
+REST = 2.0
 
 
 class Queue:
-    """One reader takes keys, one at a time for each key; adding costs nothing and never waits.
+    """Several readers may take keys, but nobody gets one that is being worked on; adding costs nothing and never waits.
 
     A key that is added while it is worked on is given out again afterwards. ``clock`` gives seconds.
     """
@@ -17,51 +19,62 @@ class Queue:
         self._clock = clock
         self._due: dict[str, float] = {}
         self._added: dict[str, float] = {}
-        self._working: set[str] = set()
+        self._working: dict[str, float] = {}
         self._failures: dict[str, int] = {}
+        self._resting: dict[str, float] = {}
         self._news = asyncio.Event()
 
     def add(self, key: str, delay: float = 0.0) -> None:
-        """Have a key reconciled, after ``delay`` seconds at the latest."""
+        """Have a key reconciled after ``delay`` seconds; what has just failed rests a little first.
+
+        News may be the very repair that it waits for, so they cut a long back-off short.
+        """
         now = self._clock()
-        self._due[key] = min(self._due.get(key, now + delay), now + delay)
+        due = max(now + delay, self._resting.get(key, now))
+        self._due[key] = min(self._due.get(key, due), due)
         self._added.setdefault(key, now)
         self._news.set()
+
+    def next(self) -> tuple[str | None, float | None]:
+        """The key that is due, which is then being worked on; else None, and the seconds until one will be due."""
+        now = self._clock()
+        ready = [(due, key) for key, due in self._due.items() if key not in self._working]
+        if not ready:
+            return None, None
+        due, key = min(ready)
+        if due > now:
+            return None, due - now
+        del self._due[key]
+        self._working[key] = self._added.pop(key)
+        return key, None
 
     async def take(self) -> str:
         """The next key that is due; call ``done`` or ``failed`` with it afterwards."""
         while True:
             self._news.clear()
-            now = self._clock()
-            ready = [(due, key) for key, due in self._due.items() if key not in self._working]
-            if ready:
-                due, key = min(ready)
-                if due <= now:
-                    del self._due[key]
-                    self._added.pop(key, None)
-                    self._working.add(key)
-                    return key
-            wait = min(ready)[0] - now if ready else None
-            try:
-                async with asyncio.timeout(wait):
+            key, seconds = self.next()
+            if key is not None:
+                return key
+            with suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
                     await self._news.wait()
-            except TimeoutError:
-                pass
 
     def done(self, key: str) -> None:
         """It went well."""
-        self._working.discard(key)
+        self._working.pop(key, None)
         self._failures.pop(key, None)
+        self._resting.pop(key, None)
         self._news.set()
 
     def failed(self, key: str, retry_after: float | None = None) -> float:
         """It did not: the key comes again after the seconds that are returned."""
-        self._working.discard(key)
+        now = self._clock()
+        added = self._working.pop(key, now)
         failures = self._failures[key] = self._failures.get(key, 0) + 1
         delay: float = max(retry_after or 0.0, min(FIRST_DELAY * 2.0 ** (failures - 1), LONGEST_DELAY))
-        now = self._clock()
-        self._due[key] = max(self._due.get(key, 0.0), now + delay)
-        self._added.setdefault(key, now)
+        self._due[key] = now + delay
+        self._resting[key] = now + max(retry_after or 0.0, min(delay, REST))
+        self._added[key] = min(added, self._added.get(key, added))
         self._news.set()
         return delay
 
@@ -71,5 +84,6 @@ class Queue:
         return len(self._due)
 
     def oldest(self) -> float:
-        """Seconds since the key was added that waits longest; 0 when none waits."""
-        return self._clock() - min(self._added.values()) if self._added else 0.0
+        """Seconds since the key was added that waits, or is worked on, for longest; 0 when there is none."""
+        added = [*self._added.values(), *self._working.values()]
+        return self._clock() - min(added) if added else 0.0

@@ -118,15 +118,20 @@ class Reconciler:
         return Serving(programmed=True, available=live is not None and rolled_out(live))
 
     def _unplanned(self, namespace: str, served: Plan, policies: dict[str, RoutingPolicy]) -> set[tuple[str, str]]:
-        """Children of policies that are there but cannot be planned now: invalid, and their last good form unknown."""
+        """Children of policies that are there but cannot be planned now: invalid, and their last good form unknown.
+
+        Those whose policies are all gone, too: they are for Kubernetes' garbage collector, which no gap in what we know
+        can mislead.
+        """
         serving = {policies[name].metadata.uid for router in served.routers for name in router.members}
-        idle = {obj["metadata"]["uid"] for obj in self._store.of(POLICIES, namespace)} - serving
-        return {
-            (resource.kind, live["metadata"]["name"])
-            for resource in CHILDREN
-            for live in self._children.of(resource, namespace)
-            if idle & {owner["uid"] for owner in live["metadata"].get("ownerReferences") or ()}
-        }
+        there = {obj["metadata"]["uid"] for obj in self._store.of(POLICIES, namespace)}
+        found = set()
+        for resource in CHILDREN:
+            for live in self._children.of(resource, namespace):
+                owners = {owner["uid"] for owner in live["metadata"].get("ownerReferences") or ()}
+                if owners & (there - serving) or not owners & there:
+                    found.add((resource.kind, live["metadata"]["name"]))
+        return found
 
     # status
 

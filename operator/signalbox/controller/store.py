@@ -1,42 +1,54 @@
 """What the cluster holds, as far as we were told: the memory that every reconcile reads.
 
 kopf's own index keeps an object for ever that was deleted while nobody watched; this store is swept by every list.
+Lists and watches overtake each other, so what counts is the resource version, not the order of arrival.
 """
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterable
 
 from signalbox.kube.client import Object
 from signalbox.kube.resources import Resource
+
+Place = tuple[Resource, str]  # a kind in a namespace
 
 
 class Store:
     """Objects by kind, namespace and name. ``notice`` is called with the namespace of whatever changed.
 
-    ``listed`` are the kinds and namespaces (None: all) of which everything was told once.
-
-    An event that is older than what is known, as happens when a list and a watch overtake each other, changes nothing.
+    News that is older than what is known changes nothing: a list that began before an object was made does not remove
+    it, and one that began before an object was deleted does not bring it back.
     """
 
-    def __init__(self, notice: Callable[[str], None]) -> None:
+    def __init__(self, notice: Callable[[str], None], clock: Callable[[], float] = time.monotonic) -> None:
         self._notice = notice
-        self._objects: dict[tuple[Resource, str], dict[str, Object]] = {}
-        self.listed: set[tuple[Resource, str | None]] = set()
+        self._clock = clock
+        self._objects: dict[Place, dict[str, Object]] = {}
+        self._deleted: dict[Place, dict[str, int]] = {}
+        self._listed: dict[tuple[Resource, str | None], float] = {}
 
-    def replaced(self, resource: Resource, namespace: str | None, objects: list[Object]) -> None:
-        """These are all objects of a kind in a namespace, or anywhere."""
+    def replaced(self, resource: Resource, namespace: str | None, objects: list[Object], version: str) -> None:
+        """These were all objects of a kind in a namespace, or anywhere, at the list's resource version."""
         there = {(_namespace(obj), _name(obj)) for obj in objects}
-        scope = [key for key in self._objects if key[0] == resource and namespace in (None, key[1])]
-        for key in scope:
-            for name in [name for name in self._objects[key] if (key[1], name) not in there]:
-                self._remove(resource, key[1], name)
+        listed = int(version)
+        for key in self._scope(self._objects, resource, namespace):
+            gone = [obj for name, obj in self._objects[key].items() if (key[1], name) not in there]
+            for obj in gone:
+                if _version(obj) <= listed:
+                    self._forget(key, _name(obj), listed)
         for obj in objects:
             self._put(resource, obj)
-        self.listed.add((resource, namespace))
+        for key in self._scope(self._deleted, resource, namespace):
+            recent = {name: at for name, at in self._deleted[key].items() if at > listed}
+            self._deleted[key] = recent
+            if not recent:
+                del self._deleted[key]
+        self._listed[resource, namespace] = self._clock()
 
     def changed(self, resource: Resource, event: str, obj: Object) -> None:
         """One object was ADDED, MODIFIED or DELETED."""
         if event == "DELETED":
-            self._remove(resource, _namespace(obj), _name(obj))
+            self._remove(resource, obj)
         else:
             self._put(resource, obj)
 
@@ -53,20 +65,43 @@ class Store:
         """Whether a namespace has any object of a kind."""
         return (resource, namespace) in self._objects
 
-    def _put(self, resource: Resource, obj: Object) -> None:
-        namespace, name = _namespace(obj), _name(obj)
-        known = self._objects.setdefault((resource, namespace), {})
-        before = known.get(name)
-        if before is None or _uid(before) != _uid(obj) or _version(before) < _version(obj):
-            known[name] = obj
-            self._notice(namespace)
+    def namespaces(self, resources: Iterable[Resource]) -> set[str]:
+        """The namespaces that hold objects of any of these kinds."""
+        wanted = set(resources)
+        return {namespace for resource, namespace in self._objects if resource in wanted}
 
-    def _remove(self, resource: Resource, namespace: str, name: str) -> None:
-        known = self._objects.get((resource, namespace), {})
+    def age(self, resource: Resource, namespace: str | None) -> float | None:
+        """Seconds since a kind was listed; None before the first time: then nobody knows what is not there."""
+        at = self._listed.get((resource, namespace))
+        return None if at is None else self._clock() - at
+
+    def _put(self, resource: Resource, obj: Object) -> None:
+        key, name = (resource, _namespace(obj)), _name(obj)
+        before = self._objects.get(key, {}).get(name)
+        known = self._deleted.get(key, {}).get(name, -1) if before is None else _version(before)
+        if known < _version(obj):
+            self._objects.setdefault(key, {})[name] = obj
+            self._notice(key[1])
+
+    def _remove(self, resource: Resource, obj: Object) -> None:
+        """Also where what is known has a newer version: deleting is the last that happens to a uid."""
+        key, name = (resource, _namespace(obj)), _name(obj)
+        before = self._objects.get(key, {}).get(name)
+        if before is None or _uid(before) == _uid(obj) or _version(before) < _version(obj):
+            newest = max(_version(obj), _version(before) if before is not None else 0)
+            self._forget(key, name, newest)
+
+    def _forget(self, key: Place, name: str, version: int) -> None:
+        self._deleted.setdefault(key, {})[name] = version
+        known = self._objects.get(key, {})
         if known.pop(name, None) is not None:
-            self._notice(namespace)  # before the last object is forgotten: its namespace still counts
+            self._notice(key[1])  # before the last object is forgotten: its namespace still counts
             if not known:
-                del self._objects[resource, namespace]
+                del self._objects[key]
+
+    @staticmethod
+    def _scope(places: Iterable[Place], resource: Resource, namespace: str | None) -> list[Place]:
+        return [key for key in places if key[0] == resource and namespace in (None, key[1])]
 
 
 def _namespace(obj: Object) -> str:
@@ -82,5 +117,5 @@ def _uid(obj: Object) -> str:
 
 
 def _version(obj: Object) -> int:
-    """Resource versions of one kind are decimal numbers in order (Kubernetes 1.35 says so of all its own kinds)."""
+    """Resource versions are decimal numbers in one order (Kubernetes 1.35 says so of all its own kinds)."""
     return int(obj["metadata"]["resourceVersion"])

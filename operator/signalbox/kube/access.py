@@ -36,6 +36,10 @@ class Access:
             self._info = self._login()
         return self._info.as_http_headers()
 
+    def renew(self) -> None:
+        """Read the token again before the next request."""
+        self._read_at = -TOKEN_SECONDS
+
     def _login(self) -> kopf.ConnectionInfo:
         self._read_at = time.monotonic()
         settings = kopf.OperatorSettings()

@@ -13,6 +13,8 @@ from signalbox.kube.resources import BY_KIND, Resource
 Object = dict[str, Any]
 
 SECONDS = 30.0
+CONNECT_SECONDS = 5.0
+CONNECTIONS = 32
 PAGE = 500
 APPLY = "application/apply-patch+yaml"
 MERGE = "application/merge-patch+json"
@@ -26,13 +28,16 @@ class Client:
 
     def __init__(self, access: Access) -> None:
         self._access = access
-        connector = aiohttp.TCPConnector(ssl=access.context, limit=32)
-        timeout = aiohttp.ClientTimeout(total=SECONDS, connect=5)
+        timeout = aiohttp.ClientTimeout(total=SECONDS, connect=CONNECT_SECONDS)
+        connector = aiohttp.TCPConnector(ssl=access.context, limit=CONNECTIONS)
         self._session = aiohttp.ClientSession(connector=connector, timeout=timeout)
+        # A watch keeps its connection, and there are several for each namespace: they must not use up the others'.
+        self._streams = aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=access.context, limit=0))
 
     async def close(self) -> None:
         """Close all connections."""
         await self._session.close()
+        await self._streams.close()
 
     async def get(self, resource: Resource, namespace: str, name: str) -> Object | None:
         """An object, or None where it does not exist."""
@@ -52,7 +57,7 @@ class Client:
         page: dict[str, str] = {"limit": str(PAGE)}
         while True:
             answer = await self._call("GET", resource.path(namespace), headers=headers, query={**query, **page})
-            found += answer.get("items") or []  # a list of metadata that is empty has null there
+            found += answer["items"] or ()  # an empty list of metadata is null
             page["continue"] = answer["metadata"].get("continue", "")
             if not page["continue"]:
                 return found, answer["metadata"]["resourceVersion"]
@@ -77,6 +82,11 @@ class Client:
         headers, query = {"content-type": MERGE}, {"fieldManager": manager}
         return await self._call("PATCH", resource.path(namespace, name), body=change, headers=headers, query=query)
 
+    async def replace(self, resource: Resource, obj: Object) -> Object:
+        """Put an object in the place of the very version of it that was read; another one is a conflict."""
+        metadata = obj["metadata"]
+        return await self._call("PUT", resource.path(metadata["namespace"], metadata["name"]), body=obj)
+
     async def delete(self, resource: Resource, namespace: str, name: str, uid: str) -> None:
         """Delete this very object, not another of its name; gone already is as good."""
         body = {"propagationPolicy": "Background", "preconditions": {"uid": uid}}
@@ -93,30 +103,33 @@ class Client:
         version: str,
         *,
         seconds: float,
+        silence: float,
         metadata_only: bool = False,
         **query: str,
     ) -> AsyncIterator[tuple[str, Object]]:
-        """Changes since a version: their type and object. Ends when the server ends it, after ``seconds`` at most."""
+        """Changes since a version: their type and object. Ends when the server ends it, after ``seconds`` at most.
+
+        A connection on which nothing comes for ``silence`` seconds counts as dead.
+        """
         query |= {"watch": "1", "resourceVersion": version, "allowWatchBookmarks": "true"}
-        query["timeoutSeconds"] = str(round(seconds))
+        query["timeoutSeconds"] = str(max(1, round(seconds)))
         headers = self._access.headers() | ({"accept": METADATA_ONLY} if metadata_only else {})
-        timeout = aiohttp.ClientTimeout(total=seconds + SECONDS, connect=5, sock_read=seconds + SECONDS)
+        timeout = aiohttp.ClientTimeout(total=seconds + SECONDS, connect=CONNECT_SECONDS, sock_read=silence)
         url = self._access.server + resource.path(namespace)
         try:
-            async with self._session.get(url, params=query, headers=headers, timeout=timeout) as response:
+            async with self._streams.get(url, params=query, headers=headers, timeout=timeout) as response:
                 if response.status >= 400:
-                    raise await _error(response)
-                buffer = b""
-                async for chunk in response.content.iter_any():  # lines may be longer than aiohttp would read as one
-                    *lines, buffer = (buffer + chunk).split(b"\n")
-                    for line in lines:
-                        event = json.loads(line)
-                        if event["type"] == "ERROR":
-                            status = event["object"]
-                            raise ApiError(status.get("code", 0), status.get("reason", ""), status.get("message", ""))
-                        yield event["type"], event["object"]
+                    raise await self._refused(response)
+                try:
+                    async for event in _events(response.content):
+                        yield event
+                finally:
+                    if response.connection is not None and response.connection.transport is not None:
+                        response.connection.transport.abort()  # a dead peer would never say goodbye
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise ApiError(0, "Unreachable", f"watching {resource.plural}: {type(error).__name__}") from error
+        except (ValueError, KeyError, TypeError) as error:
+            raise ApiError(0, "Malformed", f"watching {resource.plural}: no event: {type(error).__name__}") from error
 
     async def _call(
         self,
@@ -134,11 +147,32 @@ class Client:
                 method, self._access.server + path, data=data, headers=sent, params=query
             ) as response:
                 if response.status >= 400:
-                    raise await _error(response)
+                    raise await self._refused(response)
                 found: Object = await response.json()
                 return found
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise ApiError(0, "Unreachable", f"{method} {path}: {type(error).__name__}: {error}") from error
+        except ValueError as error:
+            raise ApiError(0, "Malformed", f"{method} {path}: the answer is no JSON") from error
+
+    async def _refused(self, response: aiohttp.ClientResponse) -> ApiError:
+        """What the server said. Where it does not know us, our token may just have been replaced by another."""
+        if response.status == 401:
+            self._access.renew()
+        return await _error(response)
+
+
+async def _events(content: aiohttp.StreamReader) -> AsyncIterator[tuple[str, Object]]:
+    """The events of a stream. Lines may be longer than aiohttp would read as one."""
+    buffer = b""
+    async for chunk in content.iter_any():
+        *lines, buffer = (buffer + chunk).split(b"\n")
+        for line in lines:
+            event = json.loads(line)
+            if event["type"] == "ERROR":
+                status = event["object"]
+                raise ApiError(status.get("code", 0), status.get("reason", ""), status.get("message", ""))
+            yield event["type"], event["object"]
 
 
 def _path(manifest: Object, *, named: bool = True) -> str:

@@ -24,6 +24,11 @@ class ApiError(Exception):
         return self.reason == "AlreadyExists"
 
     @property
+    def conflict(self) -> bool:
+        """The object is no longer the version that was read."""
+        return self.status == 409 and not self.already_exists
+
+    @property
     def gone(self) -> bool:
         """The resource version is too old: list again."""
         return self.status == 410 or self.reason in {"Expired", "Gone"}

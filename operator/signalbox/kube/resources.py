@@ -30,6 +30,7 @@ SERVICE_ACCOUNTS = Resource("api/v1", "serviceaccounts", "ServiceAccount")
 ENDPOINT_SLICES = Resource("apis/discovery.k8s.io/v1", "endpointslices", "EndpointSlice")
 DEPLOYMENTS = Resource("apis/apps/v1", "deployments", "Deployment")
 DISRUPTION_BUDGETS = Resource("apis/policy/v1", "poddisruptionbudgets", "PodDisruptionBudget")
+LEASES = Resource("apis/coordination.k8s.io/v1", "leases", "Lease")
 
 CHILDREN = (SERVICE_ACCOUNTS, CONFIG_MAPS, SECRETS, SERVICES, DEPLOYMENTS, DISRUPTION_BUDGETS)
-BY_KIND = {resource.kind: resource for resource in (BACKENDS, POLICIES, ENDPOINT_SLICES, *CHILDREN)}
+BY_KIND = {resource.kind: resource for resource in (BACKENDS, POLICIES, ENDPOINT_SLICES, LEASES, *CHILDREN)}

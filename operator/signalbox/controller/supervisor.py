@@ -1,0 +1,71 @@
+"""kopf in a thread of its own, started again whenever it ends.
+
+Not in our event loop: when kopf ends it cancels every task that was made after its start, ours included, and in the
+main thread it takes SIGTERM for itself.
+"""
+
+import asyncio
+import logging
+import threading
+
+from signalbox.controller import events
+from signalbox.kube.client import Object
+from signalbox.kube.resources import Resource
+
+RESTART_SECONDS = 0.5
+END_SECONDS = 1.0
+
+_log = logging.getLogger(__name__)
+
+
+class Supervisor:
+    """Start and stop it in the event loop in which ``notice`` is to be called."""
+
+    def __init__(self, notice: events.Notice, namespaces: tuple[str, ...]) -> None:
+        self._notice, self._namespaces = notice, namespaces
+        self._loop = asyncio.get_running_loop()
+        self._kopf_loop = asyncio.new_event_loop()
+        self._stop = asyncio.Event()
+        self._ended = asyncio.Event()
+        # A daemon: a kopf that hangs must not keep the process from ending.
+        self._thread = threading.Thread(target=self._run, name="kopf", daemon=True)
+
+    def start(self) -> None:
+        """Begin to watch."""
+        self._thread.start()
+
+    async def stop(self) -> None:
+        """End it; a kopf that does not end soon is left behind."""
+        self._kopf_loop.call_soon_threadsafe(self._stop.set)
+        try:
+            async with asyncio.timeout(END_SECONDS):
+                await self._ended.wait()
+        except TimeoutError:
+            _log.info("kopf did not end within %.0f s", END_SECONDS)
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self._kopf_loop)
+        try:
+            self._kopf_loop.run_until_complete(self._watch())
+        finally:
+            self._kopf_loop.close()
+            self._tell(self._ended.set)
+
+    async def _watch(self) -> None:
+        while not self._stop.is_set():
+            try:
+                await events.watch(self._hand_over, self._namespaces, self._stop)
+            except Exception as error:
+                _log.warning("kopf ended, it starts again: %s: %s", type(error).__name__, error)
+            if not self._stop.is_set():
+                await asyncio.sleep(RESTART_SECONDS)
+
+    def _hand_over(self, resource: Resource, event: str, obj: Object) -> None:
+        self._tell(self._notice, resource, event, obj)
+
+    def _tell(self, function: object, *arguments: object) -> None:
+        assert callable(function)
+        try:
+            self._loop.call_soon_threadsafe(function, *arguments)
+        except RuntimeError:
+            _log.debug("the operator has ended")  # its loop is closed: nobody wants to know any more
