@@ -17,7 +17,7 @@ DROPPED = {"host", "authorization", "content-length", "transfer-encoding", "acce
 
 
 def is_watch(request: web.Request) -> bool:
-    return request.query.get("watch") == "1"
+    return request.query.get("watch") in {"1", "true"}
 
 
 def is_list(request: web.Request) -> bool:
@@ -102,7 +102,7 @@ class Proxy:
         headers = {key: value for key, value in request.headers.items() if key.lower() not in DROPPED}
         url = self._cluster.server + request.raw_path
         body = await request.read()
-        async with self._upstream.request(request.method, url, data=body, headers=headers) as answer:
+        async with self._upstream.request(request.method, url, data=body or None, headers=headers) as answer:
             response = web.StreamResponse(status=answer.status)
             response.content_type = answer.content_type
             await response.prepare(request)

@@ -7,6 +7,7 @@ main thread it takes SIGTERM for itself.
 import asyncio
 import logging
 import threading
+from contextlib import suppress
 
 from signalbox.controller import events
 from signalbox.kube.client import Object
@@ -36,7 +37,8 @@ class Supervisor:
 
     async def stop(self) -> None:
         """End it; a kopf that does not end soon is left behind."""
-        self._kopf_loop.call_soon_threadsafe(self._stop.set)
+        with suppress(RuntimeError):  # it has ended
+            self._kopf_loop.call_soon_threadsafe(self._stop.set)
         try:
             async with asyncio.timeout(END_SECONDS):
                 await self._ended.wait()
@@ -44,11 +46,10 @@ class Supervisor:
             _log.info("kopf did not end within %.0f s", END_SECONDS)
 
     def _run(self) -> None:
-        asyncio.set_event_loop(self._kopf_loop)
         try:
-            self._kopf_loop.run_until_complete(self._watch())
+            with asyncio.Runner(loop_factory=lambda: self._kopf_loop) as runner:
+                runner.run(self._watch())
         finally:
-            self._kopf_loop.close()
             self._tell(self._ended.set)
 
     async def _watch(self) -> None:
