@@ -4,6 +4,7 @@ Only ``on.event`` is used: all other handlers write annotations or finalizers in
 """
 
 import asyncio
+import logging
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -14,9 +15,13 @@ from signalbox.kube.resources import BACKENDS, POLICIES, Resource
 
 SERVER_SECONDS = 300  # the API server takes whole seconds only
 CONNECT_SECONDS = 10
+END_TRIES = 10
+END_SECONDS = 0.3
 
 # A kind, the type of the event, and the object.
 Notice = Callable[[Resource, str, Object], None]
+
+_log = logging.getLogger(__name__)
 
 
 class _Endless:
@@ -29,11 +34,13 @@ class _Endless:
 
 
 async def watch(notice: Notice, namespaces: tuple[str, ...], stop: asyncio.Event) -> None:
-    """Hand events on until stopped, or until kopf ends, as it does on some errors of the API server.
+    """Hand events on until stopped, or until a part of kopf ends, as happens on some errors of the API server.
 
-    ``namespaces`` empty means all.
+    ``namespaces`` empty means all. Raises what ended it. To be called in an event loop with nothing else in it:
+    ``kopf.operator`` waits without a bound for all its parts to end, and a watch that sees its connections closed
+    meanwhile may ask for new credentials for ever. So the parts are ended here.
     """
-    await kopf.operator(
+    parts = await kopf.spawn_tasks(
         registry=_registry(notice),
         settings=_settings(),
         standalone=True,
@@ -41,6 +48,28 @@ async def watch(notice: Notice, namespaces: tuple[str, ...], stop: asyncio.Event
         namespaces=namespaces,
         stop_flag=stop,
     )
+    try:
+        done, _ = await asyncio.wait(parts, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        await _end_all()
+    for part in done:
+        if not part.cancelled():
+            part.result()
+
+
+async def _end_all() -> None:
+    """Cancel all other tasks of the loop, those again that took the first time for something else."""
+    for _ in range(END_TRIES):
+        left = asyncio.all_tasks() - {asyncio.current_task()}
+        if not left:
+            return
+        for task in left:
+            task.cancel()
+        ended, _ = await asyncio.wait(left, timeout=END_SECONDS)
+        for task in ended:
+            if not task.cancelled():
+                task.exception()  # what ended kopf is raised; what followed from that is no news
+    _log.warning("%d tasks of kopf did not end", len(asyncio.all_tasks()) - 1)
 
 
 def _registry(notice: Notice) -> kopf.OperatorRegistry:
