@@ -15,8 +15,9 @@ from signalbox.kube.resources import BACKENDS, POLICIES, Resource
 
 SERVER_SECONDS = 300  # the API server takes whole seconds only
 CONNECT_SECONDS = 10
-END_TRIES = 10
-END_SECONDS = 0.3
+# Time to close connections before a second cancellation, which would interrupt that.
+END_SECONDS = 3.0
+END_TRIES = 4
 
 # A kind, the type of the event, and the object.
 Notice = Callable[[Resource, str, Object], None]
