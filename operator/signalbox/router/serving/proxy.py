@@ -6,7 +6,6 @@ import os
 import random
 import time
 from collections.abc import Callable, Iterable, Mapping
-from ipaddress import ip_network
 
 import msgspec
 
@@ -18,7 +17,7 @@ from signalbox.router.serving.keys import KeyTable
 from signalbox.router.serving.response_ids import KEY_ENTRY, ResponseIds
 from signalbox.router.telemetry.accesslog import AccessLog
 from signalbox.router.telemetry.statistics import EndpointGauge, Statistics
-from signalbox.router.upstream.addresses import AddressRefused, AddressRules
+from signalbox.router.upstream.addresses import AddressRefused, AddressRules, parse_networks
 from signalbox.router.upstream.backend import BackendState, Prepared
 from signalbox.router.upstream.dial import Dialer, Proxies
 from signalbox.router.upstream.endpoint import IDLE_SECONDS
@@ -46,7 +45,7 @@ class Proxy:
         self.draining = False
         self.log = log
         self._random = random.Random(os.urandom(16))  # noqa: S311 - draws, not secrets
-        rules = AddressRules(allow=[ip_network(cidr, strict=False) for cidr in options.allow_cidrs])
+        rules = AddressRules(parse_networks(options.allow_cidrs))
         self._resolver = Resolver(rules)
         self._dialer = Dialer(rules, Proxies(), self._resolver)
         self._checks = HealthChecks(self._dialer, self._checked, self._random)
