@@ -5,20 +5,21 @@ policies apart; killed between any two writes, the next run ends in the same sta
 """
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any
 
 from signalbox.api import RoutingPolicy
 from signalbox.controller import observe
 from signalbox.controller.apply import NameTaken, ensure, prune
+from signalbox.controller.status import StatusWriter
 from signalbox.controller.store import Store
 from signalbox.kube.client import Client, Object
 from signalbox.kube.errors import ApiError
-from signalbox.kube.resources import BACKENDS, CHILDREN, DEPLOYMENTS, POLICIES, Resource
-from signalbox.plan.children import OperatorSettings, address, children
+from signalbox.kube.resources import CHILDREN, DEPLOYMENTS, POLICIES
+from signalbox.plan.children import OperatorSettings, children
 from signalbox.plan.compile import Plan, PlannedRouter, plan
-from signalbox.plan.conditions import Finding, Serving, dated, of_backend, of_policy
+from signalbox.plan.conditions import Serving
 from signalbox.plan.contents import content
 from signalbox.plan.problems import Problem
 
@@ -43,7 +44,7 @@ class Reconciler:
         self._store = store
         self._children = children_of
         self._settings = settings
-        self._now = now
+        self._status = StatusWriter(client, store, now)
         self._last_good: dict[tuple[str, str], RoutingPolicy] = {}
 
     async def reconcile(self, namespace: str) -> None:
@@ -69,7 +70,8 @@ class Reconciler:
                 state = Serving(blocked=("ApplyFailed", f"the API server refused: {error}"))
             serving |= dict.fromkeys(router.members, state)
         await prune(client, self._children, namespace, planned | self._unplanned(namespace, served, policies))
-        await self._say(namespace, problems, serving, served, observed.services)
+        await self._status.policies(namespace, problems, served.routers, serving)
+        await self._status.backends(namespace, problems, observed.services)
         if failure is not None:
             raise failure
 
@@ -132,48 +134,6 @@ class Reconciler:
                 if owners & (there - serving) or not owners & there:
                     found.add((resource.kind, live["metadata"]["name"]))
         return found
-
-    # status
-
-    async def _say(
-        self,
-        namespace: str,
-        problems: list[Problem],
-        serving: dict[str, Serving],
-        served: Plan,
-        services: Mapping[str, Any],
-    ) -> None:
-        routers = {name: router.config.name for router in served.routers for name in router.members}
-        for obj in list(self._store.of(POLICIES, namespace)):
-            name = obj["metadata"]["name"]
-            about = [p for p in problems if p.kind == "RoutingPolicy" and p.name == name]
-            status: Object = {}
-            if name in routers:
-                url = address(routers[name], namespace)
-                status["addresses"] = [{"type": "Service", "url": url}]
-            await self._write(POLICIES, obj, of_policy(about, serving.get(name, Serving())), status)
-        for obj in list(self._store.of(BACKENDS, namespace)):
-            name = obj["metadata"]["name"]
-            about = [p for p in problems if p.kind == "ModelBackend" and p.name == name]
-            service = services.get(name)
-            found = of_backend(about, len(service.endpoints) if service is not None else None)
-            await self._write(BACKENDS, obj, found, {})
-
-    async def _write(self, resource: Resource, obj: Object, findings: list[Finding], status: Object) -> None:
-        """Write a status where it differs; one that is as it should be costs nothing."""
-        metadata, before = obj["metadata"], obj.get("status") or {}
-        generation = metadata.get("generation", 0)
-        conditions = dated(findings, before.get("conditions") or (), generation, self._now())
-        wanted = {"observedGeneration": generation, "conditions": conditions, **status}
-        if all(before.get(key) == value for key, value in wanted.items()):
-            return
-        try:
-            after = await self._client.patch_status(resource, metadata["namespace"], metadata["name"], wanted)
-        except ApiError as error:
-            if error.not_found:
-                return  # deleted meanwhile
-            raise
-        self._store.changed(resource, "MODIFIED", after)
 
 
 def rolled_out(deployment: Object) -> bool:
