@@ -1,8 +1,12 @@
-"""Golden manifests: NAME.in.yaml is what is planned, NAME.out.yaml the children of every router."""
+"""Golden manifests: NAME.in.yaml is what is planned, NAME.out.yaml the children of every router.
+
+The first document of the input says what else is known: ``{secrets, replicas, settings}``.
+"""
 
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import yaml
 
@@ -13,7 +17,10 @@ from signalbox.plan.observed import Observed
 
 GOLDEN = Path(__file__).parent / "children"
 NAMES = sorted(file.name.removesuffix(".in.yaml") for file in GOLDEN.glob("*.in.yaml"))
-SETTINGS = OperatorSettings(image="example.com/signalbox:1")
+
+
+def settings_of(given: dict[str, Any]) -> OperatorSettings:
+    return msgspec.convert({"image": "example.com/signalbox:1", **given.get("settings", {})}, OperatorSettings)
 
 
 def manifests(name: str) -> list[dict[str, Any]]:
@@ -26,7 +33,7 @@ def manifests(name: str) -> list[dict[str, Any]]:
     found = []
     for router in plan(policies.values(), backends, observed).routers:
         contents = dict.fromkeys(router.entries, b"content")
-        found += children(router, policies, contents, SETTINGS, given.get("replicas"))
+        found += children(router, policies, contents, settings_of(given), given.get("replicas"))
     return found
 
 

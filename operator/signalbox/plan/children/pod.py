@@ -6,6 +6,8 @@ Nothing of the configuration is in the template, so that no edit of a policy res
 from typing import Any
 
 from signalbox.api.routingpolicy import Deployment
+from signalbox.plan.children import control
+from signalbox.plan.children.settings import OperatorSettings
 from signalbox.plan.compile import PlannedRouter
 
 PORT = 8080
@@ -18,23 +20,39 @@ LONGEST_GRACE_SECONDS = 3600
 USER = 65532
 
 
-def pod_template(router: PlannedRouter, image: str, pull_policy: str, deployment: Deployment) -> dict[str, Any]:
+def pod_template(router: PlannedRouter, settings: OperatorSettings, deployment: Deployment) -> dict[str, Any]:
     """The template, its metadata left out."""
     name = router.config.name
     grace = grace_seconds(router)
-    arguments = {
-        "--config-dir": CONFIG_DIRECTORY,
-        "--secrets-dir": SECRETS_DIRECTORY,
-        "--listen": f"0.0.0.0:{PORT}",
-        "--admin": f"0.0.0.0:{ADMIN_PORT}",
-        "--workers": str(deployment.workers),
-        "--drain-timeout": str(grace - EXTRA_GRACE_SECONDS),
-    }
+    options = [
+        ("--config-dir", CONFIG_DIRECTORY),
+        ("--secrets-dir", SECRETS_DIRECTORY),
+        ("--listen", f"0.0.0.0:{PORT}"),
+        ("--admin", f"0.0.0.0:{ADMIN_PORT}"),
+        ("--workers", str(deployment.workers)),
+        ("--drain-timeout", str(grace - EXTRA_GRACE_SECONDS)),
+        *(("--allow-cidr", network) for network in settings.allow_cidrs),
+    ]
+    arguments = ["router", *(part for option in options for part in option)]
+    mounts: list[dict[str, Any]] = [
+        {"name": "config", "mountPath": CONFIG_DIRECTORY, "readOnly": True},
+        {"name": "secrets", "mountPath": SECRETS_DIRECTORY, "readOnly": True},
+        {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 - a volume of the pod's own
+    ]
+    volumes: list[dict[str, Any]] = [
+        {"name": "config", "configMap": {"name": name}},
+        {"name": "secrets", "secret": {"secretName": name}},
+        {"name": "tmp", "emptyDir": {}},
+    ]
+    if settings.control is not None:
+        arguments += control.arguments(settings.control, CONFIG_DIRECTORY)
+        mounts.append(control.mount())
+        volumes.append(control.volume())
     container = {
         "name": "router",
-        "image": image,
-        "imagePullPolicy": pull_policy,
-        "args": ["router", *(part for pair in arguments.items() for part in pair)],
+        "image": settings.image,
+        "imagePullPolicy": settings.image_pull_policy,
+        "args": arguments,
         "ports": [
             {"name": "http", "containerPort": PORT, "protocol": "TCP"},
             {"name": "metrics", "containerPort": ADMIN_PORT, "protocol": "TCP"},
@@ -48,11 +66,7 @@ def pod_template(router: PlannedRouter, image: str, pull_policy: str, deployment
             "capabilities": {"drop": ["ALL"]},
             "readOnlyRootFilesystem": True,
         },
-        "volumeMounts": [
-            {"name": "config", "mountPath": CONFIG_DIRECTORY, "readOnly": True},
-            {"name": "secrets", "mountPath": SECRETS_DIRECTORY, "readOnly": True},
-            {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 - a volume of the pod's own
-        ],
+        "volumeMounts": mounts,
     }
     return {
         "spec": {
@@ -68,11 +82,7 @@ def pod_template(router: PlannedRouter, image: str, pull_policy: str, deployment
                 "seccompProfile": {"type": "RuntimeDefault"},
             },
             "containers": [container],
-            "volumes": [
-                {"name": "config", "configMap": {"name": name}},
-                {"name": "secrets", "secret": {"secretName": name}},
-                {"name": "tmp", "emptyDir": {}},
-            ],
+            "volumes": volumes,
         }
     }
 

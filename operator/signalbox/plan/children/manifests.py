@@ -1,30 +1,22 @@
-"""What the cluster is to hold for each router: manifests, made from the plan alone."""
+"""All manifests of a router, in the order in which they are applied."""
 
 import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
-import msgspec
-
 from signalbox.api import RoutingPolicy
-from signalbox.api.meta import API_VERSION
+from signalbox.plan.children import control
+from signalbox.plan.children.names import CONFIG_HASH, SERVICE_PORT, labels_of, selector_of
+from signalbox.plan.children.owners import owners
+from signalbox.plan.children.pod import ADMIN_PORT, PORT, pod_template
+from signalbox.plan.children.settings import OperatorSettings
 from signalbox.plan.compile import PlannedRouter
-from signalbox.plan.pod import ADMIN_PORT, PORT, pod_template
 from signalbox.routing.config import content_hash, encode
 
 Manifest = dict[str, Any]
 
-CONFIG_HASH = "signalbox.dev/config-hash"
-SERVICE_PORT = 8080
 # Applied once, when a Deployment is made, under another manager: from then on whoever scales owns the field.
 FIRST_REPLICAS = 2
-
-
-class OperatorSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """What the operator itself adds to the children."""
-
-    image: str
-    image_pull_policy: str = "IfNotPresent"
 
 
 def children(
@@ -43,17 +35,19 @@ def children(
     namespace = members[0].metadata.namespace
     name = router.config.name
     config = encode(router.config)
-    labels = labels_of(name)
-    selector = {key: labels[key] for key in ("app.kubernetes.io/name", "app.kubernetes.io/instance")}
+    data = {"config.json": config.decode()}
+    if settings.control is not None:
+        data[control.AUTHORITIES] = settings.control.ca
+    labels, selector = labels_of(name), selector_of(name)
 
     def manifest(api_version: str, kind: str, annotations: Mapping[str, str] | None = None, **rest: Any) -> Manifest:
         metadata: Manifest = {"name": name, "namespace": namespace, "labels": labels}
         if annotations:
             metadata["annotations"] = dict(annotations)
-        metadata["ownerReferences"] = _owners(members)
+        metadata["ownerReferences"] = owners(members)
         return {"apiVersion": api_version, "kind": kind, "metadata": metadata, **rest}
 
-    template = pod_template(router, settings.image, settings.image_pull_policy, members[0].spec.deployment_in_force)
+    template = pod_template(router, settings, members[0].spec.deployment_in_force)
     template["metadata"] = {"labels": labels}
     found = [
         manifest("v1", "ServiceAccount", automountServiceAccountToken=False),
@@ -63,7 +57,7 @@ def children(
             type="Opaque",
             data={entry: base64.b64encode(value).decode() for entry, value in sorted(secrets.items())},
         ),
-        manifest("v1", "ConfigMap", {CONFIG_HASH: content_hash(config)}, data={"config.json": config.decode()}),
+        manifest("v1", "ConfigMap", {CONFIG_HASH: content_hash(config)}, data=data),
         manifest(
             "apps/v1",
             "Deployment",
@@ -94,33 +88,3 @@ def children(
         }
         found.append(manifest("policy/v1", "PodDisruptionBudget", spec=budget))
     return found
-
-
-def labels_of(router: str) -> dict[str, str]:
-    """The labels of all children of a router."""
-    return {
-        "app.kubernetes.io/name": "signalbox-router",
-        "app.kubernetes.io/instance": router,
-        "app.kubernetes.io/component": "router",
-        "app.kubernetes.io/part-of": "signalbox",
-        "app.kubernetes.io/managed-by": "signalbox",
-    }
-
-
-def address(router: str, namespace: str) -> str:
-    """Base URL for clients inside the cluster."""
-    return f"http://{router}.{namespace}.svc:{SERVICE_PORT}/v1"
-
-
-def _owners(members: Sequence[RoutingPolicy]) -> list[Manifest]:
-    """Every member owns the children, the eldest is the controller: they go when the last member goes."""
-    return [
-        {
-            "apiVersion": API_VERSION,
-            "kind": "RoutingPolicy",
-            "name": policy.metadata.name,
-            "uid": policy.metadata.uid,
-            **({"controller": True} if position == 0 else {}),
-        }
-        for position, policy in enumerate(members)
-    ]
