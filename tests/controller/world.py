@@ -10,6 +10,7 @@ from typing import Any
 
 from cluster.api import Object
 from cluster.running import Cluster
+from signalbox.plan.rollouts import rolled_out
 
 SECONDS = 30.0
 QUIET_SECONDS = 1.0
@@ -31,8 +32,8 @@ class OperatorProcess:
         self._cluster, self._namespace = cluster, namespace
         self.start()
 
-    def start(self) -> None:
-        command = [sys.executable, "-m", "signalbox.cli", "operator", "--image", "signalbox:test", "-v"]
+    def start(self, image: str = "signalbox:test") -> None:
+        command = [sys.executable, "-m", "signalbox.cli", "operator", "--image", image, "-v"]
         self.process = subprocess.Popen(
             [*command, "--namespace", self._namespace, "--lease-namespace", self._namespace],
             env={**os.environ, "KUBECONFIG": str(self._cluster.kubeconfig)},
@@ -150,6 +151,6 @@ class World:
                 path = f"/api/v1/namespaces/{self.namespace}/pods/{pod['metadata']['name']}/status"
                 status = {"phase": "Running", "conditions": [ready]}
                 self.api.call("PATCH", path, {"status": status}, "application/merge-patch+json")
-            return self.child("apps/v1", "Deployment", name)["status"].get("availableReplicas") == 2
+            return rolled_out(self.child("apps/v1", "Deployment", name))
 
         eventually(done)

@@ -4,6 +4,7 @@ Level-triggered: nothing is remembered from one run to the next that could not b
 policies apart; killed between any two writes, the next run ends in the same state.
 """
 
+import asyncio
 import logging
 from collections.abc import Callable, Iterable
 from datetime import datetime
@@ -22,6 +23,7 @@ from signalbox.plan.compile import Plan, PlannedRouter, plan
 from signalbox.plan.conditions import Serving
 from signalbox.plan.contents import content
 from signalbox.plan.problems import Problem
+from signalbox.plan.rollouts import rolled_out, waits_for
 
 _log = logging.getLogger(__name__)
 
@@ -45,10 +47,14 @@ class Reconciler:
         self._children = children_of
         self._settings = settings
         self._status = StatusWriter(client, store, now)
+        self._rolling = asyncio.Lock()
         self._last_good: dict[tuple[str, str], RoutingPolicy] = {}
 
-    async def reconcile(self, namespace: str) -> None:
-        """See the module. Raises ``ApiError``, after having done what could be done."""
+    async def reconcile(self, namespace: str) -> bool:
+        """See the module; whether a router still waits for its turn to be upgraded.
+
+        Raises ``ApiError``, after having done what could be done.
+        """
         client, store = self._client, self._store
         seen = observe.resources(store, namespace)
         secrets, config_maps = await observe.values(
@@ -61,10 +67,12 @@ class Reconciler:
         serving: dict[str, Serving] = {}
         planned: set[tuple[str, str]] = set()
         failure: ApiError | None = None
+        waiting = False
         for router in served.routers:
             entries = {entry: content(source, secrets, config_maps) for entry, source in router.entries.items()}
             try:
-                state = await self._ensure_router(router, policies, entries, planned)
+                state, waits = await self._ensure_router(router, policies, entries, planned)
+                waiting |= waits
             except ApiError as error:
                 failure = error
                 state = Serving(blocked=("ApplyFailed", f"the API server refused: {error}"))
@@ -74,6 +82,7 @@ class Reconciler:
         await self._status.backends(namespace, problems, observed.services)
         if failure is not None:
             raise failure
+        return waiting
 
     def _serve_last_good(
         self,
@@ -103,21 +112,44 @@ class Reconciler:
         policies: dict[str, RoutingPolicy],
         entries: dict[str, bytes],
         planned: set[tuple[str, str]],
-    ) -> Serving:
-        """Make its children what they should be; ``planned`` gets their kinds and names."""
+    ) -> tuple[Serving, bool]:
+        """Make its children what they should be; ``planned`` gets their kinds and names.
+
+        Also gives whether the Deployment still waits for its turn to be upgraded.
+        """
         namespace, name = policies[router.members[0]].metadata.namespace, router.config.name
         live = self._children.get(DEPLOYMENTS, namespace, name)
         replicas = live["spec"].get("replicas") if live is not None else None
         manifests = children(router, policies, entries, self._settings, replicas)
         planned |= {(manifest["kind"], name) for manifest in manifests}
+        waits = False
         try:
             for manifest in manifests:
-                if await ensure(self._client, self._children, manifest):
-                    _log.info("wrote %s %s/%s", manifest["kind"], namespace, name)
+                if manifest["kind"] == DEPLOYMENTS.kind:
+                    waits = not await self._ensure_deployment(manifest)
+                else:
+                    await self._ensure(manifest)
         except NameTaken as taken:
-            return Serving(blocked=("NameConflict", str(taken)))
+            return Serving(blocked=("NameConflict", str(taken))), waits
         live = self._children.get(DEPLOYMENTS, namespace, name)
-        return Serving(programmed=True, available=live is not None and rolled_out(live))
+        return Serving(programmed=True, available=live is not None and rolled_out(live)), waits
+
+    async def _ensure_deployment(self, manifest: Object) -> bool:
+        """Whether it could be done already; one at a time, so that no two routers take the same turn."""
+        namespace, name = manifest["metadata"]["namespace"], manifest["metadata"]["name"]
+        async with self._rolling:
+            live = self._children.get(DEPLOYMENTS, namespace, name)
+            reason = waits_for(manifest, live, self._children.everywhere(DEPLOYMENTS))
+            if reason is None:
+                await self._ensure(manifest)
+                return True
+        _log.info("router %s/%s keeps its release for now: %s", namespace, name, reason)
+        return False
+
+    async def _ensure(self, manifest: Object) -> None:
+        if await ensure(self._client, self._children, manifest):
+            metadata = manifest["metadata"]
+            _log.info("wrote %s %s/%s", manifest["kind"], metadata["namespace"], metadata["name"])
 
     def _unplanned(self, namespace: str, served: Plan, policies: dict[str, RoutingPolicy]) -> set[tuple[str, str]]:
         """Children of policies that are there but cannot be planned now: invalid, and their last good form unknown.
@@ -134,11 +166,3 @@ class Reconciler:
                 if owners & (there - serving) or not owners & there:
                     found.add((resource.kind, live["metadata"]["name"]))
         return found
-
-
-def rolled_out(deployment: Object) -> bool:
-    """Whether all replicas run the newest template and serve."""
-    status, wanted = deployment.get("status") or {}, deployment["spec"].get("replicas", 1)
-    current = status.get("observedGeneration", 0) >= deployment["metadata"]["generation"]
-    enough = min(status.get("updatedReplicas", 0), status.get("availableReplicas", 0)) >= wanted
-    return bool(current and enough and status.get("replicas", 0) <= wanted)

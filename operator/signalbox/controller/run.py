@@ -21,6 +21,8 @@ from signalbox.plan.children import OperatorSettings
 # A burst of events of one namespace is one reconcile.
 SETTLE_SECONDS = 0.02
 WORKERS = 4
+# Routers that wait for their turn to be upgraded ask again after this time.
+TURN_SECONDS = 5.0
 FINISH_SECONDS = 1.0
 
 _log = logging.getLogger(__name__)
@@ -113,7 +115,7 @@ class Operator:
 
     async def _reconcile(self, namespace: str) -> None:
         try:
-            await self._reconciler.reconcile(namespace)
+            waiting = await self._reconciler.reconcile(namespace)
         except ApiError as error:
             delay = self._queue.failed(namespace, error.retry_after)
             _log.warning("namespace %s: %s; again in %.1f s", namespace, error, delay)
@@ -122,6 +124,8 @@ class Operator:
             _log.exception("namespace %s: a defect; again in %.1f s", namespace, delay)
         else:
             self._queue.done(namespace)
+            if waiting:
+                self._queue.add(namespace, TURN_SECONDS)
 
     async def _finish(self, work: Iterable[asyncio.Task[None]], seconds: float) -> None:
         """Begin nothing more, and give what has begun so many seconds."""

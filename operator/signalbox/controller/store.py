@@ -61,6 +61,10 @@ class Store:
         found = self._objects.get((resource, namespace), {})
         return [found[name] for name in sorted(found)]
 
+    def everywhere(self, resource: Resource) -> list[Object]:
+        """All objects of a kind, wherever they are."""
+        return [obj for key, found in self._objects.items() if key[0] == resource for obj in found.values()]
+
     def any(self, resource: Resource, namespace: str) -> bool:
         """Whether a namespace has any object of a kind."""
         return (resource, namespace) in self._objects

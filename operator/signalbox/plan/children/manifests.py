@@ -8,7 +8,8 @@ from signalbox.api import RoutingPolicy
 from signalbox.plan.children import control
 from signalbox.plan.children.names import CONFIG_HASH, SERVICE_PORT, labels_of, selector_of
 from signalbox.plan.children.owners import owners
-from signalbox.plan.children.pod import ADMIN_PORT, PORT, pod_template
+from signalbox.plan.children.pod import ADMIN_PORT, PORT, grace_seconds, pod_template
+from signalbox.plan.children.release import OPTIONS, RELEASE, options, release
 from signalbox.plan.children.settings import OperatorSettings
 from signalbox.plan.compile import PlannedRouter
 from signalbox.routing.config import content_hash, encode
@@ -47,7 +48,8 @@ def children(
         metadata["ownerReferences"] = owners(members)
         return {"apiVersion": api_version, "kind": kind, "metadata": metadata, **rest}
 
-    template = pod_template(router, settings, members[0].spec.deployment_in_force)
+    deployment = members[0].spec.deployment_in_force
+    template = pod_template(router, settings, deployment)
     template["metadata"] = {"labels": labels}
     found = [
         manifest("v1", "ServiceAccount", automountServiceAccountToken=False),
@@ -61,6 +63,10 @@ def children(
         manifest(
             "apps/v1",
             "Deployment",
+            {
+                RELEASE: release(settings),
+                OPTIONS: options(deployment.model_dump(mode="json", by_alias=True), grace_seconds(router)),
+            },
             spec={
                 "selector": {"matchLabels": selector},
                 "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": "25%"}},
