@@ -111,7 +111,7 @@ def test_it_waits_serves_follows_and_ends_well(router: Process, tmp_path: Path) 
         assert answer.status == 200
 
     (tmp_path / "config" / "config.json").write_bytes(b"{}")
-    router.until("cannot serve: ")
+    router.until("rejected, the one before goes on serving: .*required field")
     (tmp_path / "secrets" / "keys").write_bytes(b"no digest")
     (tmp_path / "config" / "config.json").write_bytes(config("two"))
     router.until("rejected, the one before goes on serving: .*not a SHA-256")

@@ -5,13 +5,16 @@ import logging
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import click
 
 from signalbox.cli.listen import cidrs, listens, log_target
 from signalbox.cli.stopping import Signals, stop
+from signalbox.control.client import Client, Endpoint
 from signalbox.router.options import ProxyOptions, SupervisorOptions
-from signalbox.router.process.mounted import Follower
+from signalbox.router.process.follower import Follower
+from signalbox.router.process.stream import Bridge
 from signalbox.router.process.supervisor import Supervisor
 from signalbox.router.wire.errors import ConfigRejectedError
 from signalbox.routing.config import Address
@@ -21,9 +24,10 @@ What it reads:
   CONFIG-DIR/config.json   the compiled configuration, as the operator writes it
   SECRETS-DIR/ENTRY        one file for each secret entry that the configuration names
 
-Both are looked at twice a second. A new configuration counts once every entry that it names is there; one that cannot
-serve is refused as a whole, and the one before goes on. Until the first one is complete nothing listens: probes fail,
-and standard error says what is missing. The access log goes to standard output.
+Both are looked at twice a second. With --control-url, new configurations come from the operator as well, at once; when
+it is gone, the files go on to count. A new configuration counts once every entry that it names is there; one that
+cannot serve is refused as a whole, and the one before goes on. Until the first one is complete nothing listens: probes
+fail, and standard error says what is missing. The access log goes to standard output.
 
 On SIGTERM readiness fails at once, new connections are taken for --grace more seconds, requests in flight finish.
 Exit codes: 0 ended as asked, 1 could not serve or was ended by force, 2 wrong usage.
@@ -44,6 +48,9 @@ Exit codes: 0 ended as asked, 1 could not serve or was ended by force, 2 wrong u
     callback=listens,
     help="For /metrics, /readyz and /healthz: open, and without secrets.",
 )
+@click.option("--control-url", metavar="URL", help="Where the operator's control stream is: https://…")
+@click.option("--control-ca", type=click.Path(path_type=Path), metavar="FILE", help="Who signs for that, in PEM.")
+@click.option("--control-token", type=click.Path(path_type=Path), metavar="FILE", help="Who this router is.")
 @click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="Processes on the port.")
 @click.option(
     "--allow-cidr",
@@ -69,6 +76,9 @@ def router(
     secrets_dir: Path,
     listen: Address,
     admin: Address,
+    control_url: str | None,
+    control_ca: Path | None,
+    control_token: Path | None,
     workers: int,
     allow_cidrs: tuple[str, ...],
     access_log: str,
@@ -90,10 +100,39 @@ def router(
         access_log=log_target(access_log),
         drain_timeout=drain_timeout,
     )
-    sys.exit(asyncio.run(_serve(options, Follower(config_dir, secrets_dir, _say), grace)))
+    control = _control(control_url, control_ca, control_token)
+    sys.exit(asyncio.run(_serve(options, Follower(config_dir, secrets_dir, _say), control, grace)))
 
 
-async def _serve(options: SupervisorOptions, follower: Follower, grace: float) -> int:
+def _control(url: str | None, ca: Path | None, token: Path | None) -> Endpoint | None:
+    if url is None and ca is None and token is None:
+        return None
+    if url is None or ca is None or token is None:
+        raise click.UsageError("--control-url, --control-ca and --control-token go together: give all three or none")
+    try:
+        parts = urlsplit(url)
+        good = parts.scheme == "https" and bool(parts.hostname) and parts.port != 0 and url.isascii()
+    except ValueError:
+        good = False
+    if not good:
+        raise click.UsageError("--control-url must be like https://signalbox-leader.signalbox.svc:9443/v1/control")
+    return Endpoint(url, ca, token)
+
+
+async def _serve(options: SupervisorOptions, follower: Follower, control: Endpoint | None, grace: float) -> int:
+    bridge = Bridge(follower, options.workers, _say)
+    if control is None:
+        return await _run(options, follower, bridge, grace)
+    client = Client(control, bridge)
+    follower.changed = client.changed
+    streaming = asyncio.create_task(client.run())
+    try:
+        return await _run(options, follower, bridge, grace)
+    finally:
+        streaming.cancel()
+
+
+async def _run(options: SupervisorOptions, follower: Follower, bridge: Bridge, grace: float) -> int:
     signals = Signals()
     asked = asyncio.create_task(signals.asked.wait())
     starting = asyncio.create_task(_start(options, follower))
@@ -101,7 +140,8 @@ async def _serve(options: SupervisorOptions, follower: Follower, grace: float) -
     if not starting.done():
         starting.cancel()
         return 0
-    supervisor = starting.result()
+    supervisor = bridge.supervisor = starting.result()
+    follower.changed()
     following = asyncio.create_task(follower.follow(supervisor))
     await asyncio.wait({following, asked}, return_when=asyncio.FIRST_COMPLETED)
     if following.done():
@@ -120,10 +160,11 @@ async def _start(options: SupervisorOptions, follower: Follower) -> Supervisor:
         try:
             await supervisor.start(found.config, found.secrets)
         except ConfigRejectedError as error:
-            _say(f"cannot serve: {error}")
+            follower.refused(str(error))
         except OSError as error:
             raise click.ClickException(error.strerror or str(error)) from None
         else:
+            follower.accepted()
             _say(f"serving on port {supervisor.port}, admin on port {supervisor.admin_port}")
             return supervisor
 

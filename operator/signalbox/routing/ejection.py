@@ -90,6 +90,13 @@ class EndpointHealth:
         """Out, by results or by active checks; a probe may be under way."""
         return self._down or (self._until > 0.0 and not self._soft)
 
+    @property
+    def out_for(self) -> str:
+        """Why it is ejected, in one word; "" while it is not."""
+        if self._down:
+            return Cause.CHECK.name.lower()
+        return self._cause.name.lower() if self.ejected else ""
+
     def silent(self, now: float) -> bool:
         """Passed over for its silence, though not ejected."""
         return not self.ejected and (self._soft or self._silence.lasts(now))

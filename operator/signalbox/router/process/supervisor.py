@@ -10,6 +10,7 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 
+from signalbox.control.messages import Traffic
 from signalbox.router.options import SupervisorOptions
 from signalbox.router.process.admin import AdminServer, Health
 from signalbox.router.process.child import Child, ChildGoneError
@@ -140,6 +141,15 @@ class Supervisor:
     def config_hash(self) -> str:
         """Name of the configuration in force, "" before there is one."""
         return content_hash(self._current[1]) if self._current else ""
+
+    @property
+    def workers(self) -> int:
+        """How many processes serve."""
+        return self._options.workers
+
+    def traffic(self) -> dict[str, Traffic]:
+        """What each backend got, as the workers reported it last."""
+        return self._totals.traffic()
 
     async def snapshot(self) -> Snapshot:
         """The counters of all workers now; of one that does not answer within a second, those of its last report."""

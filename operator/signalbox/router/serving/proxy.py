@@ -191,8 +191,9 @@ class Proxy:
         now = time.monotonic()
         for backend in self._backends.values():
             for endpoint in backend.endpoints:
+                health = endpoint.health
                 yield EndpointGauge(
-                    backend.config.name, endpoint.label, endpoint.in_flight, endpoint.health.admits(now)
+                    backend.config.name, endpoint.label, endpoint.in_flight, health.admits(now), health.out_for
                 )
 
     # time

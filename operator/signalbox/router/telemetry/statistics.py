@@ -80,12 +80,17 @@ class SeriesSnapshot(msgspec.Struct, array_like=True):
 
 
 class EndpointGauge(msgspec.Struct, array_like=True, frozen=True):
-    """The state of one endpoint as one worker sees it."""
+    """The state of one endpoint as one worker sees it.
+
+    ``usable``: a request may go there now. ``out_for``: why it is ejected, or "". Between the two is one that waits for
+    a probe to show whether it is well again.
+    """
 
     backend: str
     endpoint: str
     in_flight: int
     usable: bool
+    out_for: str = ""
 
 
 class Count(msgspec.Struct, array_like=True, frozen=True):

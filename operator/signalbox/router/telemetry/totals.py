@@ -1,7 +1,9 @@
 """Sums over all workers. What a worker counted stays when it dies, so that no counter goes back."""
 
+from collections import Counter
 from collections.abc import Iterable
 
+from signalbox.control.messages import Traffic
 from signalbox.router.telemetry.statistics import Count, EndpointGauge, SeriesLabels, SeriesSnapshot, Snapshot
 
 Pairs = dict[tuple[str, str], int]
@@ -90,6 +92,30 @@ class Totals:
             log_lines_dropped=counters.log_lines_dropped,
         )
 
+    def traffic(self) -> dict[str, Traffic]:
+        """The sums by backend, without the cost of a snapshot: it is asked for every second."""
+        sums: dict[str, Counter[str]] = {}
+        for counters in (self._retired, *self._living.values()):
+            for (backend, outcome), count in counters.attempts.items():
+                of = sums.setdefault(backend, Counter())
+                of["requests"] += count
+                if outcome == "failure":
+                    of["failures"] += count
+            for labels, series in counters.series.items():
+                of = sums.setdefault(labels.backend, Counter())
+                of["input_tokens"] += round(series.input_tokens.sum)
+                of["output_tokens"] += round(series.output_tokens.sum)
+        causes: dict[str, set[str]] = {}
+        for gauge in _endpoints(self._gauges.values()):
+            of = sums.setdefault(gauge.backend, Counter())
+            of["known"] += 1
+            of["usable"] += not gauge.out_for
+            of["in_flight"] += gauge.in_flight
+            if gauge.out_for:
+                causes.setdefault(gauge.backend, set()).add(gauge.out_for)
+        sums.pop("", None)  # requests that never had a backend
+        return {name: Traffic(**of, causes=tuple(sorted(causes.get(name, ())))) for name, of in sums.items()}
+
 
 def _counts(pairs: Pairs) -> list[Count]:
     return [Count(first, second, value) for (first, second), value in sorted(pairs.items())]
@@ -104,5 +130,7 @@ def _endpoints(snapshots: Iterable[Snapshot]) -> list[EndpointGauge]:
             if other is None:
                 merged[key] = gauge
             else:
-                merged[key] = EndpointGauge(*key, other.in_flight + gauge.in_flight, other.usable or gauge.usable)
+                out_for = gauge.out_for and other.out_for  # for all workers, or not at all
+                in_flight, usable = other.in_flight + gauge.in_flight, other.usable or gauge.usable
+                merged[key] = EndpointGauge(*key, in_flight, usable, out_for)
     return [merged[key] for key in sorted(merged)]

@@ -1,0 +1,1 @@
+"""The control stream between operator and routers: its messages, and both its ends."""

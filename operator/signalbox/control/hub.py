@@ -1,0 +1,83 @@
+"""What every router is to be told: always the newest, never a queue of what is past."""
+
+import asyncio
+from collections.abc import Callable, Iterable
+
+import msgspec
+
+from signalbox.control.messages import Config, Revoked, line
+from signalbox.control.peers import Router
+
+# Longer than mounted files take to follow a Secret.
+REVOKED_SECONDS = 300.0
+
+
+class Channel:
+    """What one router is to be told, as lines; ``changed`` is set, and replaced, at every change."""
+
+    def __init__(self) -> None:
+        self.hash = ""
+        self.config = b""
+        self.revoked = b""
+        self.digests: dict[str, float] = {}
+        self.changed = asyncio.Event()
+
+    def announce(self) -> None:
+        """Wake everybody who waits."""
+        self.changed.set()
+        self.changed = asyncio.Event()
+
+
+class Hub:
+    """Channels by router. ``clock`` gives seconds."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._channels: dict[Router, Channel] = {}
+
+    def channel(self, router: Router) -> Channel:
+        """The channel of a router, which nothing may have been published on yet."""
+        return self._channels.setdefault(router, Channel())
+
+    def hash(self, router: Router) -> str:
+        """Of the configuration published last, "" before there is one."""
+        found = self._channels.get(router)
+        return found.hash if found else ""
+
+    def publish(
+        self, router: Router, config_hash: str, config: bytes, revoked: Iterable[str], in_force: Iterable[str]
+    ) -> None:
+        """Tell a router its newest configuration, and which digests were taken away just now and which are in force."""
+        channel = self.channel(router)
+        until = self._clock() + REVOKED_SECONDS
+        digests = channel.digests | dict.fromkeys(revoked, until)
+        for digest in in_force:
+            digests.pop(digest, None)
+        changed = self._set_digests(channel, digests)
+        if channel.hash != config_hash:
+            channel.hash, channel.config = config_hash, line(Config(hash=config_hash, config=msgspec.Raw(config)))
+            changed = True
+        if changed:
+            channel.announce()
+
+    def retain(self, namespace: str, names: Iterable[str]) -> None:
+        """The routers that a namespace still has; streams of others are told nothing more."""
+        kept = set(names)
+        for router in [r for r in self._channels if r.namespace == namespace and r.name not in kept]:
+            self._channels.pop(router).announce()
+
+    def expire(self) -> None:
+        """Forget what mounted files cannot hold any more."""
+        now = self._clock()
+        for channel in self._channels.values():
+            left = {digest: until for digest, until in channel.digests.items() if until > now}
+            if self._set_digests(channel, left):
+                channel.announce()
+
+    @staticmethod
+    def _set_digests(channel: Channel, digests: dict[str, float]) -> bool:
+        changed = digests.keys() != channel.digests.keys()
+        channel.digests = digests
+        if changed:
+            channel.revoked = line(Revoked(digests=tuple(sorted(digests))))
+        return changed

@@ -1,0 +1,151 @@
+"""What operator and routers say to each other: JSON, one message a line.
+
+The two may be of different releases: fields that are not known are ignored, and so are messages of a type that is not
+known. Credentials never travel here; a revoked key is named by its SHA-256.
+"""
+
+from typing import TypeVar
+
+import msgspec
+
+PATH = "/v1/control"
+# Of one line, its end included.
+MAX_REPORT_BYTES = 256 << 10
+MAX_MESSAGE_BYTES = 16 << 20
+MAX_NAMES = 16
+MAX_TEXT = 1024
+
+
+class Malformed(Exception):  # noqa: N818 - what the peer sent
+    """No message, or one that is too long."""
+
+
+class _Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename="camel", tag_field="type"):
+    """Common options."""
+
+
+class Traffic(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename="camel"):
+    """One backend as a router sees it; counters run since the router's start.
+
+    ``usable`` endpoints are those of the ``known`` that are not out; ``causes`` says why the others are.
+    """
+
+    known: int = 0
+    usable: int = 0
+    causes: tuple[str, ...] = ()
+    in_flight: int = 0
+    requests: int = 0
+    failures: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+
+
+class Waiting(msgspec.Struct, frozen=True, rename="camel"):
+    """A newer configuration that cannot serve before these secret entries are readable."""
+
+    hash: str
+    entries: tuple[str, ...]
+
+
+class Rejected(msgspec.Struct, frozen=True, rename="camel"):
+    """A configuration that the router cannot serve at all."""
+
+    hash: str
+    reason: str
+
+
+class Hello(_Message, tag="hello", frozen=True):
+    """Router: the first message. ``format_version`` is that of the newest configuration that it can read."""
+
+    format_version: int
+    config_hash: str = ""
+    workers: int = 1
+
+
+class Report(_Message, tag="report", frozen=True):
+    """Router: its state, every second and when it has changed. ``config_hash`` is "" before anything is served."""
+
+    config_hash: str = ""
+    waits_for: Waiting | None = None
+    rejected: Rejected | None = None
+    in_flight: int = 0
+    backends: dict[str, Traffic] = {}
+
+
+class Config(_Message, tag="config", frozen=True):
+    """Operator: the newest configuration, byte for byte, and its hash."""
+
+    hash: str
+    config: msgspec.Raw
+
+
+class Revoked(_Message, tag="revoked", frozen=True):
+    """Operator: all digests that mounted files may still hold though their keys were taken away."""
+
+    digests: tuple[str, ...] = ()
+
+
+class Ping(_Message, tag="ping", frozen=True):
+    """Operator: it is still there."""
+
+
+FromRouter = Hello | Report
+ToRouter = Config | Revoked | Ping
+
+Message = TypeVar("Message")
+
+
+class _Kind(msgspec.Struct):
+    type: str
+
+
+class Lines:
+    """Cuts what arrives into messages of one direction. ``most`` bounds the bytes of a line."""
+
+    def __init__(self, kinds: tuple[type[msgspec.Struct], ...], most: int) -> None:
+        self._most = most
+        self._buffer = bytearray()
+        self._kind = msgspec.json.Decoder(_Kind)
+        self._decoders = {str(kind.__struct_config__.tag): msgspec.json.Decoder(kind) for kind in kinds}
+
+    def feed(self, data: bytes) -> list[msgspec.Struct]:
+        """The messages that are complete now. Raises ``Malformed``."""
+        buffer, start = self._buffer, len(self._buffer)
+        buffer += data
+        found: list[msgspec.Struct] = []
+        done = 0
+        while (end := buffer.find(b"\n", max(start, done))) >= 0:
+            if end - done >= self._most:
+                raise Malformed(f"a line of more than {self._most} bytes")
+            message = self._read(bytes(buffer[done:end]))
+            if message is not None:
+                found.append(message)
+            done = end + 1
+        del buffer[:done]
+        if len(buffer) >= self._most:
+            raise Malformed(f"a line of more than {self._most} bytes")
+        return found
+
+    def _read(self, line: bytes) -> msgspec.Struct | None:
+        if not line.strip():
+            return None
+        try:
+            decoder = self._decoders.get(self._kind.decode(line).type)
+            return None if decoder is None else decoder.decode(line)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise Malformed(str(error)) from error
+
+
+def from_router() -> Lines:
+    """What the operator reads."""
+    return Lines((Hello, Report), MAX_REPORT_BYTES)
+
+
+def to_router() -> Lines:
+    """What a router reads."""
+    return Lines((Config, Revoked, Ping), MAX_MESSAGE_BYTES)
+
+
+def line(message: FromRouter | ToRouter) -> bytes:
+    """A message as it travels."""
+    return msgspec.json.encode(message) + b"\n"

@@ -1,0 +1,61 @@
+"""Between the control stream and the router: what is heard, and what is reported."""
+
+from collections.abc import Callable
+
+from signalbox.control.messages import MAX_REPORT_BYTES, Config, Hello, Report, Revoked, ToRouter, Traffic
+from signalbox.router.process.follower import Follower
+from signalbox.router.process.supervisor import Supervisor
+from signalbox.routing.config import FORMAT_VERSION, content_hash
+
+# A backend takes about 250 bytes in a report.
+MAX_BACKENDS = MAX_REPORT_BYTES // 512
+
+
+class Bridge:
+    """The ``Router`` of a control client. ``supervisor`` is set once it serves; the stream may be there before."""
+
+    def __init__(self, follower: Follower, workers: int, say: Callable[[str], None]) -> None:
+        self._follower, self._workers, self._say = follower, workers, say
+        self._lost = ""
+        self._connected = False
+        self.supervisor: Supervisor | None = None
+
+    def hello(self) -> Hello:
+        """The first message of a connection."""
+        self._connected, self._lost = True, ""
+        self._say("control stream: connected")
+        return Hello(format_version=FORMAT_VERSION, config_hash=self._hash, workers=self._workers)
+
+    def report(self) -> Report:
+        """The state now."""
+        traffic = self.supervisor.traffic() if self.supervisor is not None else {}
+        backends: dict[str, Traffic] = dict(sorted(traffic.items())[:MAX_BACKENDS])
+        return Report(
+            config_hash=self._hash,
+            waits_for=self._follower.waiting,
+            rejected=self._follower.rejected,
+            in_flight=sum(each.in_flight for each in traffic.values()),
+            backends=backends,
+        )
+
+    def heard(self, message: ToRouter) -> None:
+        """A configuration that is not what its hash says was not meant so, and is none."""
+        match message:
+            case Config(hash=name, config=config) if content_hash(bytes(config)) == name:
+                self._follower.choice.streamed(bytes(config))
+            case Revoked(digests=digests):
+                self._follower.revoked.heard(digests)
+            case _:
+                return
+        self._follower.wake()
+
+    def lost(self, reason: str) -> None:
+        """Say so once, and not for every attempt that fails."""
+        self._follower.choice.lost()
+        if self._connected or reason != self._lost:
+            self._say(f"control stream: {'lost' if self._connected else 'not connected'}: {reason}")
+        self._connected, self._lost = False, reason
+
+    @property
+    def _hash(self) -> str:
+        return self.supervisor.config_hash if self.supervisor is not None else ""

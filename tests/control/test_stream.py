@@ -1,0 +1,294 @@
+"""Both ends of the stream, over TLS, on one machine; who is whom is told by a stand-in for the API server."""
+
+import asyncio
+import ssl
+import time
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+import trustme
+from aiohttp import web
+
+from signalbox.control import client, server
+from signalbox.control.client import Client, Endpoint
+from signalbox.control.hub import Hub
+from signalbox.control.messages import PATH, Config, Hello, Ping, Report, Revoked, ToRouter, line
+from signalbox.control.peers import Peer, Refused, Router
+from signalbox.control.server import ControlServer
+
+ROUTER = Router("team", "chat-router")
+
+
+class Known:
+    """Tokens are names of pods; "bad" is none, "foreign" may not be served."""
+
+    def __init__(self) -> None:
+        self.gone: set[str] = set()
+        self.expires = time.time() + 3600
+
+    async def identify(self, token: str) -> Peer:
+        if token in {"bad", "foreign"}:
+            raise Refused(401 if token == "bad" else 403, token)
+        peer = Peer(ROUTER, token, f"uid-{token}", self.expires)
+        await self.verify(peer)
+        return peer
+
+    async def verify(self, peer: Peer) -> None:
+        if peer.pod in self.gone:
+            raise Refused(403, "the pod is gone")
+
+
+class Heard:
+    """The operator's ears."""
+
+    def __init__(self) -> None:
+        self.hellos: list[tuple[str, Hello]] = []
+        self.reports: list[tuple[str, Report]] = []
+        self.ends: list[str] = []
+
+    def hello(self, peer: Peer, message: Hello) -> None:
+        self.hellos.append((peer.pod, message))
+
+    def report(self, peer: Peer, message: Report) -> None:
+        self.reports.append((peer.pod, message))
+
+    def gone(self, peer: Peer) -> None:
+        self.ends.append(peer.pod)
+
+
+class Listener:
+    """An operator's end on a port of its own, which can be closed and opened again."""
+
+    def __init__(self, authority: trustme.CA) -> None:
+        self.known, self.heard = Known(), Heard()
+        self.hub = Hub(time.monotonic)
+        self.server = ControlServer(self.known, self.hub, self.heard, look=0.05)
+        self.context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        authority.issue_cert("localhost").configure_cert(self.context)
+        self.port = 0
+
+    async def open(self) -> None:
+        application = web.Application()
+        application.router.add_post(PATH, self.server.handle)
+        self.runner = web.AppRunner(application, shutdown_timeout=0.5)
+        await self.runner.setup()
+        await web.TCPSite(self.runner, "127.0.0.1", self.port, ssl_context=self.context, reuse_address=True).start()
+        self.port = self.runner.addresses[0][1]
+        self.server.begin()
+
+    async def close(self) -> None:
+        self.server.end()
+        await self.runner.cleanup()
+
+
+class Pod:
+    """A router's end: keeps what it heard."""
+
+    def __init__(self) -> None:
+        self.messages: list[ToRouter] = []
+        self.losses: list[str] = []
+        self.hash = ""
+
+    def hello(self) -> Hello:
+        return Hello(format_version=1)
+
+    def report(self) -> Report:
+        return Report(config_hash=self.hash)
+
+    def heard(self, message: ToRouter) -> None:
+        self.messages.append(message)
+
+    def lost(self, reason: str) -> None:
+        self.losses.append(reason)
+
+    def configs(self) -> list[str]:
+        return [message.hash for message in self.messages if isinstance(message, Config)]
+
+
+async def until(question: Callable[[], object]) -> None:
+    async with asyncio.timeout(20):
+        while not question():
+            await asyncio.sleep(0.01)
+
+
+@pytest.fixture
+def authority(tmp_path: Path) -> trustme.CA:
+    made = trustme.CA()
+    made.cert_pem.write_to_path(tmp_path / "ca.crt")
+    return made
+
+
+@pytest.fixture
+async def listener(authority: trustme.CA) -> AsyncIterator[Listener]:
+    made = Listener(authority)
+    await made.open()
+    yield made
+    await made.close()
+
+
+class Connected:
+    """A client at work, as the pod whose name is its token."""
+
+    def __init__(self, port: int, directory: Path, token: str = "a") -> None:
+        self.token = directory / f"token-{token}"
+        self.token.write_text(f"{token}\n")
+        self.pod = Pod()
+        self.client = Client(Endpoint(f"https://localhost:{port}{PATH}", directory / "ca.crt", self.token), self.pod)
+        self.task = asyncio.create_task(self.client.run())
+
+
+@pytest.fixture
+async def router(listener: Listener, tmp_path: Path) -> AsyncIterator[Connected]:
+    made = Connected(listener.port, tmp_path)
+    yield made
+    made.task.cancel()
+    await asyncio.gather(made.task, return_exceptions=True)
+
+
+async def test_both_sides_talk_on_one_request(listener: Listener, router: Connected) -> None:
+    await until(lambda: listener.heard.reports)
+    listener.hub.publish(ROUTER, "h1", b'{"x":1}', ["a" * 64], [])
+    await until(lambda: router.pod.configs() == ["h1"])
+    revoked, config = [m for m in router.pod.messages if not isinstance(m, Ping)]
+    assert isinstance(revoked, Revoked)
+    assert revoked.digests == ("a" * 64,)
+    assert isinstance(config, Config)
+    assert bytes(config.config) == b'{"x":1}'
+    router.pod.hash = "h1"
+    router.client.changed()
+    await until(lambda: ("a", Report(config_hash="h1")) in listener.heard.reports)
+    listener.hub.publish(ROUTER, "h1", b'{"x":1}', [], ["a" * 64])
+    await until(lambda: router.pod.messages[-1] == Revoked() or router.pod.messages[-2] == Revoked())
+    assert router.pod.configs() == ["h1"]
+    assert len(listener.heard.hellos) == 1
+
+
+async def test_who_connects_later_gets_the_newest_only(listener: Listener, tmp_path: Path) -> None:
+    for name in ("h1", "h2"):
+        listener.hub.publish(ROUTER, name, b"{}", [], [])
+    late = Connected(listener.port, tmp_path)
+    await until(lambda: late.pod.configs() == ["h2"])
+    late.task.cancel()
+
+
+@pytest.mark.parametrize(("token", "status"), [("bad", 401), ("foreign", 403)])
+async def test_a_token_that_rotates_is_read_again(listener: Listener, tmp_path: Path, token: str, status: int) -> None:
+    refused = Connected(listener.port, tmp_path, token)
+    await until(lambda: refused.pod.losses)
+    assert str(status) in refused.pod.losses[0]
+    refused.token.write_text("good")
+    await until(lambda: listener.heard.hellos)
+    assert listener.heard.hellos[0][0] == "good"
+    refused.task.cancel()
+
+
+async def test_it_comes_back_when_the_operator_does(listener: Listener, router: Connected) -> None:
+    await until(lambda: listener.heard.hellos)
+    await listener.close()
+    await until(lambda: len(router.pod.losses) > 1)  # the end, and one that found nobody
+    listener.hub.publish(ROUTER, "h2", b"{}", [], [])
+    await listener.open()
+    await until(lambda: router.pod.configs() == ["h2"])
+    assert len(listener.heard.hellos) == 2
+
+
+async def test_only_the_leader_serves(listener: Listener, router: Connected) -> None:
+    await until(lambda: listener.heard.hellos)
+    listener.server.end()
+    await until(lambda: any("503" in loss for loss in router.pod.losses))
+    listener.server.begin()
+    await until(lambda: len(listener.heard.hellos) == 2)
+
+
+async def test_a_stream_ends_with_its_token(listener: Listener, tmp_path: Path) -> None:
+    listener.known.expires = time.time() + 0.3
+    short = Connected(listener.port, tmp_path)
+    await until(lambda: listener.heard.ends)
+    assert short.pod.losses[0] == "the operator ended the stream"
+    short.task.cancel()
+
+
+async def test_a_stream_ends_with_its_pod(listener: Listener, router: Connected) -> None:
+    await until(lambda: listener.heard.hellos)
+    listener.known.gone.add("a")
+    await until(lambda: listener.heard.ends == ["a"])
+    await until(lambda: any("403" in loss for loss in router.pod.losses))
+
+
+async def test_a_pod_has_one_stream(listener: Listener, router: Connected, tmp_path: Path) -> None:
+    await until(lambda: listener.heard.hellos)
+    again = Connected(listener.port, tmp_path)
+    await until(lambda: router.pod.losses)
+    again.task.cancel()
+
+
+async def test_silence_counts_as_the_end(listener: Listener, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client, "SILENCE_SECONDS", 0.2)  # shorter than the time between two pings
+    impatient = Connected(listener.port, tmp_path)
+    await until(lambda: len(listener.heard.hellos) > 1)
+    assert impatient.pod.losses[0] == "TimeoutError"
+    impatient.task.cancel()
+
+
+@pytest.mark.parametrize("what", ["nowhere", "no token", "no authority", "another authority", "no TLS"])
+async def test_whatever_is_wrong_is_tried_again(listener: Listener, tmp_path: Path, what: str) -> None:
+    port, plain = listener.port, None
+    if what == "nowhere":
+        await listener.close()
+    elif what == "another authority":
+        (tmp_path / "ca.crt").unlink()
+        trustme.CA().cert_pem.write_to_path(tmp_path / "ca.crt")
+    elif what == "no authority":
+        (tmp_path / "ca.crt").unlink()
+    elif what == "no TLS":
+        plain = await asyncio.start_server(lambda reader, writer: writer.close(), "127.0.0.1", 0)
+        port = plain.sockets[0].getsockname()[1]
+    failing = Connected(port, tmp_path)
+    if what == "no token":
+        failing.token.unlink()
+    await until(lambda: len(failing.pod.losses) >= 2)
+    assert not failing.task.done()
+    failing.task.cancel()
+    if plain is not None:
+        plain.close()
+    if what == "nowhere":
+        await listener.open()
+
+
+async def raw(listener: Listener, tmp_path: Path, *lines: bytes) -> bytes:
+    """What comes back, to the end, from one who sends these lines."""
+    context = ssl.create_default_context(cafile=str(tmp_path / "ca.crt"))
+    reader, writer = await asyncio.open_connection("localhost", listener.port, ssl=context)
+    writer.write(
+        f"POST {PATH} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer a\r\ntransfer-encoding: chunked\r\n\r\n".encode()
+    )
+    for data in lines:
+        writer.write(b"%x\r\n%b\r\n" % (len(data), data))
+    try:
+        async with asyncio.timeout(20):
+            return await reader.read()
+    finally:
+        writer.transport.abort()
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        (b"nonsense\n",),
+        tuple(b"x" * 65536 for _ in range(5)),
+        (line(Report()) * round(server.BURST + 20),),
+    ],
+    ids=["nonsense", "endless", "too fast"],
+)
+async def test_who_floods_is_cut_off(listener: Listener, tmp_path: Path, lines: tuple[bytes, ...]) -> None:
+    answer = await raw(listener, tmp_path, *lines)
+    assert answer.startswith(b"HTTP/1.1 200")
+    assert answer.endswith(b"0\r\n\r\n")
+    assert listener.heard.ends == ["a"]
+    assert listener.server.streams == 0
+
+
+async def test_who_says_nothing_is_cut_off(listener: Listener, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "SILENCE_SECONDS", 0.1)
+    assert (await raw(listener, tmp_path)).endswith(b"0\r\n\r\n")
