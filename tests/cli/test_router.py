@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from signalbox.cli.router import api_server
 from signalbox.routing.config import (
     FORMAT_VERSION,
     Access,
@@ -125,3 +126,11 @@ def test_it_waits_serves_follows_and_ends_well(router: Process, tmp_path: Path) 
 def test_it_ends_while_it_waits(router: Process) -> None:
     router.until("waiting")
     assert router.end() == 0
+
+
+@pytest.mark.parametrize(
+    ("host", "denied"), [("10.96.0.1", ("10.96.0.1",)), ("fd00::1", ("fd00::1",)), ("kubernetes.default", ()), ("", ())]
+)
+def test_the_api_server_is_no_backend(host: str, denied: tuple[str, ...]) -> None:
+    assert api_server({"KUBERNETES_SERVICE_HOST": host}) == denied
+    assert api_server({}) == ()

@@ -1,5 +1,9 @@
 """The operator on a real API server: resources in, children and conditions out."""
 
+import base64
+import json
+from typing import Any
+
 from world import API, CHILDREN, OperatorProcess, World, backend, eventually, policy
 
 NORMAL = {"Accepted": "True", "ResolvedRefs": "True", "Programmed": "True", "Ready": "True"}
@@ -46,16 +50,66 @@ def test_an_invalid_edit_keeps_the_last_good_and_says_why(world: World, operator
     assert message.endswith("fix: did you mean query.chars?")
     assert world.child(*CONFIG)["data"] == before
 
-    # A new operator does not know the last good form, but it takes nothing away either.
+    # A new operator finds the last good form, and it goes on following everything else.
     operator.kill()
     operator.start()
-    world.apply(backend("other"))
-    eventually(lambda: world.conditions("ModelBackend", "other"))
-    assert world.child(*CONFIG)["data"] == before
+    world.apply(backend(model="other"))
+    eventually(lambda: world.config()["backends"][0]["model"] == "other")
+    assert world.config()["policies"] == json.loads(before["config.json"])["policies"]
+    assert world.statuses()["Programmed"] == "True"
 
     world.apply(policy(model="new"))
     eventually(lambda: world.statuses() == NORMAL)
     assert world.config()["policies"][0]["models"] == ["new"]
+
+
+def test_a_record_of_the_last_good_form_that_is_spoilt_by_hand_is_put_back(
+    world: World, operator: OperatorProcess
+) -> None:
+    ready(world)
+    world.apply(policy(when="query.char > 1"))
+    eventually(lambda: world.statuses().get("Accepted") == "False")
+    before = world.child(*CONFIG)["data"]
+    path = f"/api/v1/namespaces/{world.namespace}/configmaps/chat-router"
+    for spoilt in ("{", "{}", before["policies.json"].replace("query.chars", "query.char")):
+        change = {"data": {"policies.json": spoilt}}
+        world.api.call("PATCH", path, change, "application/merge-patch+json")
+        eventually(lambda: world.child(*CONFIG)["data"] == before)
+
+
+def test_without_a_usable_record_an_invalid_policy_leaves_its_router_alone(
+    world: World, operator: OperatorProcess
+) -> None:
+    ready(world)
+    world.settle()
+    operator.kill()
+    world.apply(policy(when="query.char > 1"))
+    path = f"/api/v1/namespaces/{world.namespace}/configmaps/chat-router"
+    world.api.call("PATCH", path, {"data": {"policies.json": "spoilt"}}, "application/merge-patch+json")
+    before = world.child(*CONFIG)["data"]
+    operator.start()
+    eventually(lambda: world.statuses().get("Accepted") == "False")
+    world.apply(backend("b"))
+    eventually(lambda: world.conditions("ModelBackend", "b"))
+    assert world.child(*CONFIG)["data"] == before
+
+
+def test_an_invalid_backend_keeps_its_last_good_form_too(world: World, operator: OperatorProcess) -> None:
+    ready(world)
+    before = world.config()["backends"]
+    world.apply(backend(url="https://[1]/v1"))
+    eventually(lambda: world.conditions("ModelBackend", "a").get("Accepted", ("",))[0] == "False")
+    assert world.config()["backends"] == before
+    assert world.statuses() == NORMAL
+
+    operator.kill()
+    operator.start()
+    world.apply(policy(model="new"))
+    eventually(lambda: world.config()["policies"][0]["models"] == ["new"])
+    assert world.config()["backends"] == before
+
+    world.apply(backend(url="https://other.example.com/v1"))
+    eventually(lambda: world.config()["backends"][0]["authority"] == "other.example.com")
 
 
 def test_a_target_that_comes_later(world: World, operator: OperatorProcess) -> None:
@@ -109,6 +163,28 @@ def test_a_rotated_key_reaches_the_composed_secret(world: World, operator: Opera
     eventually(lambda: world.child("v1", "Secret")["data"].keys() == first.keys())
     eventually(lambda: world.child("v1", "Secret")["data"] != first)
     assert "a-key-of-the-team" not in str(world.child(*CONFIG))
+
+
+def test_a_composed_secret_is_made_of_what_is_there_and_not_fetched_again(
+    world: World, operator: OperatorProcess
+) -> None:
+    def key(value: str, **more: str) -> dict[str, Any]:
+        data = {"token": value, **more}
+        return {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "key"}, "stringData": data}
+
+    def composed() -> str:
+        return base64.b64decode(world.child("v1", "Secret")["data"]["backend.a.apiKey"]).decode()
+
+    world.apply(key("first-token"))
+    world.apply(backend(auth={"apiKey": {"secretRef": {"name": "key", "key": "token"}}}), policy())
+    eventually(lambda: composed() == "first-token")
+    world.apply(key("second-token", more="x"))
+    eventually(lambda: composed() == "second-token")
+    path = f"/api/v1/namespaces/{world.namespace}/secrets/chat-router"
+    for spoilt in ("eA==", ""):
+        change = {"data": {"backend.a.apiKey": spoilt}}
+        world.api.call("PATCH", path, change, "application/merge-patch+json")
+        eventually(lambda: composed() == "second-token")
 
 
 def test_what_is_changed_or_deleted_by_hand_comes_back(world: World, operator: OperatorProcess) -> None:

@@ -28,14 +28,14 @@ CHILDREN = (
 class OperatorProcess:
     """Started with the cluster's kubeconfig, for one namespace."""
 
-    def __init__(self, cluster: Cluster, namespace: str) -> None:
-        self._cluster, self._namespace = cluster, namespace
+    def __init__(self, cluster: Cluster, namespace: str, *options: str) -> None:
+        self._cluster, self._namespace, self._options = cluster, namespace, options
         self.start()
 
     def start(self, image: str = "signalbox:test") -> None:
         command = [sys.executable, "-m", "signalbox.cli", "operator", "--image", image, "-v"]
         self.process = subprocess.Popen(
-            [*command, "--namespace", self._namespace, "--lease-namespace", self._namespace],
+            [*command, "--namespace", self._namespace, "--lease-namespace", self._namespace, *self._options],
             env={**os.environ, "KUBECONFIG": str(self._cluster.kubeconfig)},
         )
 
@@ -97,7 +97,7 @@ class World:
     """One namespace, seen and changed as a user would."""
 
     def __init__(self, cluster: Cluster, namespace: str) -> None:
-        self.api, self.namespace = cluster.api, namespace
+        self.cluster, self.api, self.namespace = cluster, cluster.api, namespace
 
     def apply(self, *objects: Object) -> None:
         for obj in objects:

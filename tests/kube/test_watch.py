@@ -187,3 +187,31 @@ async def test_a_server_in_trouble_is_asked_again_and_as_late_as_it_says(
 async def test_everything_is_listed_now_and_then(shaky: Client, namespace: str) -> None:
     async with following(shaky, namespace, replace(QUICK, watch=1.0, relist=0.5)) as seen:
         await seen.until(lambda: seen.lists >= 2)
+
+
+async def test_after_an_hour_without_the_server_all_is_known_again(
+    shaky: Client, proxy: Proxy, namespace: str, maps: Maps
+) -> None:
+    now, away = 0.0, Fault(lambda request: True, status=503, reason="ServiceUnavailable", times=1_000_000)
+    pauses: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        nonlocal now
+        now += seconds
+        pauses.append(seconds)
+        if now > 3600.0:
+            away.times = 0
+        await asyncio.sleep(0)
+
+    maps.add("kept")
+    maps.add("gone")
+    timing = Timing(watch=1.0, silence=5.0, clock=lambda: now, sleep=sleep)
+    async with following(shaky, namespace, timing) as seen:
+        proxy.faults.append(away)
+        await seen.until(lambda: bool(pauses))
+        maps.delete("gone")
+        maps.add("new")
+        await seen.until(lambda: seen.names == {"kept", "new"})
+    assert now > 3600.0
+    assert max(pauses) <= 30.0
+    assert 100 <= len(pauses) <= 300  # it neither gives up nor storms

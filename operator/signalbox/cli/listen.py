@@ -16,6 +16,11 @@ def listens(_: click.Context, __: click.Parameter, value: str) -> Address:
         raise click.BadParameter(str(error)) from None
 
 
+def serves(context: click.Context, parameter: click.Parameter, value: str | None) -> Address | None:
+    """HOST:PORT, or None where nothing was said."""
+    return None if value is None else listens(context, parameter, value)
+
+
 def cidrs(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
     """Networks."""
     try:

@@ -1,7 +1,6 @@
 """``signalbox operator``: makes a cluster what its ModelBackends and RoutingPolicies say."""
 
 import asyncio
-import logging
 import secrets
 import signal
 import socket
@@ -10,13 +9,19 @@ from pathlib import Path
 
 import click
 
-from signalbox.controller.run import Election, Operator
+from signalbox.cli.listen import cidrs, serves
+from signalbox.cli.logs import Format, set_up
+from signalbox.controller.run import Election, Listening, Operator
 from signalbox.kube.access import NoAccess
 from signalbox.kube.lease import LeaseLost
 from signalbox.plan.children import OperatorSettings
+from signalbox.routing.addresses import read_address
+from signalbox.routing.config import Address
 
 LEASE = "signalbox-operator"
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+
+PROBES = "0.0.0.0:8081"
 
 EPILOG = """\b
 Who it is: the ServiceAccount of its pod, or the current context of a kubeconfig ($KUBECONFIG, ~/.kube/config).
@@ -48,28 +53,48 @@ Exit codes: 0 ended as asked, 1 no access to a cluster, 2 wrong usage, 3 the Lea
     show_envvar=True,
     help=f"Where the Lease {LEASE} is. Default: the namespace of its ServiceAccount, or of no pod: default.",
 )
+@click.option(
+    "--probes",
+    metavar="HOST:PORT",
+    callback=serves,
+    help=f"Serve /healthz and /readyz. Default: {PROBES} in a pod, nowhere else.",
+)
+@click.option(
+    "--allow-cidr",
+    "allow_cidrs",
+    multiple=True,
+    metavar="NETWORK",
+    callback=cidrs,
+    help="Let backends have addresses that are closed otherwise (loopback, link-local, metadata, …); repeatable.",
+)
 @click.option("--dev", is_flag=True, help="No Lease: this is the only one that runs, on a developer's machine, say.")
-@click.option("-v", "--verbose", is_flag=True, help="Say what is written.")
+@click.option(
+    "--log-format", type=click.Choice(["text", "json"]), default="text", show_default=True, help="Lines of the log."
+)
+@click.option("-v", "--verbose", is_flag=True, help="Log each reconcile, too.")
 def operator(
     image: str,
     image_pull_policy: str,
     namespaces: tuple[str, ...],
     lease_namespace: str | None,
+    probes: Address | None,
+    allow_cidrs: tuple[str, ...],
     dev: bool,
+    log_format: Format,
     verbose: bool,
 ) -> None:
     """Reconcile the policies of a cluster into running routers."""
-    logging.basicConfig(
-        level=logging.INFO if verbose else logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
-    logging.getLogger("kopf").setLevel(logging.WARNING)
-    settings = OperatorSettings(image=image, image_pull_policy=image_pull_policy)
+    set_up(log_format, verbose=verbose)
+    settings = OperatorSettings(image=image, image_pull_policy=image_pull_policy, allow_cidrs=allow_cidrs)
+    listening = Listening(probes=probes or (read_address(PROBES) if SERVICE_ACCOUNT.exists() else None))
     election = None if dev else Election(lease_namespace or own_namespace(), LEASE, identity())
     try:
-        asyncio.run(_run(settings, namespaces, election))
+        asyncio.run(_run(settings, namespaces, election, listening))
     except LeaseLost as lost:
         click.echo(f"Error: {lost}; another one may act now", err=True)
         sys.exit(3)
+    except OSError as error:
+        raise click.ClickException(error.strerror or str(error)) from None
     except NoAccess as error:
         raise click.ClickException(str(error)) from None
     sys.exit(0)
@@ -88,8 +113,10 @@ def own_namespace() -> str:
         return "default"
 
 
-async def _run(settings: OperatorSettings, namespaces: tuple[str, ...], election: Election | None) -> None:
-    running = Operator(settings, namespaces, election)
+async def _run(
+    settings: OperatorSettings, namespaces: tuple[str, ...], election: Election | None, listening: Listening
+) -> None:
+    running = Operator(settings, namespaces, election, listening)
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, running.stop)
     await running.run()

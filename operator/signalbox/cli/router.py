@@ -1,8 +1,11 @@
 """``signalbox router``: the router of a cluster, from mounted files."""
 
 import asyncio
+import ipaddress
 import logging
+import os
 import sys
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -96,12 +99,21 @@ def router(
         admin_host=admin.host,
         admin_port=admin.port,
         workers=workers,
-        proxy=ProxyOptions(allow_cidrs=allow_cidrs),
+        proxy=ProxyOptions(allow_cidrs=allow_cidrs, deny_cidrs=api_server(os.environ)),
         access_log=log_target(access_log),
         drain_timeout=drain_timeout,
     )
     control = _control(control_url, control_ca, control_token)
     sys.exit(asyncio.run(_serve(options, Follower(config_dir, secrets_dir, _say), control, grace)))
+
+
+def api_server(environment: Mapping[str, str]) -> tuple[str, ...]:
+    """Where the kubelet says that the API server is: no backend is there."""
+    host = environment.get("KUBERNETES_SERVICE_HOST", "")
+    try:
+        return (str(ipaddress.ip_address(host)),)
+    except ValueError:
+        return ()
 
 
 def _control(url: str | None, ca: Path | None, token: Path | None) -> Endpoint | None:

@@ -5,7 +5,7 @@ Only ``on.event`` is used: all other handlers write annotations or finalizers in
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import kopf
@@ -15,6 +15,8 @@ from signalbox.kube.resources import BACKENDS, POLICIES, Resource
 
 SERVER_SECONDS = 300  # the API server takes whole seconds only
 CONNECT_SECONDS = 10
+# Not many: only then does kopf do without what it may not list (namespaces, CRDs), and who ends is started again.
+BACKOFFS = (0.2, 0.5, 1.0, 2.0)
 # Time to close connections before a second cancellation, which would interrupt that.
 END_SECONDS = 3.0
 END_TRIES = 4
@@ -23,15 +25,6 @@ END_TRIES = 4
 Notice = Callable[[Resource, str, Object], None]
 
 _log = logging.getLogger(__name__)
-
-
-class _Endless:
-    """Back-offs without an end: giving up would end the whole operator."""
-
-    def __iter__(self) -> Iterator[float]:
-        yield from (0.5, 1.0, 2.0, 4.0)
-        while True:
-            yield 8.0
 
 
 async def watch(notice: Notice, namespaces: tuple[str, ...], stop: asyncio.Event) -> None:
@@ -97,7 +90,7 @@ def _listen(registry: kopf.OperatorRegistry, notice: Notice, resource: Resource)
 def _settings() -> kopf.OperatorSettings:
     settings = kopf.OperatorSettings()
     settings.posting.enabled = False
-    settings.networking.error_backoffs = _Endless()
+    settings.networking.error_backoffs = BACKOFFS
     settings.watching.server_timeout = SERVER_SECONDS
     settings.watching.client_timeout = SERVER_SECONDS + CONNECT_SECONDS
     settings.watching.connect_timeout = CONNECT_SECONDS

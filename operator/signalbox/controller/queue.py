@@ -20,6 +20,7 @@ class Queue:
         self._due: dict[str, float] = {}
         self._added: dict[str, float] = {}
         self._working: dict[str, float] = {}
+        self._began: dict[str, float] = {}
         self._failures: dict[str, int] = {}
         self._resting: dict[str, float] = {}
         self._news = asyncio.Event()
@@ -46,6 +47,7 @@ class Queue:
             return None, due - now
         del self._due[key]
         self._working[key] = self._added.pop(key)
+        self._began[key] = now
         return key, None
 
     async def take(self) -> str:
@@ -62,6 +64,7 @@ class Queue:
     def done(self, key: str) -> None:
         """It went well."""
         self._working.pop(key, None)
+        self._began.pop(key, None)
         self._failures.pop(key, None)
         self._resting.pop(key, None)
         self._news.set()
@@ -70,6 +73,7 @@ class Queue:
         """It did not: the key comes again after the seconds that are returned."""
         now = self._clock()
         added = self._working.pop(key, now)
+        self._began.pop(key, None)
         failures = self._failures[key] = self._failures.get(key, 0) + 1
         delay: float = max(retry_after or 0.0, min(FIRST_DELAY * 2.0 ** (failures - 1), LONGEST_DELAY))
         self._due[key] = now + delay
@@ -87,3 +91,7 @@ class Queue:
         """Seconds since the key was added that waits, or is worked on, for longest; 0 when there is none."""
         added = [*self._added.values(), *self._working.values()]
         return self._clock() - min(added) if added else 0.0
+
+    def working(self) -> float:
+        """Seconds since the key was given out that is worked on for longest; 0 when there is none."""
+        return self._clock() - min(self._began.values()) if self._began else 0.0

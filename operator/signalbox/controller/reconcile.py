@@ -1,37 +1,49 @@
 """One namespace made what its resources say: observe, plan, apply the difference, say how it went.
 
-Level-triggered: nothing is remembered from one run to the next that could not be found again, the last valid forms of
-policies apart; killed between any two writes, the next run ends in the same state.
+Level-triggered: nothing is remembered from one run to the next that could not be found again; killed between any two
+writes, the next run ends in the same state.
 """
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
 
-from signalbox.api import RoutingPolicy
-from signalbox.controller import observe
 from signalbox.controller.apply import NameTaken, ensure, prune
+from signalbox.controller.decide import Decided, Decider
+from signalbox.controller.lastgood import LastGood
+from signalbox.controller.recorder import Recorder
+from signalbox.controller.sources import Reading, Sources
 from signalbox.controller.status import StatusWriter
 from signalbox.controller.store import Store
 from signalbox.kube.client import Client, Object
 from signalbox.kube.errors import ApiError
-from signalbox.kube.resources import CHILDREN, DEPLOYMENTS, POLICIES
+from signalbox.kube.resources import (
+    CHILDREN,
+    DEPLOYMENTS,
+    POLICIES,
+)
 from signalbox.plan.children import OperatorSettings, children
-from signalbox.plan.compile import Plan, PlannedRouter, plan
+from signalbox.plan.compile import PlannedRouter
 from signalbox.plan.conditions import Serving
-from signalbox.plan.contents import content
-from signalbox.plan.problems import Problem
+from signalbox.plan.lastgood import BACKENDS_KEY, POLICIES_KEY, Record, encode
 from signalbox.plan.rollouts import rolled_out, waits_for
+from signalbox.routing.address_rules import AddressRules, Network, parse_networks
 
 _log = logging.getLogger(__name__)
+
+
+# Routers that wait for their turn to be upgraded ask again after this time.
+TURN_SECONDS = 5.0
+# What has a child's name and is not ours is not watched.
+TAKEN_SECONDS = 30.0
 
 
 class Reconciler:
     """Reconciles namespaces, one call each.
 
-    ``store`` holds what users wrote, ``children_of`` what we did; ``now`` gives the time for transitions, in UTC.
+    ``store`` holds what users wrote, ``children_of`` what we did; ``reserved`` are addresses that no backend
+    may have; ``now`` gives the time for transitions, in UTC.
     """
 
     def __init__(
@@ -40,88 +52,66 @@ class Reconciler:
         store: Store,
         children_of: Store,
         settings: OperatorSettings,
+        reserved: Sequence[Network],
+        recorder: Recorder,
         now: Callable[[], datetime],
     ) -> None:
         self._client = client
         self._store = store
         self._children = children_of
         self._settings = settings
-        self._status = StatusWriter(client, store, now)
+        self._status = StatusWriter(client, store, recorder, now)
         self._rolling = asyncio.Lock()
-        self._last_good: dict[tuple[str, str], RoutingPolicy] = {}
-
-    async def reconcile(self, namespace: str) -> bool:
-        """See the module; whether a router still waits for its turn to be upgraded.
-
-        Raises ``ApiError``, after having done what could be done.
-        """
-        client, store = self._client, self._store
-        seen = observe.resources(store, namespace)
-        secrets, config_maps = await observe.values(
-            client, store, namespace, seen.policies.values(), seen.backends.values()
+        self._sources = Sources(client, store, children_of)
+        self.decider = Decider(
+            store, LastGood(children_of), AddressRules(parse_networks(settings.allow_cidrs), reserved)
         )
-        observed = observe.observed(store, namespace, seen, secrets, config_maps)
-        said = plan(seen.policies.values(), seen.backends.values(), observed)
-        problems = [*seen.problems, *said.problems]
-        served, policies = self._serve_last_good(namespace, seen, problems, said, observed)
+
+    async def reconcile(self, namespace: str) -> float | None:
+        """See the module. Raises ``ApiError``, after having done what could be done.
+
+        The answer is the number of seconds after which to look again, where nobody would tell us of what we wait for.
+        """
+        reading = self._sources.reading(namespace)
+        decided = await self.decider.decide(namespace, reading)
+        self._sources.forget(namespace, decided.used)
         serving: dict[str, Serving] = {}
         planned: set[tuple[str, str]] = set()
         failure: ApiError | None = None
-        waiting = False
-        for router in served.routers:
-            entries = {entry: content(source, secrets, config_maps) for entry, source in router.entries.items()}
+        again: list[float] = []
+        for router in decided.plan.routers:
             try:
-                state, waits = await self._ensure_router(router, policies, entries, planned)
-                waiting |= waits
+                state, waits = await self._ensure_router(router, decided, reading, planned)
+                again += [TURN_SECONDS] if waits else []
+                again += [TAKEN_SECONDS] if state.blocked is not None else []
             except ApiError as error:
                 failure = error
                 state = Serving(blocked=("ApplyFailed", f"the API server refused: {error}"))
             serving |= dict.fromkeys(router.members, state)
-        await prune(client, self._children, namespace, planned | self._unplanned(namespace, served, policies))
-        await self._status.policies(namespace, problems, served.routers, serving)
-        await self._status.backends(namespace, problems, observed.services)
+        await prune(self._client, self._children, namespace, planned | self._unplanned(namespace, decided))
+        await self._status.policies(namespace, decided.problems, decided.plan.routers, serving)
+        later = await self._status.backends(namespace, decided.problems, decided.services)
+        again += [later] if later is not None else []
         if failure is not None:
             raise failure
-        return waiting
-
-    def _serve_last_good(
-        self,
-        namespace: str,
-        seen: observe.Seen,
-        problems: Iterable[Problem],
-        said: Plan,
-        observed: Any,
-    ) -> tuple[Plan, dict[str, RoutingPolicy]]:
-        """The plan with the last valid form of each policy that is invalid now, and the policies behind it."""
-        invalid = {p.name for p in problems if p.kind == "RoutingPolicy" and p.invalidates}
-        there = {obj["metadata"]["name"] for obj in self._store.of(POLICIES, namespace)}
-        for key in [key for key in self._last_good if key[0] == namespace and key[1] not in there]:
-            del self._last_good[key]
-        for name, policy in seen.policies.items():
-            if name not in invalid:
-                self._last_good[namespace, name] = policy
-        restored = {name: self._last_good[namespace, name] for name in invalid if (namespace, name) in self._last_good}
-        if not restored:
-            return said, seen.policies
-        policies = {**{name: p for name, p in seen.policies.items() if name not in invalid}, **restored}
-        return plan(policies.values(), seen.backends.values(), observed), policies
+        return min(again, default=None)
 
     async def _ensure_router(
-        self,
-        router: PlannedRouter,
-        policies: dict[str, RoutingPolicy],
-        entries: dict[str, bytes],
-        planned: set[tuple[str, str]],
+        self, router: PlannedRouter, decided: Decided, reading: Reading, planned: set[tuple[str, str]]
     ) -> tuple[Serving, bool]:
         """Make its children what they should be; ``planned`` gets their kinds and names.
 
         Also gives whether the Deployment still waits for its turn to be upgraded.
         """
-        namespace, name = policies[router.members[0]].metadata.namespace, router.config.name
+        namespace, name = reading.namespace, router.config.name
+        everything = {(resource.kind, name) for resource in CHILDREN}
+        planned |= everything  # nothing is taken away before it is known what there should be
+        entries = await reading.contents(name, router.entries)
         live = self._children.get(DEPLOYMENTS, namespace, name)
         replicas = live["spec"].get("replicas") if live is not None else None
-        manifests = children(router, policies, entries, self._settings, replicas)
-        planned |= {(manifest["kind"], name) for manifest in manifests}
+        remembered = _last_good(router, decided.records)
+        manifests = children(router, decided.policies, entries, self._settings, replicas, remembered)
+        planned -= everything - {(manifest["kind"], name) for manifest in manifests}
         waits = False
         try:
             for manifest in manifests:
@@ -149,15 +139,17 @@ class Reconciler:
     async def _ensure(self, manifest: Object) -> None:
         if await ensure(self._client, self._children, manifest):
             metadata = manifest["metadata"]
-            _log.info("wrote %s %s/%s", manifest["kind"], metadata["namespace"], metadata["name"])
+            kind, namespace, name = manifest["kind"], metadata["namespace"], metadata["name"]
+            written = {"namespace": namespace, "object": f"{kind}/{name}"}
+            _log.info("wrote %s %s/%s", kind, namespace, name, extra=written)
 
-    def _unplanned(self, namespace: str, served: Plan, policies: dict[str, RoutingPolicy]) -> set[tuple[str, str]]:
+    def _unplanned(self, namespace: str, decided: Decided) -> set[tuple[str, str]]:
         """Children of policies that are there but cannot be planned now: invalid, and their last good form unknown.
 
         Those whose policies are all gone, too: they are for Kubernetes' garbage collector, which no gap in what we know
         can mislead.
         """
-        serving = {policies[name].metadata.uid for router in served.routers for name in router.members}
+        serving = {decided.policies[name].metadata.uid for router in decided.plan.routers for name in router.members}
         there = {obj["metadata"]["uid"] for obj in self._store.of(POLICIES, namespace)}
         found = set()
         for resource in CHILDREN:
@@ -166,3 +158,12 @@ class Reconciler:
                 if owners & (there - serving) or not owners & there:
                     found.add((resource.kind, live["metadata"]["name"]))
         return found
+
+
+def _last_good(router: PlannedRouter, records: Mapping[tuple[str, str], Record]) -> dict[str, str]:
+    """What its ConfigMap is to remember."""
+    backends = [backend.name for backend in router.config.backends if ("ModelBackend", backend.name) in records]
+    return {
+        POLICIES_KEY: encode({name: records["RoutingPolicy", name] for name in router.members}),
+        BACKENDS_KEY: encode({name: records["ModelBackend", name] for name in backends}),
+    }

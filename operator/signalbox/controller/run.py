@@ -2,27 +2,38 @@
 
 import asyncio
 import logging
-from collections.abc import Iterable, Sequence
+import os
+import time
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from urllib.parse import urlsplit
 
+from signalbox.controller.listen import listen
+from signalbox.controller.listings import Listings
+from signalbox.controller.metrics import Metrics
+from signalbox.controller.probes import Health, Lag
+from signalbox.controller.probes import application as probes_of
 from signalbox.controller.queue import Queue
 from signalbox.controller.reconcile import Reconciler
+from signalbox.controller.recorder import CONTROLLER, Recorder
+from signalbox.controller.slim import slim
 from signalbox.controller.store import Store
 from signalbox.controller.supervisor import Supervisor
 from signalbox.controller.watches import Watches
 from signalbox.kube.access import Access
-from signalbox.kube.client import Client
+from signalbox.kube.client import Client, Object
 from signalbox.kube.errors import ApiError
 from signalbox.kube.lease import Lease, LeaseLost
-from signalbox.kube.resources import BACKENDS, CHILDREN, POLICIES
+from signalbox.kube.resources import BACKENDS, CHILDREN, POLICIES, Resource
 from signalbox.plan.children import OperatorSettings
+from signalbox.plan.services import is_ip
+from signalbox.routing.address_rules import Network, parse_networks
+from signalbox.routing.config import Address
 
 # A burst of events of one namespace is one reconcile.
 SETTLE_SECONDS = 0.02
 WORKERS = 4
-# Routers that wait for their turn to be upgraded ask again after this time.
-TURN_SECONDS = 5.0
 FINISH_SECONDS = 1.0
 
 _log = logging.getLogger(__name__)
@@ -37,19 +48,34 @@ class Election:
     identity: str
 
 
+@dataclass(frozen=True)
+class Listening:
+    """Where it listens; None is nowhere."""
+
+    probes: Address | None = None
+
+
 class Operator:
     """See the module. ``namespaces`` empty means all of the cluster; without an ``election``, this is the only one."""
 
     def __init__(
-        self, settings: OperatorSettings, namespaces: Sequence[str] = (), election: Election | None = None
+        self,
+        settings: OperatorSettings,
+        namespaces: Sequence[str] = (),
+        election: Election | None = None,
+        listening: Listening | None = None,
     ) -> None:
+        self.metrics = Metrics()
+        self._listening = listening or Listening()
+        self._leads = False
         self._namespaces = tuple(namespaces)
         self._settings = settings
         self._election = election
         self._stopped = asyncio.Event()
         self._queue = Queue(asyncio.get_running_loop().time)
-        self._store = Store(self._noticed)
-        self._children = Store(self._noticed)
+        self._store = Store(self._noticed, slim)
+        self._reconciler: Reconciler | None = None
+        self._children = Store(self._child_noticed)
         self._busy: set[asyncio.Task[None]] = set()
 
     def stop(self) -> None:
@@ -58,12 +84,25 @@ class Operator:
 
     async def run(self) -> None:
         """Work until stopped. Raises ``NoAccess``, and ``LeaseLost`` when another one may act now."""
-        client = Client(Access())
-        self._reconciler = Reconciler(client, self._store, self._children, self._settings, lambda: datetime.now(UTC))
-        watches = Watches(client, self._store, self._children, self._namespaces)
-        kopf = Supervisor(self._store.changed, self._namespaces)
+        access = Access()
+        client = Client(access, self.metrics.requested)
+        recorder = Recorder(client, self._election.identity if self._election is not None else CONTROLLER)
+        self._reconciler = Reconciler(
+            client,
+            self._store,
+            self._children,
+            self._settings,
+            _reserved(access, os.environ),
+            recorder,
+            lambda: datetime.now(UTC),
+        )
+        listings, lag = Listings(), Lag()
+        self.metrics.observe(self._queue, listings, lambda: self._leads)
+        watches = Watches(client, self._store, self._children, listings, self._namespaces)
+        kopf = Supervisor(self._store.changed, self._namespaces, watches.sweep)
         kopf.start()
-        watching = watches.start()
+        background = [*watches.start(), asyncio.create_task(recorder.run()), asyncio.create_task(lag.run())]
+        probes = await listen(probes_of(Health(listings, self._queue, lag)), self._listening.probes)
         leading = asyncio.create_task(self._lead(client, watches))
         stopping = asyncio.create_task(self._until_stopped())
         try:
@@ -71,8 +110,9 @@ class Operator:
             if leading.done():
                 leading.result()
         finally:
-            await _ended([leading, stopping, *watching])
+            await _ended([leading, stopping, *background])
             await kopf.stop()
+            await probes.cleanup()
             await client.close()
 
     async def _until_stopped(self) -> None:
@@ -84,6 +124,7 @@ class Operator:
         if self._election is not None:
             lease = Lease(client, self._election.namespace, self._election.name, self._election.identity)
             await lease.acquire()
+        self._leads = True
         work = [asyncio.create_task(self._start_work(watches))]
         finish = FINISH_SECONDS
         try:
@@ -94,6 +135,7 @@ class Operator:
             finish = 0.0  # not one write more
             raise
         finally:
+            self._leads = False
             await self._finish(work, finish)
             if lease is not None:
                 await lease.release()
@@ -114,18 +156,25 @@ class Operator:
             await asyncio.shield(task)
 
     async def _reconcile(self, namespace: str) -> None:
+        assert self._reconciler is not None
+        began = time.monotonic()
+        failed: Exception | None = None
         try:
-            waiting = await self._reconciler.reconcile(namespace)
+            again = await self._reconciler.reconcile(namespace)
         except ApiError as error:
+            failed = error
             delay = self._queue.failed(namespace, error.retry_after)
-            _log.warning("namespace %s: %s; again in %.1f s", namespace, error, delay)
-        except Exception:
+            _log.warning("namespace %s: %s; again in %.1f s", namespace, error, delay, extra={"namespace": namespace})
+        except Exception as error:
+            failed = error
             delay = self._queue.failed(namespace)
-            _log.exception("namespace %s: a defect; again in %.1f s", namespace, delay)
+            _log.exception("namespace %s: a defect; again in %.1f s", namespace, delay, extra={"namespace": namespace})
         else:
+            _log.debug("namespace %s: reconciled", namespace, extra={"namespace": namespace})
             self._queue.done(namespace)
-            if waiting:
-                self._queue.add(namespace, TURN_SECONDS)
+            if again is not None:
+                self._queue.add(namespace, again)
+        self.metrics.reconciled(time.monotonic() - began, failed)
 
     async def _finish(self, work: Iterable[asyncio.Task[None]], seconds: float) -> None:
         """Begin nothing more, and give what has begun so many seconds."""
@@ -134,8 +183,15 @@ class Operator:
             await asyncio.wait(self._busy, timeout=seconds)
         await _ended(list(self._busy))
 
-    def _noticed(self, namespace: str) -> None:
-        """Most namespaces of a cluster are none of our business."""
+    def _noticed(self, resource: Resource, before: Object | None, after: Object | None) -> None:
+        """Most objects of a cluster are none of our business, also where we have some."""
+        known = self._reconciler
+        if known is None or any(known.decider.concerns(resource, obj) for obj in (before, after) if obj is not None):
+            self._child_noticed(resource, before, after)
+
+    def _child_noticed(self, _: Resource, before: Object | None, after: Object | None) -> None:
+        """Most namespaces are none of our business."""
+        namespace = (after or before or {})["metadata"]["namespace"]
         if any(
             store.any(resource, namespace)
             for store, resources in ((self._store, (POLICIES, BACKENDS)), (self._children, CHILDREN))
@@ -148,3 +204,9 @@ async def _ended(tasks: Iterable[asyncio.Task[None]]) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _reserved(access: Access, environment: Mapping[str, str]) -> tuple[Network, ...]:
+    """The API server's address as pods see it, as we see it, and our own."""
+    hosts = [environment.get("KUBERNETES_SERVICE_HOST"), environment.get("POD_IP"), urlsplit(access.server).hostname]
+    return parse_networks(host for host in hosts if host and is_ip(host))

@@ -1,8 +1,10 @@
 """Saying how it went: conditions and addresses, written where they differ and nowhere else."""
 
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 
+from signalbox.controller.recorder import Recorder
 from signalbox.controller.store import Store
 from signalbox.kube.client import Client, Object
 from signalbox.kube.errors import ApiError
@@ -12,13 +14,16 @@ from signalbox.plan.compile import PlannedRouter
 from signalbox.plan.conditions import Finding, Serving, dated, of_backend, of_policy
 from signalbox.plan.observed import Service
 from signalbox.plan.problems import Problem
+from signalbox.plan.telemetry import Telemetry
+from signalbox.plan.transitions import transitions
 
 
 class StatusWriter:
     """Writes the statuses of the policies and backends of a namespace; ``now`` dates transitions, in UTC."""
 
-    def __init__(self, client: Client, store: Store, now: Callable[[], datetime]) -> None:
-        self._client, self._store, self._now = client, store, now
+    def __init__(self, client: Client, store: Store, recorder: Recorder, now: Callable[[], datetime]) -> None:
+        self._client, self._store, self._recorder, self._now = client, store, recorder, now
+        self._telemetry = Telemetry(time.monotonic)
 
     async def policies(
         self,
@@ -37,26 +42,64 @@ class StatusWriter:
                 status["addresses"] = [{"type": "Service", "url": address(names[name], namespace)}]
             await self._write(POLICIES, obj, of_policy(about, serving.get(name, Serving())), status)
 
-    async def backends(self, namespace: str, problems: Sequence[Problem], services: Mapping[str, Service]) -> None:
-        """``services`` is what each ``serviceRef`` leads to, by name of the backend."""
+    async def backends(
+        self, namespace: str, problems: Sequence[Problem], services: Mapping[str, Service]
+    ) -> float | None:
+        """``services`` is what each ``serviceRef`` leads to, by name of the backend.
+
+        The answer is the number of seconds after which a figure may be written that may not be written yet.
+        """
+        later: list[float] = []
         for obj in self._store.of(BACKENDS, namespace):
             name = obj["metadata"]["name"]
             about = [p for p in problems if p.kind == "ModelBackend" and p.name == name]
             service = services.get(name)
-            await self._write(BACKENDS, obj, of_backend(about, len(service.endpoints) if service else None), {})
+            findings = of_backend(about, len(service.endpoints) if service else None)
+            figures = _endpoints(obj, service)
+            wait = await self._write(BACKENDS, obj, findings, {}, figures)
+            later += [wait] if wait else []
+        return min(later, default=None)
 
-    async def _write(self, resource: Resource, obj: Object, findings: list[Finding], status: Object) -> None:
+    async def _write(
+        self,
+        resource: Resource,
+        obj: Object,
+        findings: list[Finding],
+        status: Object,
+        endpoints: tuple[int, int] | None = None,
+    ) -> float | None:
         """Write a status where it differs; one that is as it should be costs nothing."""
         metadata, before = obj["metadata"], obj.get("status") or {}
         generation = metadata.get("generation", 0)
         conditions = dated(findings, before.get("conditions") or (), generation, self._now())
         wanted = {"observedGeneration": generation, "conditions": conditions, **status}
-        if all(before.get(key) == value for key, value in wanted.items()):
-            return
+        same = all(before.get(key) == value for key, value in wanted.items())
+        if endpoints is not None:
+            figures = before.get("endpoints")
+            shown = (figures["ready"], figures["total"]) if figures else None
+            if same and shown != endpoints:
+                wait = self._telemetry.wait(metadata["uid"], shown, endpoints)
+                if wait != 0:
+                    return wait
+                same = False
+            wanted["endpoints"] = {"ready": endpoints[0], "total": endpoints[1]}
+        if same:
+            return None
         try:
             after = await self._client.patch_status(resource, metadata["namespace"], metadata["name"], wanted)
         except ApiError as error:
             if error.not_found:
-                return  # deleted meanwhile
+                return None  # deleted meanwhile
             raise
-        self._store.changed(resource, "MODIFIED", after)
+        if endpoints is not None:
+            self._telemetry.wrote(metadata["uid"])
+        self._store.written(resource, after)
+        self._recorder.record(resource, after, transitions(before.get("conditions") or (), conditions))
+        return None
+
+
+def _endpoints(obj: Object, service: Service | None) -> tuple[int, int] | None:
+    """How many are ready, and all; a URL is one."""
+    if service is not None:
+        return len(service.endpoints), service.total
+    return (1, 1) if "url" in obj["spec"] else (0, 0)

@@ -11,17 +11,25 @@ from signalbox.kube.client import Object
 from signalbox.kube.resources import Resource
 
 Place = tuple[Resource, str]  # a kind in a namespace
+Notice = Callable[[Resource, Object | None, Object | None], None]
 
 
 class Store:
-    """Objects by kind, namespace and name. ``notice`` is called with the namespace of whatever changed.
+    """Objects by kind, namespace and name. ``notice`` is called with the kind of whatever changed, and the object as it
+    was and is, where it was and is there; ``slim`` makes what is kept of it.
 
     News that is older than what is known changes nothing: a list that began before an object was made does not remove
     it, and one that began before an object was deleted does not bring it back.
     """
 
-    def __init__(self, notice: Callable[[str], None], clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        notice: Notice,
+        slim: Callable[[Resource, Object], Object] | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._notice = notice
+        self._slim = slim
         self._clock = clock
         self._objects: dict[Place, dict[str, Object]] = {}
         self._deleted: dict[Place, dict[str, int]] = {}
@@ -52,6 +60,12 @@ class Store:
         else:
             self._put(resource, obj)
 
+    def written(self, resource: Resource, obj: Object) -> None:
+        """Our own write of a status. That is no news, unless somebody has changed the spec just before."""
+        before = self.get(resource, _namespace(obj), _name(obj))
+        same = before is not None and before["metadata"].get("generation") == obj["metadata"].get("generation")
+        self._put(resource, obj, quiet=same)
+
     def get(self, resource: Resource, namespace: str, name: str) -> Object | None:
         """One object."""
         return self._objects.get((resource, namespace), {}).get(name)
@@ -79,13 +93,15 @@ class Store:
         at = self._listed.get((resource, namespace))
         return None if at is None else self._clock() - at
 
-    def _put(self, resource: Resource, obj: Object) -> None:
+    def _put(self, resource: Resource, obj: Object, *, quiet: bool = False) -> None:
         key, name = (resource, _namespace(obj)), _name(obj)
         before = self._objects.get(key, {}).get(name)
         known = self._deleted.get(key, {}).get(name, -1) if before is None else _version(before)
         if known < _version(obj):
+            obj = self._slim(resource, obj) if self._slim is not None else obj
             self._objects.setdefault(key, {})[name] = obj
-            self._notice(key[1])
+            if not quiet:
+                self._notice(resource, before, obj)
 
     def _remove(self, resource: Resource, obj: Object) -> None:
         """Also where what is known has a newer version: deleting is the last that happens to a uid."""
@@ -98,8 +114,9 @@ class Store:
     def _forget(self, key: Place, name: str, version: int) -> None:
         self._deleted.setdefault(key, {})[name] = version
         known = self._objects.get(key, {})
-        if known.pop(name, None) is not None:
-            self._notice(key[1])  # before the last object is forgotten: its namespace still counts
+        gone = known.pop(name, None)
+        if gone is not None:
+            self._notice(key[0], gone, None)  # before the last object is forgotten: its namespace still counts
             if not known:
                 del self._objects[key]
 

@@ -7,6 +7,8 @@ main thread it takes SIGTERM for itself.
 import asyncio
 import logging
 import threading
+import time
+from collections.abc import Callable
 from contextlib import suppress
 
 from signalbox.controller import events
@@ -14,16 +16,22 @@ from signalbox.kube.client import Object
 from signalbox.kube.resources import Resource
 
 RESTART_SECONDS = 0.5
+LONGEST_SECONDS = 8.0
 END_SECONDS = 1.0
 
 _log = logging.getLogger(__name__)
 
 
 class Supervisor:
-    """Start and stop it in the event loop in which ``notice`` is to be called."""
+    """Start and stop it in the event loop in which ``notice`` is to be called.
 
-    def __init__(self, notice: events.Notice, namespaces: tuple[str, ...]) -> None:
-        self._notice, self._namespaces = notice, namespaces
+    ``missed`` is called whenever kopf starts again: nobody has watched meanwhile.
+    """
+
+    def __init__(
+        self, notice: events.Notice, namespaces: tuple[str, ...], missed: Callable[[], None] = lambda: None
+    ) -> None:
+        self._notice, self._namespaces, self._missed = notice, namespaces, missed
         self._loop = asyncio.get_running_loop()
         self._kopf_loop = asyncio.new_event_loop()
         self._stop = asyncio.Event()
@@ -53,13 +61,20 @@ class Supervisor:
             self._tell(self._ended.set)
 
     async def _watch(self) -> None:
+        pause = RESTART_SECONDS
         while not self._stop.is_set():
+            began = time.monotonic()
             try:
                 await events.watch(self._hand_over, self._namespaces, self._stop)
             except Exception as error:
                 _log.warning("kopf ended, it starts again: %s: %s", type(error).__name__, error)
             if not self._stop.is_set():
-                await asyncio.sleep(RESTART_SECONDS)
+                # One that ends at once each time, as where it has no rights, must not be started without end.
+                pause = (
+                    RESTART_SECONDS if time.monotonic() - began > LONGEST_SECONDS else min(2 * pause, LONGEST_SECONDS)
+                )
+                await asyncio.sleep(pause)
+                self._tell(self._missed)
 
     def _hand_over(self, resource: Resource, event: str, obj: Object) -> None:
         self._tell(self._notice, resource, event, obj)

@@ -3,8 +3,10 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any
 
+from signalbox.controller.listings import Listings
 from signalbox.controller.store import Store
 from signalbox.kube.client import Client
 from signalbox.kube.errors import ApiError
@@ -18,7 +20,7 @@ from signalbox.kube.resources import (
     SERVICES,
     Resource,
 )
-from signalbox.kube.watch import follow
+from signalbox.kube.watch import DEFAULT, follow
 
 SWEEP_SECONDS = 60.0
 SWEEP_AGAIN_SECONDS = 2.0  # before the first list, nothing can be done
@@ -29,7 +31,6 @@ NO_HELM_RELEASES = "type!=helm.sh/release.v1"
 CHILD_SELECTOR = "app.kubernetes.io/managed-by=signalbox,app.kubernetes.io/component=router"
 
 _OURS = (BACKENDS, POLICIES)
-_USERS = (SERVICES, ENDPOINT_SLICES, SECRETS, CONFIG_MAPS)
 
 _log = logging.getLogger(__name__)
 
@@ -37,9 +38,16 @@ _log = logging.getLogger(__name__)
 class Watches:
     """``store`` gets what users wrote, ``children`` what we did; ``namespaces`` empty means all."""
 
-    def __init__(self, client: Client, store: Store, children: Store, namespaces: tuple[str, ...]) -> None:
-        self._client, self._store, self._children = client, store, children
+    def __init__(
+        self, client: Client, store: Store, children: Store, listings: Listings, namespaces: tuple[str, ...]
+    ) -> None:
+        self._client, self._store, self._children, self._listings = client, store, children, listings
         self._scopes: tuple[str | None, ...] = namespaces or (None,)
+        self._sweep_now = asyncio.Event()
+
+    def sweep(self) -> None:
+        """List kopf's kinds now: it has been away."""
+        self._sweep_now.set()
 
     def start(self) -> list[asyncio.Task[None]]:
         """Watch until the tasks are cancelled."""
@@ -55,51 +63,50 @@ class Watches:
             ]
         return tasks
 
-    def unlisted(self) -> list[str]:
-        """The kinds that have not been listed yet."""
-        wanted = [(self._store, resource) for resource in (*_OURS, *_USERS)]
-        wanted += [(self._children, resource) for resource in CHILDREN]
-        missing = {
-            resource.plural
-            for store, resource in wanted
-            for scope in self._scopes
-            if store.age(resource, scope) is None
-        }
-        return sorted(missing)
-
     async def listed(self) -> None:
-        """Wait until everything has been listed once."""
+        """Wait until everything has been listed."""
         waited = 0.0
         while True:
-            missing = self.unlisted()
+            missing = self._listings.missing()
             if not missing:
                 return
             if waited >= SAY_SECONDS:
-                _log.warning("nothing is done before everything is listed; missing are: %s", ", ".join(missing))
+                _log.warning("nothing is done before everything is listed: %s", "; ".join(missing))
                 waited = 0.0
             waited += LOOK_SECONDS
             await asyncio.sleep(LOOK_SECONDS)
 
     def _follow(self, store: Store, resource: Resource, scope: str | None, **options: Any) -> asyncio.Task[None]:
+        progress = self._listings.expect(resource, scope, DEFAULT.relist + DEFAULT.watch)
+
         def work() -> Awaitable[None]:
-            return follow(self._client, resource, scope, store, **options)
+            return follow(self._client, resource, scope, store, progress=progress, **options)
 
         return asyncio.create_task(_for_ever(resource.plural, work))
 
     async def _sweep(self) -> None:
         """List what kopf watches: it never tells what was deleted while it had lost the thread."""
+        wanted = [
+            (resource, scope, self._listings.expect(resource, scope, SWEEP_SECONDS))
+            for resource in _OURS
+            for scope in self._scopes
+        ]
         while True:
             complete = True
-            for resource in _OURS:
-                for scope in self._scopes:
-                    try:
-                        objects, version = await self._client.list(resource, scope)
-                    except ApiError as error:
-                        complete = False
-                        _log.warning("cannot list %s: %s", resource.plural, error)
-                    else:
-                        self._store.replaced(resource, scope, objects, version)
-            await asyncio.sleep(SWEEP_SECONDS if complete else SWEEP_AGAIN_SECONDS)
+            self._sweep_now.clear()
+            for resource, scope, progress in wanted:
+                try:
+                    objects, version = await self._client.list(resource, scope)
+                except ApiError as error:
+                    complete = False
+                    progress.refused(error)
+                    _log.warning("cannot list %s: %s", resource.plural, error)
+                else:
+                    self._store.replaced(resource, scope, objects, version)
+                    progress.listed()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(SWEEP_SECONDS if complete else SWEEP_AGAIN_SECONDS):
+                    await self._sweep_now.wait()
 
 
 async def _for_ever(name: str, work: Callable[[], Awaitable[None]]) -> None:

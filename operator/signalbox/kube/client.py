@@ -1,7 +1,7 @@
 """Requests to the API server. Objects are dictionaries: most of what is read is not ours to model."""
 
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 
 import aiohttp
@@ -23,11 +23,15 @@ METADATA_ONLY = "application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io"
 METADATA_LIST = "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io"
 
 
-class Client:
-    """Connections to one API server. Every method raises ``ApiError``."""
+# The verb, the resource (with its subresource), and the HTTP status, 0 where there was no answer.
+Told = Callable[[str, str, int], None]
 
-    def __init__(self, access: Access) -> None:
-        self._access = access
+
+class Client:
+    """Connections to one API server; ``told`` hears of each request. Every method raises ``ApiError``."""
+
+    def __init__(self, access: Access, told: Told = lambda verb, resource, status: None) -> None:
+        self._access, self._told = access, told
         timeout = aiohttp.ClientTimeout(total=SECONDS, connect=CONNECT_SECONDS)
         connector = aiohttp.TCPConnector(ssl=access.context, limit=CONNECTIONS)
         self._session = aiohttp.ClientSession(connector=connector, timeout=timeout)
@@ -42,7 +46,7 @@ class Client:
     async def get(self, resource: Resource, namespace: str, name: str) -> Object | None:
         """An object, or None where it does not exist."""
         try:
-            return await self._call("GET", resource.path(namespace, name))
+            return await self._call("GET", resource.path(namespace, name), ("get", resource.plural))
         except ApiError as error:
             if error.not_found:
                 return None
@@ -56,7 +60,9 @@ class Client:
         headers = {"accept": METADATA_LIST} if metadata_only else {}
         page: dict[str, str] = {"limit": str(PAGE)}
         while True:
-            answer = await self._call("GET", resource.path(namespace), headers=headers, query={**query, **page})
+            answer = await self._call(
+                "GET", resource.path(namespace), ("list", resource.plural), headers=headers, query={**query, **page}
+            )
             found += answer["items"] or ()  # an empty list of metadata is null
             page["continue"] = answer["metadata"].get("continue", "")
             if not page["continue"]:
@@ -64,34 +70,45 @@ class Client:
 
     async def create(self, manifest: Object, manager: str) -> Object:
         """Create an object; it must not exist."""
-        return await self._call("POST", _path(manifest, named=False), body=manifest, query={"fieldManager": manager})
+        what = "create", BY_KIND[manifest["kind"]].plural
+        query = {"fieldManager": manager}
+        return await self._call("POST", _path(manifest, named=False), what, body=manifest, query=query)
+
+    async def review(self, resource: Resource, spec: Object) -> Object:
+        """Ask something: nothing is created but the answer."""
+        body = {"apiVersion": resource.api_version, "kind": resource.kind, "spec": spec}
+        return await self._call("POST", resource.path(), ("review", resource.plural), body=body)
 
     async def apply(self, manifest: Object, manager: str) -> Object:
         """Server-side apply, by force: what the manifest says is ours."""
         query = {"fieldManager": manager, "force": "true"}
         headers = {"content-type": APPLY}
-        return await self._call("PATCH", _path(manifest), body=manifest, headers=headers, query=query)
+        what = "apply", BY_KIND[manifest["kind"]].plural
+        return await self._call("PATCH", _path(manifest), what, body=manifest, headers=headers, query=query)
 
     async def patch_status(self, resource: Resource, namespace: str, name: str, status: Object) -> Object:
         """Replace what is named of a status, and nothing else."""
         path = resource.path(namespace, name, "status")
-        return await self._call("PATCH", path, body={"status": status}, headers={"content-type": MERGE})
+        what = "patch", f"{resource.plural}/status"
+        return await self._call("PATCH", path, what, body={"status": status}, headers={"content-type": MERGE})
 
     async def patch(self, resource: Resource, namespace: str, name: str, change: Object, manager: str) -> Object:
         """Merge a change."""
         headers, query = {"content-type": MERGE}, {"fieldManager": manager}
-        return await self._call("PATCH", resource.path(namespace, name), body=change, headers=headers, query=query)
+        path, what = resource.path(namespace, name), ("patch", resource.plural)
+        return await self._call("PATCH", path, what, body=change, headers=headers, query=query)
 
     async def replace(self, resource: Resource, obj: Object) -> Object:
         """Put an object in the place of the very version of it that was read; another one is a conflict."""
         metadata = obj["metadata"]
-        return await self._call("PUT", resource.path(metadata["namespace"], metadata["name"]), body=obj)
+        path, what = resource.path(metadata["namespace"], metadata["name"]), ("replace", resource.plural)
+        return await self._call("PUT", path, what, body=obj)
 
     async def delete(self, resource: Resource, namespace: str, name: str, uid: str) -> None:
         """Delete this very object, not another of its name; gone already is as good."""
         body = {"propagationPolicy": "Background", "preconditions": {"uid": uid}}
         try:
-            await self._call("DELETE", resource.path(namespace, name), body=body)
+            await self._call("DELETE", resource.path(namespace, name), ("delete", resource.plural), body=body)
         except ApiError as error:
             if not error.not_found:
                 raise
@@ -118,6 +135,7 @@ class Client:
         url = self._access.server + resource.path(namespace)
         try:
             async with self._streams.get(url, params=query, headers=headers, timeout=timeout) as response:
+                self._told("watch", resource.plural, response.status)
                 if response.status >= 400:
                     raise await self._refused(response)
                 try:
@@ -135,6 +153,7 @@ class Client:
         self,
         method: str,
         path: str,
+        what: tuple[str, str],
         *,
         body: Any = None,
         headers: Mapping[str, str] | None = None,
@@ -146,11 +165,13 @@ class Client:
             async with self._session.request(
                 method, self._access.server + path, data=data, headers=sent, params=query
             ) as response:
+                self._told(*what, response.status)
                 if response.status >= 400:
                     raise await self._refused(response)
                 found: Object = await response.json()
                 return found
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            self._told(*what, 0)
             raise ApiError(0, "Unreachable", f"{method} {path}: {type(error).__name__}: {error}") from error
         except ValueError as error:
             raise ApiError(0, "Malformed", f"{method} {path}: the answer is no JSON") from error

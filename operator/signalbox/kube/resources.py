@@ -31,6 +31,9 @@ ENDPOINT_SLICES = Resource("apis/discovery.k8s.io/v1", "endpointslices", "Endpoi
 DEPLOYMENTS = Resource("apis/apps/v1", "deployments", "Deployment")
 DISRUPTION_BUDGETS = Resource("apis/policy/v1", "poddisruptionbudgets", "PodDisruptionBudget")
 LEASES = Resource("apis/coordination.k8s.io/v1", "leases", "Lease")
+EVENTS = Resource("apis/events.k8s.io/v1", "events", "Event")
+TOKEN_REVIEWS = Resource("apis/authentication.k8s.io/v1", "tokenreviews", "TokenReview")
+SUBJECT_ACCESS_REVIEWS = Resource("apis/authorization.k8s.io/v1", "subjectaccessreviews", "SubjectAccessReview")
 
 CHILDREN = (SERVICE_ACCOUNTS, CONFIG_MAPS, SECRETS, SERVICES, DEPLOYMENTS, DISRUPTION_BUDGETS)
-BY_KIND = {resource.kind: resource for resource in (BACKENDS, POLICIES, ENDPOINT_SLICES, LEASES, *CHILDREN)}
+BY_KIND = {resource.kind: resource for resource in (BACKENDS, POLICIES, ENDPOINT_SLICES, LEASES, EVENTS, *CHILDREN)}

@@ -30,6 +30,25 @@ class Sink(Protocol):
         """One was ADDED, MODIFIED or DELETED."""
 
 
+class Progress(Protocol):
+    """Who wants to know how it goes."""
+
+    def listed(self) -> None:
+        """All has been read."""
+
+    def heard(self) -> None:
+        """The server answers."""
+
+    def refused(self, error: ApiError) -> None:
+        """It does not, or not with what was asked for."""
+
+
+class _Nobody:
+    def listed(self) -> None: ...
+    def heard(self) -> None: ...
+    def refused(self, error: ApiError) -> None: ...
+
+
 def _jittered(seconds: float) -> float:
     return seconds * random.uniform(0.5, 1.0)  # noqa: S311 - nothing depends on its being hard to guess
 
@@ -80,21 +99,27 @@ async def follow(
     *,
     metadata_only: bool = False,
     timing: Timing = DEFAULT,
+    progress: Progress | None = None,
     **query: str,
 ) -> None:
     """Tell the sink for ever."""
+    progress = progress or _Nobody()
     pauses = _Pauses(timing)
     while True:
         try:
             objects, version = await client.list(resource, namespace, metadata_only=metadata_only, **query)
             sink.replaced(resource, namespace, objects, version)
+            progress.listed()
             del objects  # a watch is long, and a list may be large
             until = timing.clock() + timing.relist - timing.jittered(timing.relist / 4)
             while timing.clock() < until:
                 version = await _stream(
                     client, resource, namespace, sink, version, pauses, timing, metadata_only, query
                 )
+                progress.heard()
         except ApiError as error:
+            if not error.gone:
+                progress.refused(error)
             await pauses.pause(resource, error)
 
 
@@ -126,7 +151,7 @@ async def _stream(
             if event != "BOOKMARK":
                 sink.changed(resource, event, obj)
     except ApiError as error:
-        if error.gone or error.not_found:
+        if error.gone or error.not_found or error.status == 403:
             raise
         await pauses.pause(resource, error)
     else:

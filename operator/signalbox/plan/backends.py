@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from signalbox.api import ModelBackend
+from signalbox.plan.addresses import allowed, check_url
 from signalbox.plan.credentials import Credentials, Entry, Report
 from signalbox.plan.observed import Observed
 from signalbox.plan.problems import Problem, Subject
@@ -34,7 +35,11 @@ def compile_backend(backend: ModelBackend, observed: Observed, report: Report) -
     spec, name = backend.spec, backend.metadata.name
     problems: list[Problem] = []
     credentials = Credentials(KIND, name, observed, problems.append)
-    place = _url(backend, problems.append) if spec.url is not None else _service(backend, observed, problems.append)
+    place = (
+        _url(backend, observed, problems.append)
+        if spec.url is not None
+        else _service(backend, observed, problems.append)
+    )
     tls = _tls(backend, place, credentials)
     api_key = _api_key(backend, credentials)
     for problem in problems:
@@ -73,7 +78,7 @@ class _Place(msgspec.Struct, frozen=True):
     dns: config.Address | None = None
 
 
-def _url(backend: ModelBackend, report: Report) -> _Place:
+def _url(backend: ModelBackend, observed: Observed, report: Report) -> _Place:
     assert backend.spec.url is not None
     try:
         parts = urlsplit(backend.spec.url)
@@ -82,6 +87,8 @@ def _url(backend: ModelBackend, report: Report) -> _Place:
         fix = "write a name, or an IP address (IPv6 in brackets)"
         report(_problem(backend, "InvalidURL", "spec.url", "has no valid host", fix, condition="Accepted"))
         return _Place("", "", "", False)
+    if (refused := check_url(backend, host, observed)) is not None:
+        report(refused)
     dns = config.Address(host=host, port=port)
     return _Place(parts.netloc, parts.path.rstrip("/"), host, parts.scheme == "https", dns=dns)
 
@@ -101,6 +108,9 @@ def _service(backend: ModelBackend, observed: Observed, report: Report) -> _Plac
         message = f"Service {reference.name} has no ready endpoint"
         problem = _problem(backend, "NoReadyEndpoint", "spec.serviceRef", message)
         report(msgspec.structs.replace(problem, severity="warning"))
+    endpoints, refused = allowed(backend, service.endpoints if service else (), observed.addresses)
+    if refused is not None:
+        report(refused)
     port = service.dns.port if service and service.dns else reference.port
     tls = backend.spec.tls is not None
     shown = "" if port == (443 if tls else 80) or isinstance(port, str) else f":{port}"
@@ -109,7 +119,7 @@ def _service(backend: ModelBackend, observed: Observed, report: Report) -> _Plac
         base_path=backend.spec.base_path_in_force,
         host=host,
         tls=tls,
-        endpoints=tuple(sorted(service.endpoints, key=lambda a: (a.host, a.port))) if service else (),
+        endpoints=tuple(sorted(endpoints, key=lambda a: (a.host, a.port))),
         dns=service.dns if service else None,
     )
 

@@ -3,6 +3,8 @@
 import hashlib
 from collections.abc import Mapping
 
+import msgspec
+
 from signalbox.plan.credentials import Entry
 
 MIN_KEY_BYTES = 16
@@ -33,3 +35,28 @@ def content(source: Entry, secrets: Values, config_maps: Values) -> bytes:
         return values[source.key].strip()
     usable = [value.strip() for _, value in sorted(values.items()) if is_tenant_key(value)]
     return "\n".join(hashlib.sha256(value).hexdigest() for value in usable).encode()
+
+
+class Fact(msgspec.Struct, frozen=True):
+    """What may be remembered of a value: enough to plan with, and to know its content again when it is seen.
+
+    ``digest`` is the SHA-256 of what a router is given, in hex: of a tenant's key it is all that a router is given.
+    """
+
+    digest: str
+    tenant_key: bool
+    api_key: bool
+
+
+Facts = Mapping[str, Mapping[str, Fact]]
+
+
+def fact(kind: str, value: bytes) -> Fact:
+    """The fact about one value of a Secret or ConfigMap."""
+    given = value if kind == "ConfigMap" else value.strip()
+    return Fact(hashlib.sha256(given).hexdigest(), is_tenant_key(value), is_api_key(value))
+
+
+def digests(facts: Mapping[str, Fact]) -> bytes:
+    """The content of an entry for all the keys of tenants in a Secret; the same as ``content`` gives."""
+    return "\n".join(one.digest for _, one in sorted(facts.items()) if one.tenant_key).encode()

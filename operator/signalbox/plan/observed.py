@@ -4,17 +4,19 @@ from collections.abc import Collection, Mapping
 
 import msgspec
 
+from signalbox.routing.address_rules import AddressRules
 from signalbox.routing.config import Address
 
 
 class Service(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What a ``serviceRef`` leads to.
 
-    ``endpoints`` are the ready addresses behind the port; ``dns`` is the Service's own name and port number where
-    names of Services resolve. ``port`` is False when the Service has no such port.
+    ``endpoints`` are the ready addresses behind the port, of ``total`` that there are; ``dns`` is the Service's own
+    name and port number where names of Services resolve. ``port`` is False when the Service has no such port.
     """
 
     endpoints: tuple[Address, ...] = ()
+    total: int = 0
     dns: Address | None = None
     port: bool = True
 
@@ -24,9 +26,11 @@ class Observed(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     ``services`` is keyed by the name of the *backend* (two backends may use two ports of one Service); ``secrets``
     and ``config_maps`` hold the keys that exist by object name; ``invalid_backends`` are there but not valid.
+    ``addresses`` are the rules for addresses, where the plan is to hold them.
     """
 
     services: Mapping[str, Service] = {}
     secrets: Mapping[str, Collection[str]] = {}
     config_maps: Mapping[str, Collection[str]] = {}
     invalid_backends: frozenset[str] = frozenset()
+    addresses: AddressRules | None = None

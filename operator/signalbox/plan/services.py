@@ -21,6 +21,7 @@ def service_of(
     if chosen is None:
         return Service(port=False)
     addresses: list[Address] = []
+    others: list[Address] = []
     for one in slices:
         numbers = [
             p["port"]
@@ -28,12 +29,13 @@ def service_of(
             if (p.get("name") or "") == (chosen.get("name") or "") and isinstance(p.get("port"), int)
         ]
         for endpoint in _dicts(one.get("endpoints")):
-            if at(endpoint, "conditions", "ready") is not False:
-                hosts = [a for a in endpoint.get("addresses") or () if isinstance(a, str) and is_ip(a)]
-                addresses += [Address(host=host, port=number) for host in hosts for number in numbers]
+            found = addresses if at(endpoint, "conditions", "ready") is not False else others
+            hosts = [a for a in endpoint.get("addresses") or () if isinstance(a, str) and is_ip(a)]
+            found += [Address(host=host, port=number) for host in hosts for number in numbers]
     number = chosen.get("port")
     name = Address(host=dns, port=number) if dns and isinstance(number, int) else None
-    return Service(endpoints=tuple(dict.fromkeys(addresses)), dns=name)
+    total = len(dict.fromkeys([*addresses, *others]))
+    return Service(endpoints=tuple(dict.fromkeys(addresses)), total=total, dns=name)
 
 
 def is_ip(host: str) -> bool:

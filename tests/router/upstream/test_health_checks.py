@@ -9,9 +9,9 @@ from random import Random
 import pytest
 import trustme
 
-from signalbox.router.upstream.addresses import AddressRules, parse_networks
 from signalbox.router.upstream.dial import Dialer, Proxies
 from signalbox.router.upstream.health_checks import Check, HealthChecks
+from signalbox.routing.address_rules import AddressRules, parse_networks
 from signalbox.routing.config import Address
 
 LOOPBACK = AddressRules(parse_networks(["127.0.0.0/8"]))

@@ -5,8 +5,8 @@ import socket
 
 import pytest
 
-from signalbox.router.upstream.addresses import AddressRefused, AddressRules, parse_networks
 from signalbox.router.upstream.resolver import ResolutionFailed, Resolver
+from signalbox.routing.address_rules import AddressRefused, AddressRules, parse_networks
 from signalbox.routing.config import Address
 
 

@@ -26,11 +26,12 @@ def children(
     secrets: Mapping[str, bytes],
     settings: OperatorSettings,
     replicas: int | None,
+    last_good: Mapping[str, str] | None = None,
 ) -> list[Manifest]:
     """Manifests in the order in which they are to be applied, all complete but for the number of replicas.
 
     ``policies`` are the router's members by name; ``secrets`` the content of every entry that the configuration names;
-    ``replicas`` the number in force, where there is a Deployment.
+    ``replicas`` the number in force, where there is a Deployment; ``last_good`` is what the ConfigMap is to remember.
     """
     members = [policies[name] for name in router.members]
     namespace = members[0].metadata.namespace
@@ -59,7 +60,7 @@ def children(
             type="Opaque",
             data={entry: base64.b64encode(value).decode() for entry, value in sorted(secrets.items())},
         ),
-        manifest("v1", "ConfigMap", {CONFIG_HASH: content_hash(config)}, data=data),
+        manifest("v1", "ConfigMap", {CONFIG_HASH: content_hash(config)}, data={**data, **(last_good or {})}),
         manifest(
             "apps/v1",
             "Deployment",

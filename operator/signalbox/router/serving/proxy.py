@@ -17,7 +17,6 @@ from signalbox.router.serving.keys import KeyTable
 from signalbox.router.serving.response_ids import KEY_ENTRY, ResponseIds
 from signalbox.router.telemetry.accesslog import AccessLog
 from signalbox.router.telemetry.statistics import EndpointGauge, Statistics
-from signalbox.router.upstream.addresses import AddressRefused, AddressRules, parse_networks
 from signalbox.router.upstream.backend import BackendState, Prepared
 from signalbox.router.upstream.dial import Dialer, Proxies
 from signalbox.router.upstream.endpoint import IDLE_SECONDS
@@ -25,6 +24,7 @@ from signalbox.router.upstream.health_checks import Check, HealthChecks
 from signalbox.router.upstream.resolver import ResolutionFailed, Resolver
 from signalbox.router.upstream.tls import TlsContexts
 from signalbox.router.wire.errors import ConfigRejectedError
+from signalbox.routing.address_rules import AddressRefused, AddressRules, parse_networks
 from signalbox.routing.config import Address, RouterConfig, decode
 from signalbox.routing.ejection import Cause
 from signalbox.routing.retries import RetryBudget
@@ -45,7 +45,7 @@ class Proxy:
         self.draining = False
         self.log = log
         self._random = random.Random(os.urandom(16))  # noqa: S311 - draws, not secrets
-        rules = AddressRules(parse_networks(options.allow_cidrs))
+        rules = AddressRules(parse_networks(options.allow_cidrs), parse_networks(options.deny_cidrs))
         self._resolver = Resolver(rules)
         self._dialer = Dialer(rules, Proxies(), self._resolver)
         self._checks = HealthChecks(self._dialer, self._checked, self._random)

@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from ipaddress import ip_address, ip_network
 from urllib.parse import unquote, urlsplit
 
-from signalbox.router.upstream.addresses import AddressRules
 from signalbox.router.upstream.connection import UpstreamConnection
 from signalbox.router.upstream.resolver import ResolutionFailed, Resolver
+from signalbox.routing.address_rules import AddressRules
 from signalbox.routing.config import Address
 
 MAX_CONNECT_HEAD = 16 << 10

@@ -5,9 +5,9 @@ import ssl
 import time
 from typing import Protocol
 
-from signalbox.router.upstream.addresses import AddressRefused
 from signalbox.router.upstream.connection import UpstreamConnection
 from signalbox.router.upstream.dial import Dialer
+from signalbox.routing.address_rules import AddressRefused
 from signalbox.routing.config import Address
 from signalbox.routing.ejection import EndpointHealth
 

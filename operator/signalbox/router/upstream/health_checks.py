@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from random import Random
 
-from signalbox.router.upstream.addresses import AddressRefused
 from signalbox.router.upstream.connection import UpstreamConnection
 from signalbox.router.upstream.dial import Dialer
+from signalbox.routing.address_rules import AddressRefused
 from signalbox.routing.config import Address
 
 LONGEST_CHECK = 5.0

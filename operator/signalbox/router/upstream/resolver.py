@@ -6,7 +6,7 @@ import time
 from collections.abc import Awaitable, Callable
 from ipaddress import ip_address
 
-from signalbox.router.upstream.addresses import AddressRefused, AddressRules
+from signalbox.routing.address_rules import AddressRefused, AddressRules
 from signalbox.routing.config import Address
 
 Lookup = Callable[[str, int], Awaitable[tuple[str, ...]]]

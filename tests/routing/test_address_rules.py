@@ -2,7 +2,7 @@
 
 import pytest
 
-from signalbox.router.upstream.addresses import AddressRefused, AddressRules, parse_networks
+from signalbox.routing.address_rules import AddressRefused, AddressRules, parse_networks
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,8 @@
-"""Which addresses a router may connect to.
+"""Which addresses backends may have.
 
 A URL in a resource is written by whoever may write resources, so it must not become a way to reach the node, the
-cloud's metadata or the operator. Rules hold for addresses, not for names, and are applied when a connection is made:
-a name that resolved to something harmless before may not do so now.
+cloud's metadata or the operator. Rules hold for addresses, not for names, and a router applies them when it
+connects: a name that resolved to something harmless before may not do so now.
 """
 
 from collections.abc import Iterable
@@ -47,6 +47,17 @@ def parse_networks(texts: Iterable[str]) -> tuple[Network, ...]:
     return tuple(networks)
 
 
+def network_of(ip: str) -> str:
+    """The network that holds nothing but the address which this one leads to."""
+    address = _embedded(ip_address(ip.partition("%")[0]))
+    return f"{address}/{address.max_prefixlen}"
+
+
+def is_metadata(ip: str) -> bool:
+    """Whether credentials of the machine may be had there. Raises ``ValueError`` when the text is no IP address."""
+    return _embedded(ip_address(ip.partition("%")[0])) in _METADATA
+
+
 class AddressRules:
     """Loopback, link-local, metadata, unspecified and multicast are closed, and ``deny``; ``allow`` opens."""
 
@@ -56,8 +67,12 @@ class AddressRules:
         self._allow = tuple(allow)
         self._deny = tuple(deny)
 
-    def refusal(self, ip: str) -> str | None:
-        """Why this address must not be connected to, or None when it may be.
+    def denying(self, more: Iterable[Network]) -> "AddressRules":
+        """These rules, with more that is closed."""
+        return AddressRules(self._allow, (*self._deny, *more))
+
+    def reason(self, ip: str) -> str | None:
+        """What this address is that must not be connected to, or None when it may be.
 
         Raises ``ValueError`` when the text is no IP address.
         """
@@ -65,9 +80,12 @@ class AddressRules:
         if any(address in network for network in self._allow):
             return None
         kind = self._closed(address)
-        if kind is None:
-            return None
-        return f"{address} is {kind}; --allow-cidr {address}/{address.max_prefixlen} opens it"
+        return None if kind is None else f"{address} is {kind}"
+
+    def refusal(self, ip: str) -> str | None:
+        """The reason, and the flag that opens the address. Raises ``ValueError`` when the text is no IP address."""
+        reason = self.reason(ip)
+        return None if reason is None else f"{reason}; --allow-cidr {network_of(ip)} opens it"
 
     def check(self, ip: str) -> None:
         """Raise ``AddressRefused`` where ``refusal`` gives a reason."""

@@ -1,0 +1,30 @@
+"""What is remembered of an object: what is read later, and nothing else. Most objects of a cluster concern others."""
+
+from signalbox.kube.client import Object
+from signalbox.kube.resources import BACKENDS, CONFIG_MAPS, ENDPOINT_SLICES, POLICIES, SECRETS, SERVICES, Resource
+from signalbox.plan.services import SERVICE_LABEL
+
+_IDENTITY = ("name", "namespace", "uid", "resourceVersion")
+_OURS = (*_IDENTITY, "generation", "creationTimestamp")
+
+
+def slim(resource: Resource, obj: Object) -> Object:
+    """An object of a user as the store keeps it."""
+    metadata = obj["metadata"]
+    if resource in (BACKENDS, POLICIES):
+        return {**obj, "metadata": _pick(metadata, _OURS)}
+    kept: Object = {"metadata": _pick(metadata, _IDENTITY)}
+    if resource is SERVICES:
+        kept["spec"] = {"ports": (obj.get("spec") or {}).get("ports") or []}
+    elif resource is ENDPOINT_SLICES:
+        label = (metadata.get("labels") or {}).get(SERVICE_LABEL, "")
+        kept["metadata"]["labels"] = {SERVICE_LABEL: label}
+        kept["ports"] = obj.get("ports") or []
+        kept["endpoints"] = [_pick(each, ("addresses", "conditions")) for each in obj.get("endpoints") or ()]
+    elif resource not in (SECRETS, CONFIG_MAPS):
+        return obj
+    return kept
+
+
+def _pick(data: Object, keys: tuple[str, ...]) -> Object:
+    return {key: data[key] for key in keys if key in data}

@@ -1,0 +1,143 @@
+"""Probes on a real API server: ready means that everything could be listed."""
+
+import asyncio
+import socket
+import urllib.error
+import urllib.request
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import yaml
+from faulty import Fault, Proxy
+from world import OperatorProcess, World, backend, eventually, policy
+
+from cluster import kubeconfig
+from cluster.running import Cluster
+
+RULES = [
+    {"apiGroups": ["signalbox.dev"], "resources": ["*"], "verbs": ["*"]},
+    {"apiGroups": [""], "resources": ["services", "configmaps", "serviceaccounts"], "verbs": ["*"]},
+    {"apiGroups": ["apps"], "resources": ["deployments"], "verbs": ["*"]},
+    {"apiGroups": ["discovery.k8s.io"], "resources": ["endpointslices"], "verbs": ["get", "list", "watch"]},
+    {"apiGroups": ["policy"], "resources": ["poddisruptionbudgets"], "verbs": ["*"]},
+    {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": ["*"]},
+    {"apiGroups": ["events.k8s.io"], "resources": ["events"], "verbs": ["create"]},
+]
+SECRETS = {"apiGroups": [""], "resources": ["secrets"], "verbs": ["*"]}
+
+
+class Probes:
+    """One operator's ``--probes``."""
+
+    def __init__(self) -> None:
+        with socket.socket() as taken:
+            taken.bind(("127.0.0.1", 0))
+            self.address = f"127.0.0.1:{taken.getsockname()[1]}"
+
+    def get(self, path: str) -> tuple[int, str]:
+        try:
+            with urllib.request.urlopen(f"http://{self.address}/{path}") as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as error:
+            return error.code, error.read().decode()
+
+
+@pytest.fixture
+async def proxy(cluster: Cluster) -> AsyncIterator[Proxy]:
+    made = Proxy(cluster)
+    await made.start()
+    yield made
+    await made.stop()
+
+
+@pytest.fixture
+def probes() -> Probes:
+    return Probes()
+
+
+def test_an_operator_that_knows_everything_is_ready(
+    world: World, cluster: Cluster, namespace: str, probes: Probes
+) -> None:
+    operator = OperatorProcess(cluster, namespace, "--probes", probes.address)
+    try:
+        eventually(lambda: probes.get("readyz") == (200, "ok\n"))
+        assert probes.get("healthz") == (200, "ok\n")
+    finally:
+        operator.kill()
+
+
+@pytest.fixture
+def stranger(world: World, cluster: Cluster, namespace: str, tmp_path: Path) -> Cluster:
+    """The cluster as a ServiceAccount sees it that may do everything but read Secrets."""
+    role = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": {"name": "op"}, "rules": RULES}
+    binding = {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "RoleBinding",
+        "metadata": {"name": "op"},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "op"},
+        "subjects": [{"kind": "ServiceAccount", "name": "op", "namespace": namespace}],
+    }
+    world.apply({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "op"}}, role, binding)
+    token = world.api.token("op", namespace)
+    access = kubeconfig.read(cluster.kubeconfig)
+    content = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [
+            {"name": "c", "cluster": {"server": cluster.server, "certificate-authority": str(access.ca)}},
+        ],
+        "users": [{"name": "op", "user": {"token": token}}],
+        "contexts": [{"name": "c", "context": {"cluster": "c", "user": "op"}}],
+        "current-context": "c",
+    }
+    file = tmp_path / "kubeconfig"
+    file.write_text(yaml.safe_dump(content))
+    return replace(cluster, kubeconfig=file)
+
+
+def test_missing_rights_are_named_and_waited_for(
+    world: World, stranger: Cluster, namespace: str, probes: Probes
+) -> None:
+    operator = OperatorProcess(stranger, namespace, "--probes", probes.address)
+    try:
+        eventually(lambda: "cannot list secrets in namespace" in probes.get("readyz")[1])
+        status, text = probes.get("readyz")
+        assert status == 503
+        assert 'grant list and watch on secrets (apiGroup "") to the operator by a Role' in text
+        assert "configmaps" not in text
+        assert probes.get("healthz")[0] == 200
+        world.apply(backend())
+        assert operator.process.poll() is None
+        role = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": {"name": "op"}}
+        world.apply(role | {"rules": [*RULES, SECRETS]})
+        eventually(lambda: probes.get("readyz") == (200, "ok\n"))
+        eventually(lambda: world.conditions("ModelBackend", "a"))
+    finally:
+        operator.kill()
+
+
+async def test_a_kind_that_comes_late(
+    world: World, proxy: Proxy, namespace: str, probes: Probes, tmp_path: Path
+) -> None:
+    """The CRD of the policies is not there yet, as far as this operator can see."""
+    absent = Fault(lambda request: "routingpolicies" in request.path, status=404, reason="NotFound", times=1_000_000)
+    proxy.faults.append(absent)
+    file = proxy.kubeconfig(tmp_path / "kubeconfig")
+    operator = await asyncio.to_thread(
+        OperatorProcess, replace(world.cluster, kubeconfig=file), namespace, "--probes", probes.address
+    )
+    try:
+        await asyncio.to_thread(eventually, lambda: "cannot list routingpolicies" in probes.get("readyz")[1])
+        status, text = await asyncio.to_thread(probes.get, "readyz")
+        assert status == 503
+        assert "install the CustomResourceDefinition routingpolicies.signalbox.dev" in text
+        assert (await asyncio.to_thread(probes.get, "healthz"))[0] == 200
+        assert operator.process.poll() is None
+        absent.times = 0
+        await asyncio.to_thread(eventually, lambda: probes.get("readyz") == (200, "ok\n"))
+        await asyncio.to_thread(world.apply, backend(), policy())
+        await asyncio.to_thread(eventually, lambda: world.child("v1", "ConfigMap"))
+    finally:
+        operator.kill()
