@@ -145,9 +145,27 @@ def test_endpoints_follow_their_service(world: World, operator: OperatorProcess)
     }
     world.apply(service, backend(serviceRef={"name": "llama", "port": "http"}), policy())
     eventually(lambda: world.conditions("ModelBackend", "a").get("Ready") == ("False", "NoReadyEndpoint"))
+
+    def counts() -> Any:
+        return world.api.get(API, "ModelBackend", "a", world.namespace)["status"]["endpoints"]
+
+    eventually(lambda: counts() == {"ready": 0, "total": 0})
     world.apply(endpoints)
     eventually(lambda: world.config()["backends"][0]["endpoints"] == [{"host": "10.1.0.1", "port": 8000}])
     eventually(lambda: world.conditions("ModelBackend", "a")["Ready"] == ("True", "Ready"))
+    assert counts() == {"ready": 1, "total": 2}
+    world.apply(endpoints | {"endpoints": [{"addresses": ["10.1.0.2"], "conditions": {"ready": False}}]})
+    eventually(lambda: counts() == {"ready": 0, "total": 1})
+
+
+def test_an_address_that_no_backend_may_have(world: World, operator: OperatorProcess) -> None:
+    world.apply(backend(url="http://169.254.169.254/v1"), policy())
+    eventually(lambda: world.conditions("ModelBackend", "a").get("ResolvedRefs") == ("False", "AddressRefused"))
+    eventually(lambda: world.conditions("RoutingPolicy", "chat").get("Programmed") == ("False", "NoResolvedTarget"))
+    obj = world.api.get(API, "ModelBackend", "a", world.namespace)
+    message = next(each["message"] for each in obj["status"]["conditions"] if each["type"] == "ResolvedRefs")
+    assert message.startswith("spec.url: 169.254.169.254 is a metadata address of a cloud; fix: ")
+    assert "dns" not in world.config()["backends"][0]
 
 
 def test_a_rotated_key_reaches_the_composed_secret(world: World, operator: OperatorProcess) -> None:
