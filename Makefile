@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 BENCH_STAMP := $(VENV)/.installed-bench
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-cluster cluster cluster-down lint format generate bench clean
+.PHONY: help setup demo test test-long test-cluster cluster cluster-down lint format generate bench clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,6 +27,10 @@ demo: $(STAMP) ## Three simulated engines, one policy, real traffic, a live pict
 test: $(STAMP) ## Run the tests; the first time builds a Kubernetes control plane (minutes)
 	@PYTHONPATH=tests $(BIN)/python -m cluster build
 	@$(BIN)/pytest
+
+test-long: $(STAMP) ## Run the tests that take minutes: every crash point, minutes of rest
+	@PYTHONPATH=tests $(BIN)/python -m cluster build
+	@$(BIN)/pytest -m long
 
 test-cluster: $(STAMP) ## Run the tests that need pods: on a node in namespaces of its own (root, Linux, apt-get)
 	@$(BIN)/pytest -m node

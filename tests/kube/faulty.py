@@ -5,6 +5,7 @@ import ssl
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import yaml
@@ -98,11 +99,14 @@ class Proxy:
                 return _status(fault.status, fault.reason, fault.headers)
         return await self._pass_on(request, fault)
 
-    async def _pass_on(self, request: web.Request, fault: Fault | None) -> web.StreamResponse:
+    def _sent(self, request: web.Request, body: bytes) -> Any:
+        """The request as the API server gets it."""
         headers = {key: value for key, value in request.headers.items() if key.lower() not in DROPPED}
         url = self._cluster.server + request.raw_path
-        body = await request.read()
-        async with self._upstream.request(request.method, url, data=body or None, headers=headers) as answer:
+        return self._upstream.request(request.method, url, data=body or None, headers=headers)
+
+    async def _pass_on(self, request: web.Request, fault: Fault | None) -> web.StreamResponse:
+        async with self._sent(request, await request.read()) as answer:
             response = web.StreamResponse(status=answer.status)
             response.content_type = answer.content_type
             await response.prepare(request)

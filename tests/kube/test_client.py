@@ -38,6 +38,13 @@ async def test_refusals_by_name(client: Client, namespace: str) -> None:
     await client.delete(CONFIG_MAPS, namespace, "a", made["metadata"]["uid"])
 
 
+async def test_what_a_list_holds_is_what_a_watch_shows(client: Client, namespace: str) -> None:
+    """Else an object would never be what its manifest says, and be applied again for ever."""
+    made = await client.create(config_map(namespace), "test")
+    listed, _ = await client.list(CONFIG_MAPS, namespace)
+    assert made in listed
+
+
 async def test_apply_never_takes_over_an_object_made_anew(client: Client, namespace: str) -> None:
     made = await client.apply(config_map(namespace, key="1"), "test")
     changed = config_map(namespace, key="2")

@@ -4,10 +4,12 @@ from signalbox.controller.difference import MANAGER, applied, handed_over, holds
 from signalbox.controller.store import Store
 from signalbox.kube.client import Client, Object
 from signalbox.kube.errors import ApiError
-from signalbox.kube.resources import BY_KIND, CHILDREN, DEPLOYMENTS
+from signalbox.kube.resources import BY_KIND, CHILDREN, DEPLOYMENTS, Resource
 from signalbox.plan.children import FIRST_REPLICAS, labels_of
 
 REPLICAS_MANAGER = "signalbox-replicas"
+HAND_OVER_TRIES = 5
+NEW = "signalbox.dev/new"
 
 
 class NameTaken(Exception):  # noqa: N818 - a state of the cluster
@@ -26,7 +28,7 @@ async def ensure(client: Client, store: Store, manifest: Object) -> bool:
     wrote = False
     if live is None:
         try:
-            live = await client.create(manifest, MANAGER)
+            live = await client.create(_new(manifest), MANAGER)
         except ApiError as error:
             if not error.already_exists:
                 raise
@@ -36,13 +38,10 @@ async def ensure(client: Client, store: Store, manifest: Object) -> bool:
                 message = f"{kind} {name} exists and is not Signalbox's: delete or rename it"
                 raise NameTaken(message) from None
         wrote = True
-    if not applied(live):
-        version = live["metadata"]["resourceVersion"]
-        change = {"metadata": {"managedFields": handed_over(live), "resourceVersion": version}}
-        await client.patch(resource, metadata["namespace"], metadata["name"], change, MANAGER)
-        live = await _apply(client, manifest, live)
-        wrote = True
-    elif not holds(live, manifest) or MANAGER in replica_owners(live):  # the default of a POST that was ours
+    if taken := not applied(live):
+        await _hand_over(client, resource, live)
+    # (A number of replicas that is ours is the default of our POST.)
+    if taken or NEW in _annotations(live) or not holds(live, manifest) or MANAGER in replica_owners(live):
         live = await _apply(client, manifest, live)
         wrote = True
     if resource is DEPLOYMENTS and not replica_owners(live):
@@ -53,6 +52,33 @@ async def ensure(client: Client, store: Store, manifest: Object) -> bool:
     if wrote:
         store.changed(resource, "MODIFIED", live)
     return wrote
+
+
+def _new(manifest: Object) -> Object:
+    """With a mark that the first apply takes away: while it is there, that apply is still due, whatever happened."""
+    return manifest | {"metadata": manifest["metadata"] | {"annotations": _annotations(manifest) | {NEW: "true"}}}
+
+
+def _annotations(obj: Object) -> Object:
+    return obj["metadata"].get("annotations") or {}
+
+
+async def _hand_over(client: Client, resource: Resource, live: Object) -> None:
+    """Controllers write their status into a new object at once: that its version is no longer the newest is normal."""
+    namespace, name, uid = (live["metadata"][key] for key in ("namespace", "name", "uid"))
+    for _ in range(HAND_OVER_TRIES):
+        version = live["metadata"]["resourceVersion"]
+        change = {"metadata": {"managedFields": handed_over(live), "resourceVersion": version}}
+        try:
+            await client.patch(resource, namespace, name, change, MANAGER)
+        except ApiError as error:
+            newest = await client.get(resource, namespace, name) if error.conflict else None
+            if newest is None or newest["metadata"]["uid"] != uid:
+                raise
+            live = newest
+        else:
+            return
+    raise ApiError(409, "Conflict", f"{resource.kind} {name} is changed all the time")
 
 
 async def _apply(client: Client, manifest: Object, live: Object) -> Object:

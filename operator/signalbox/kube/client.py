@@ -66,6 +66,9 @@ class Client:
             found += answer["items"] or ()  # an empty list of metadata is null
             page["continue"] = answer["metadata"].get("continue", "")
             if not page["continue"]:
+                for obj in found:  # a list says it once for all of them; an object alone says it itself
+                    obj.setdefault("apiVersion", resource.api_version)
+                    obj.setdefault("kind", resource.kind)
                 return found, answer["metadata"]["resourceVersion"]
 
     async def create(self, manifest: Object, manager: str) -> Object:
