@@ -36,7 +36,7 @@ class OperatorProcess:
         command = [sys.executable, "-m", "signalbox.cli", "operator", "--image", image, "-v"]
         self.process = subprocess.Popen(
             [*command, "--namespace", self._namespace, "--lease-namespace", self._namespace, *self._options],
-            env={**os.environ, "KUBECONFIG": str(self._cluster.kubeconfig)},
+            env={**os.environ, "KUBECONFIG": str(self._cluster.kubeconfig), "POD_IP": "10.11.12.13"},
         )
 
     def kill(self) -> None:

@@ -1,10 +1,12 @@
 """``signalbox operator``: makes a cluster what its ModelBackends and RoutingPolicies say."""
 
 import asyncio
+import os
 import secrets
 import signal
 import socket
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -12,6 +14,7 @@ import click
 from signalbox.cli.listen import cidrs, serves
 from signalbox.cli.logs import Format, set_up
 from signalbox.controller.run import Election, Listening, Operator
+from signalbox.controller.stream import StreamOptions
 from signalbox.kube.access import NoAccess
 from signalbox.kube.lease import LeaseLost
 from signalbox.plan.children import OperatorSettings
@@ -21,6 +24,7 @@ from signalbox.routing.config import Address
 LEASE = "signalbox-operator"
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 
+LISTEN = "0.0.0.0:9443"
 PROBES = "0.0.0.0:8081"
 
 EPILOG = """\b
@@ -54,6 +58,26 @@ Exit codes: 0 ended as asked, 1 no access to a cluster, 2 wrong usage, 3 the Lea
     help=f"Where the Lease {LEASE} is. Default: the namespace of its ServiceAccount, or of no pod: default.",
 )
 @click.option(
+    "--listen",
+    metavar="HOST:PORT",
+    callback=serves,
+    help=f"HTTPS, where routers find the control stream. Default: {LISTEN} in a pod, nowhere else.",
+)
+@click.option(
+    "--leader-service",
+    default="signalbox-leader",
+    show_default=True,
+    metavar="NAME",
+    help="Service without a selector in the operator's namespace; its EndpointSlice leads to the leader ($POD_IP).",
+)
+@click.option(
+    "--tls-secret",
+    default="signalbox-tls",
+    show_default=True,
+    metavar="NAME",
+    help="Secret in the operator's namespace, where it keeps its authority and certificate; it makes both itself.",
+)
+@click.option(
     "--probes",
     metavar="HOST:PORT",
     callback=serves,
@@ -77,6 +101,9 @@ def operator(
     image_pull_policy: str,
     namespaces: tuple[str, ...],
     lease_namespace: str | None,
+    listen: Address | None,
+    leader_service: str,
+    tls_secret: str,
     probes: Address | None,
     allow_cidrs: tuple[str, ...],
     dev: bool,
@@ -86,8 +113,12 @@ def operator(
     """Reconcile the policies of a cluster into running routers."""
     set_up(log_format, verbose=verbose)
     settings = OperatorSettings(image=image, image_pull_policy=image_pull_policy, allow_cidrs=allow_cidrs)
-    listening = Listening(probes=probes or (read_address(PROBES) if SERVICE_ACCOUNT.exists() else None))
-    election = None if dev else Election(lease_namespace or own_namespace(), LEASE, identity())
+    home, in_pod = lease_namespace or own_namespace(), SERVICE_ACCOUNT.exists()
+    election = None if dev else Election(home, LEASE, identity())
+    listening = Listening(probes=probes or (read_address(PROBES) if in_pod else None))
+    if (at := listen or (read_address(LISTEN) if in_pod else None)) is not None:
+        stream = StreamOptions(at, home, leader_service, tls_secret, os.environ.get("POD_IP"))
+        listening = replace(listening, stream=stream)
     try:
         asyncio.run(_run(settings, namespaces, election, listening))
     except LeaseLost as lost:

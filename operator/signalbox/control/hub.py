@@ -44,6 +44,10 @@ class Hub:
         found = self._channels.get(router)
         return found.hash if found else ""
 
+    def routers(self) -> list[Router]:
+        """All that anything was published for, or that are connected."""
+        return list(self._channels)
+
     def publish(
         self, router: Router, config_hash: str, config: bytes, revoked: Iterable[str], in_force: Iterable[str]
     ) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
 from signalbox.controller.apply import NameTaken, ensure, prune
+from signalbox.controller.control import Control
 from signalbox.controller.decide import Decided, Decider
 from signalbox.controller.lastgood import LastGood
 from signalbox.controller.recorder import Recorder
@@ -18,11 +19,7 @@ from signalbox.controller.status import StatusWriter
 from signalbox.controller.store import Store
 from signalbox.kube.client import Client, Object
 from signalbox.kube.errors import ApiError
-from signalbox.kube.resources import (
-    CHILDREN,
-    DEPLOYMENTS,
-    POLICIES,
-)
+from signalbox.kube.resources import CHILDREN, CONFIG_MAPS, DEPLOYMENTS, POLICIES, SECRETS
 from signalbox.plan.children import OperatorSettings, children
 from signalbox.plan.compile import PlannedRouter
 from signalbox.plan.conditions import Serving
@@ -42,8 +39,9 @@ TAKEN_SECONDS = 30.0
 class Reconciler:
     """Reconciles namespaces, one call each.
 
-    ``store`` holds what users wrote, ``children_of`` what we did; ``reserved`` are addresses that no backend
-    may have; ``now`` gives the time for transitions, in UTC.
+    ``store`` holds what users wrote, ``children_of`` what we did; ``settings`` are asked for each time; ``reserved``
+    are addresses that no backend may have; ``now`` gives the time for transitions, in UTC; ``control`` is told what
+    routers are to have, and tells what they say.
     """
 
     def __init__(
@@ -51,20 +49,22 @@ class Reconciler:
         client: Client,
         store: Store,
         children_of: Store,
-        settings: OperatorSettings,
+        settings: Callable[[], OperatorSettings],
         reserved: Sequence[Network],
         recorder: Recorder,
         now: Callable[[], datetime],
+        control: Control | None = None,
     ) -> None:
         self._client = client
         self._store = store
         self._children = children_of
         self._settings = settings
-        self._status = StatusWriter(client, store, recorder, now)
+        self._control = control
+        self._status = StatusWriter(client, store, recorder, now, control)
         self._rolling = asyncio.Lock()
         self._sources = Sources(client, store, children_of)
         self.decider = Decider(
-            store, LastGood(children_of), AddressRules(parse_networks(settings.allow_cidrs), reserved)
+            store, LastGood(children_of), AddressRules(parse_networks(settings().allow_cidrs), reserved)
         )
 
     async def reconcile(self, namespace: str) -> float | None:
@@ -88,6 +88,8 @@ class Reconciler:
                 failure = error
                 state = Serving(blocked=("ApplyFailed", f"the API server refused: {error}"))
             serving |= dict.fromkeys(router.members, state)
+        if self._control is not None:
+            self._control.retain(namespace, {router.config.name: () for router in decided.plan.routers})
         await prune(self._client, self._children, namespace, planned | self._unplanned(namespace, decided))
         await self._status.policies(namespace, decided.problems, decided.plan.routers, serving)
         later = await self._status.backends(namespace, decided.problems, decided.services)
@@ -110,15 +112,20 @@ class Reconciler:
         live = self._children.get(DEPLOYMENTS, namespace, name)
         replicas = live["spec"].get("replicas") if live is not None else None
         remembered = _last_good(router, decided.records)
-        manifests = children(router, decided.policies, entries, self._settings, replicas, remembered)
+        manifests = children(router, decided.policies, entries, self._settings(), replicas, remembered)
         planned -= everything - {(manifest["kind"], name) for manifest in manifests}
         waits = False
+        if self._control is not None:
+            held = (self._children.get(resource, namespace, name) for resource in (CONFIG_MAPS, SECRETS))
+            self._control.replaces(namespace, name, *held)
         try:
             for manifest in manifests:
                 if manifest["kind"] == DEPLOYMENTS.kind:
                     waits = not await self._ensure_deployment(manifest)
                 else:
                     await self._ensure(manifest)
+                if manifest["kind"] == CONFIG_MAPS.kind and self._control is not None:
+                    self._control.publish(namespace, router.config, entries)
         except NameTaken as taken:
             return Serving(blocked=("NameConflict", str(taken))), waits
         live = self._children.get(DEPLOYMENTS, namespace, name)

@@ -19,6 +19,7 @@ from signalbox.controller.reconcile import Reconciler
 from signalbox.controller.recorder import CONTROLLER, Recorder
 from signalbox.controller.slim import slim
 from signalbox.controller.store import Store
+from signalbox.controller.stream import Stream, StreamOptions
 from signalbox.controller.supervisor import Supervisor
 from signalbox.controller.watches import Watches
 from signalbox.kube.access import Access
@@ -50,9 +51,10 @@ class Election:
 
 @dataclass(frozen=True)
 class Listening:
-    """Where it listens; None is nowhere."""
+    """Where it listens; None is nowhere. Without ``stream`` routers hear from mounted files only."""
 
     probes: Address | None = None
+    stream: StreamOptions | None = None
 
 
 class Operator:
@@ -68,6 +70,7 @@ class Operator:
         self.metrics = Metrics()
         self._listening = listening or Listening()
         self._leads = False
+        self._stream: Stream | None = None
         self._namespaces = tuple(namespaces)
         self._settings = settings
         self._election = election
@@ -87,14 +90,19 @@ class Operator:
         access = Access()
         client = Client(access, self.metrics.requested)
         recorder = Recorder(client, self._election.identity if self._election is not None else CONTROLLER)
+        if (options := self._listening.stream) is not None:
+            image = self._settings.image
+            self._stream = Stream(client, self._children, image, options, self._queue.add, self._add_all)
+            await self._stream.start()
         self._reconciler = Reconciler(
             client,
             self._store,
             self._children,
-            self._settings,
+            self._settings_now,
             _reserved(access, os.environ),
             recorder,
             lambda: datetime.now(UTC),
+            self._stream.control if self._stream is not None else None,
         )
         listings, lag = Listings(), Lag()
         self.metrics.observe(self._queue, listings, lambda: self._leads)
@@ -111,6 +119,8 @@ class Operator:
                 leading.result()
         finally:
             await _ended([leading, stopping, *background])
+            if self._stream is not None:
+                await self._stream.close()
             await kopf.stop()
             await probes.cleanup()
             await client.close()
@@ -130,6 +140,8 @@ class Operator:
         try:
             if lease is not None:
                 work.append(asyncio.create_task(lease.keep()))
+            if self._stream is not None:
+                work += self._stream.lead()
             await asyncio.gather(*work)
         except LeaseLost:
             finish = 0.0  # not one write more
@@ -143,9 +155,18 @@ class Operator:
     async def _start_work(self, watches: Watches) -> None:
         """Not before everything has been listed: what is not known yet would count as missing."""
         await watches.listed()
+        if self._stream is not None:
+            await self._stream.tls.ready.wait()  # children name the authority
+        self._add_all()
+        await asyncio.gather(*(self._work() for _ in range(WORKERS)))
+
+    def _add_all(self) -> None:
         for namespace in self._store.namespaces((POLICIES, BACKENDS)) | self._children.namespaces(CHILDREN):
             self._queue.add(namespace)
-        await asyncio.gather(*(self._work() for _ in range(WORKERS)))
+
+    def _settings_now(self) -> OperatorSettings:
+        """The authorities that routers are to trust change now and then."""
+        return self._settings if self._stream is None else self._stream.settings(self._settings)
 
     async def _work(self) -> None:
         while True:

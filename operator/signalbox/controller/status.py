@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 
+from signalbox.controller.control import Control
 from signalbox.controller.recorder import Recorder
 from signalbox.controller.store import Store
 from signalbox.kube.client import Client, Object
@@ -14,15 +15,28 @@ from signalbox.plan.compile import PlannedRouter
 from signalbox.plan.conditions import Finding, Serving, dated, of_backend, of_policy
 from signalbox.plan.observed import Service
 from signalbox.plan.problems import Problem
+from signalbox.plan.reported import of_backend as reported_of_backend
+from signalbox.plan.reported import of_policy as reported_of_policy
 from signalbox.plan.telemetry import Telemetry
 from signalbox.plan.transitions import transitions
 
 
 class StatusWriter:
-    """Writes the statuses of the policies and backends of a namespace; ``now`` dates transitions, in UTC."""
+    """Writes the statuses of the policies and backends of a namespace; ``now`` dates transitions, in UTC.
 
-    def __init__(self, client: Client, store: Store, recorder: Recorder, now: Callable[[], datetime]) -> None:
+    ``control`` tells what routers report, where they do.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        store: Store,
+        recorder: Recorder,
+        now: Callable[[], datetime],
+        control: Control | None = None,
+    ) -> None:
         self._client, self._store, self._recorder, self._now = client, store, recorder, now
+        self._control = control
         self._telemetry = Telemetry(time.monotonic)
 
     async def policies(
@@ -40,7 +54,11 @@ class StatusWriter:
             status: Object = {}
             if name in names:
                 status["addresses"] = [{"type": "Service", "url": address(names[name], namespace)}]
-            await self._write(POLICIES, obj, of_policy(about, serving.get(name, Serving())), status)
+            found = of_policy(about, serving.get(name, Serving()))
+            if self._control is not None and name in names:
+                reported = self._control.reported(namespace, names[name])
+                found = reported_of_policy(found, reported, _targets(obj), _conditions(obj))
+            await self._write(POLICIES, obj, found, status)
 
     async def backends(
         self, namespace: str, problems: Sequence[Problem], services: Mapping[str, Service]
@@ -55,6 +73,9 @@ class StatusWriter:
             about = [p for p in problems if p.kind == "ModelBackend" and p.name == name]
             service = services.get(name)
             findings = of_backend(about, len(service.endpoints) if service else None)
+            if self._control is not None:
+                reports = self._control.reports(namespace)
+                findings = reported_of_backend(findings, name, reports, _conditions(obj))
             figures = _endpoints(obj, service)
             wait = await self._write(BACKENDS, obj, findings, {}, figures)
             later += [wait] if wait else []
@@ -103,3 +124,12 @@ def _endpoints(obj: Object, service: Service | None) -> tuple[int, int] | None:
     if service is not None:
         return len(service.endpoints), service.total
     return (1, 1) if "url" in obj["spec"] else (0, 0)
+
+
+def _conditions(obj: Object) -> list[Object]:
+    return (obj.get("status") or {}).get("conditions") or []
+
+
+def _targets(policy: Object) -> set[str]:
+    """The backends of a policy."""
+    return {target["backendRef"]["name"] for target in policy["spec"].get("targets") or ()}

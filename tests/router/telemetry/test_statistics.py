@@ -2,6 +2,7 @@
 
 import msgspec
 
+from signalbox.control.messages import Traffic
 from signalbox.router.telemetry.statistics import (
     DURATION_BOUNDS,
     MAX_SERIES,
@@ -119,3 +120,26 @@ def test_totals_replace_what_a_worker_said_before() -> None:
     totals.update(1, statistics.snapshot(changed_only=True))
     assert totals.snapshot().series[0].statuses == {200: 2, 504: 1}
     assert [count.value for count in totals.snapshot().attempts] == [1]
+
+
+def test_traffic_is_summed_by_backend_over_all_workers() -> None:
+    totals = Totals()
+    out = EndpointGauge("b", "10.0.0.1:80", 1, False, "connect")
+    for process, gauges in ((1, [out]), (2, [out, EndpointGauge("b", "10.0.0.2:80", 2, True)])):
+        statistics = Statistics()
+        statistics.in_flight = lambda gauges=gauges: gauges
+        for outcome in ("success", "failure", "busy"):
+            statistics.attempt("b", outcome)
+        statistics.series("p", "r", "t", "b", "m", "chat").finished(200, 1.0, input_tokens=10, output_tokens=5)
+        totals.update(process, statistics.snapshot())
+    one = Traffic(known=2, usable=1, causes=("connect",), in_flight=4, requests=6, failures=2)
+    assert totals.traffic() == {"b": msgspec.structs.replace(one, input_tokens=20, output_tokens=10)}
+    # Where one of the workers reaches it, the endpoint is usable.
+    statistics = Statistics()
+    statistics.in_flight = lambda: (EndpointGauge("b", "10.0.0.1:80", 0, True),)
+    totals.update(1, statistics.snapshot())
+    assert totals.traffic()["b"].usable == 2
+    totals.retire(2)
+    assert totals.traffic()["b"] == Traffic(
+        known=1, usable=1, requests=6, failures=2, input_tokens=20, output_tokens=10
+    )

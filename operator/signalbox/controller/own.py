@@ -1,0 +1,43 @@
+"""One object of the operator's own, by name: what it is now, and a word when it changes."""
+
+import asyncio
+from contextlib import suppress
+
+from signalbox.kube.client import Client, Object
+from signalbox.kube.resources import Resource
+from signalbox.kube.watch import follow
+
+
+class Own:
+    """``live`` is None where it does not exist, or before it is ``known``."""
+
+    def __init__(self, client: Client, resource: Resource, namespace: str, name: str) -> None:
+        self._client, self.resource, self.namespace, self.name = client, resource, namespace, name
+        self._news = asyncio.Event()
+        self.live: Object | None = None
+        self.known = asyncio.Event()
+
+    async def follow(self) -> None:
+        """Watch it for ever."""
+        selector = f"metadata.name={self.name}"
+        await follow(self._client, self.resource, self.namespace, self, fieldSelector=selector)
+
+    def replaced(self, resource: Resource, namespace: str | None, objects: list[Object], version: str) -> None:
+        """All that there is of this name."""
+        self._set(objects[0] if objects else None)
+
+    def changed(self, resource: Resource, event: str, obj: Object) -> None:
+        """What happened to it."""
+        self._set(None if event == "DELETED" else obj)
+
+    async def news(self, seconds: float | None = None) -> None:
+        """Wait until it changes, or for so long."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._news.wait()
+
+    def _set(self, live: Object | None) -> None:
+        self.live = live
+        self.known.set()
+        self._news.set()
+        self._news = asyncio.Event()

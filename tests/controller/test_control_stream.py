@@ -1,0 +1,190 @@
+"""The whole path of the control stream: a real operator, real routers, a real API server."""
+
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from routers import SERVICE, LeaderService, RouterProcess, StreamingOperator, pods
+from world import API, World, backend, eventually, policy
+
+from cluster.running import Cluster
+
+SLICE = ("discovery.k8s.io/v1", "EndpointSlice", SERVICE)
+TENANTS = {"tenants": [{"name": "team", "keysFrom": [{"secretRef": {"name": "keys"}}]}]}
+ONE, TWO = "a-key-of-the-team-1", "a-key-of-the-team-2"
+
+
+def keys(*values: str) -> dict[str, object]:
+    data = {f"k{number}": value for number, value in enumerate(values)}
+    return {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "keys"}, "stringData": data}
+
+
+@pytest.fixture
+def operator(cluster: Cluster, namespace: str) -> Iterator[StreamingOperator]:
+    running = StreamingOperator(cluster, namespace)
+    yield running
+    running.kill()
+
+
+@pytest.fixture
+def service(world: World) -> Iterator[LeaderService]:
+    made = LeaderService(world)
+    yield made
+    made.close()
+
+
+class Routers:
+    """Both pods of the policy chat, as processes."""
+
+    def __init__(self, world: World, service: LeaderService, directory: Path) -> None:
+        eventually(lambda: len(pods(world)) == 2)
+        self.all = [RouterProcess(world, pod, service, directory / pod["metadata"]["name"]) for pod in pods(world)]
+
+    def connected(self) -> None:
+        for router in self.all:
+            eventually(lambda router=router: "control stream: connected" in router.said)
+
+    def serve(self, *models: str) -> None:
+        for router in self.all:
+            eventually(lambda router=router: router.models() == list(models))
+
+    def kill(self) -> None:
+        for router in self.all:
+            router.kill()
+
+
+@pytest.fixture
+def routers(world: World, operator: StreamingOperator, service: LeaderService, tmp_path: Path) -> Iterator[Routers]:
+    world.apply(backend(), policy())
+    made = Routers(world, service, tmp_path)
+    made.connected()
+    yield made
+    made.kill()
+
+
+def test_an_edit_reaches_routers_whose_files_are_late(world: World, routers: Routers) -> None:
+    for model in ("one", "two", "three"):
+        world.apply(policy(model=model))
+        routers.serve(model)
+
+
+def test_routers_outlive_their_operator(
+    world: World, routers: Routers, operator: StreamingOperator, cluster: Cluster, namespace: str
+) -> None:
+    failures: list[BaseException] = []
+    stop = threading.Event()
+
+    def ask() -> None:
+        while not stop.is_set():
+            try:
+                assert routers.all[0].models()
+            except BaseException as error:
+                failures.append(error)
+            time.sleep(0.01)
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    try:
+        operator.kill()
+        eventually(lambda: all("control stream: lost" in router.said for router in routers.all))
+        second = StreamingOperator(cluster, namespace)
+        try:
+            eventually(lambda: all(router.said.count("control stream: connected") == 2 for router in routers.all))
+            world.apply(policy(model="later"))
+            routers.serve("later")
+        finally:
+            second.kill()
+    finally:
+        stop.set()
+        asking.join()
+    assert not failures
+    for router in routers.all:
+        router.mount()
+        assert router.models() == ["later"]
+
+
+def test_a_clean_end_hands_over(
+    world: World,
+    routers: Routers,
+    operator: StreamingOperator,
+    cluster: Cluster,
+    namespace: str,
+    service: LeaderService,
+) -> None:
+    second = StreamingOperator(cluster, namespace)
+    try:
+        before = service.endpoint()
+        assert operator.end() == 0
+        eventually(lambda: service.endpoint() != before)
+        eventually(lambda: all(router.said.count("control stream: connected") == 2 for router in routers.all))
+        world.apply(policy(model="later"))
+        routers.serve("later")
+    finally:
+        second.kill()
+
+
+def test_a_revoked_key_ends_before_the_files_follow(
+    world: World, operator: StreamingOperator, service: LeaderService, tmp_path: Path
+) -> None:
+    world.apply(backend(), keys(ONE, TWO), policy(access=TENANTS))
+    routers = Routers(world, service, tmp_path)
+    try:
+        routers.connected()
+        for router in routers.all:
+            eventually(lambda router=router: router.models(ONE) == router.models(TWO) == ["auto"])
+        world.api.call(
+            "PATCH",
+            f"/api/v1/namespaces/{world.namespace}/secrets/keys",
+            {"data": {"k1": None}},
+            "application/merge-patch+json",
+        )
+        for router in routers.all:
+            eventually(lambda router=router: "401" in str(refusal(router, TWO)))
+            assert router.models(ONE) == ["auto"]
+        world.apply(keys(ONE, TWO))  # and it is good again
+        for router in routers.all:
+            eventually(lambda router=router: router.models(TWO) == ["auto"])
+    finally:
+        routers.kill()
+
+
+def refusal(router: RouterProcess, key: str) -> Exception | None:
+    try:
+        router.models(key)
+    except Exception as error:
+        return error
+    return None
+
+
+def test_a_configuration_waits_for_its_secret_and_says_so(world: World, routers: Routers) -> None:
+    world.apply(keys(ONE), policy(model="keyed", access=TENANTS))
+    waiting = ("False", "WaitingForSecret")
+    eventually(lambda: world.conditions("RoutingPolicy", "chat").get("Programmed") == waiting)
+    routers.serve("auto")
+    for router in routers.all:
+        router.mount()
+    for router in routers.all:
+        eventually(lambda router=router: router.models(ONE) == ["keyed"])
+    eventually(lambda: world.conditions("RoutingPolicy", "chat").get("Programmed") != waiting)
+
+
+def test_the_way_to_the_leader_is_put_right(world: World, operator: StreamingOperator, service: LeaderService) -> None:
+    port = eventually(service.endpoint)
+    path = f"/apis/discovery.k8s.io/v1/namespaces/{world.namespace}/endpointslices/{SERVICE}"
+    world.api.call("PATCH", path, {"ports": [{"name": "control", "port": 1}]}, "application/merge-patch+json")
+    eventually(lambda: service.endpoint() == port)
+    world.api.delete(*SLICE, world.namespace)
+    eventually(lambda: service.endpoint() == port)
+    assert world.api.get(*SLICE, world.namespace)["endpoints"][0]["addresses"] == ["10.11.12.13"]
+
+
+def test_nothing_is_written_at_rest(world: World, routers: Routers) -> None:
+    world.become_available()
+    eventually(lambda: world.statuses().get("Reachable") == "True")
+    world.settle()
+    before = world.versions()
+    time.sleep(5.0)  # several reports of each router
+    assert world.versions() == before
+    assert world.api.get(API, "RoutingPolicy", "chat", world.namespace)
