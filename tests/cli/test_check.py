@@ -117,3 +117,9 @@ def test_the_examples_have_nothing_wrong(example: str) -> None:
     path = Path(__file__).parents[2] / "manifests" / "examples" / example
     result = CliRunner().invoke(main, ["check", "-f", str(path)])
     assert result.exit_code == 0, result.output
+
+
+def test_a_metadata_address_is_a_warning(tmp_path: Path) -> None:
+    result = run(tmp_path, GOOD.replace("a.example.com", "169.254.169.254"))
+    assert result.exit_code == 0
+    assert "warning: spec.url: 169.254.169.254 is a metadata address of a cloud" in result.stdout + result.stderr

@@ -23,7 +23,6 @@ RULES = [
     {"apiGroups": ["discovery.k8s.io"], "resources": ["endpointslices"], "verbs": ["get", "list", "watch"]},
     {"apiGroups": ["policy"], "resources": ["poddisruptionbudgets"], "verbs": ["*"]},
     {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": ["*"]},
-    {"apiGroups": ["events.k8s.io"], "resources": ["events"], "verbs": ["create"]},
 ]
 SECRETS = {"apiGroups": [""], "resources": ["secrets"], "verbs": ["*"]}
 
@@ -70,7 +69,7 @@ def test_an_operator_that_knows_everything_is_ready(
 
 @pytest.fixture
 def stranger(world: World, cluster: Cluster, namespace: str, tmp_path: Path) -> Cluster:
-    """The cluster as a ServiceAccount sees it that may do everything but read Secrets."""
+    """The cluster as a ServiceAccount sees it that may neither read Secrets nor write Events."""
     role = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": {"name": "op"}, "rules": RULES}
     binding = {
         "apiVersion": "rbac.authorization.k8s.io/v1",
@@ -108,12 +107,15 @@ def test_missing_rights_are_named_and_waited_for(
         assert 'grant list and watch on secrets (apiGroup "") to the operator by a Role' in text
         assert "configmaps" not in text
         assert probes.get("healthz")[0] == 200
-        world.apply(backend())
+        world.apply(backend(), policy(when="query.char > 1"))
         assert operator.process.poll() is None
         role = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": {"name": "op"}}
         world.apply(role | {"rules": [*RULES, SECRETS]})
         eventually(lambda: probes.get("readyz") == (200, "ok\n"))
         eventually(lambda: world.conditions("ModelBackend", "a"))
+        # That it may not write Events keeps it from nothing.
+        eventually(lambda: world.conditions("RoutingPolicy", "chat").get("Accepted") == ("False", "InvalidExpression"))
+        assert operator.process.poll() is None
     finally:
         operator.kill()
 
