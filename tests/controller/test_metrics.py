@@ -1,17 +1,21 @@
 """The operator's metrics: what is counted, and who may read it."""
 
-from collections.abc import AsyncIterator
+import base64
+import socket
+import ssl
+import urllib.request
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 from prometheus_client.parser import text_string_to_metric_families
-from world import World
+from world import OperatorProcess, World, backend, eventually, policy
 
 from cluster.running import Cluster
 from signalbox.controller.admittance import SECONDS, Admittance, application
 from signalbox.controller.listings import Listings
-from signalbox.controller.metrics import CONTENT_TYPE, Metrics
+from signalbox.controller.metrics import Metrics
 from signalbox.controller.queue import Queue
 from signalbox.kube.access import Access
 from signalbox.kube.client import Client
@@ -74,9 +78,7 @@ class Reader:
         self.now, self.asked = 100.0, 0
         self.api = Client(Access(), self._told)
         admittance = Admittance(self.api, lambda: self.now)
-        self.server = TestClient[web.Request, web.Application](
-            TestServer(application(admittance, lambda: b"text", CONTENT_TYPE))
-        )
+        self.server = TestClient[web.Request, web.Application](TestServer(application(admittance, lambda: b"text")))
 
     def _told(self, verb: str, resource: str, status: int) -> None:
         self.asked += 1
@@ -97,7 +99,9 @@ async def reader(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> AsyncIter
     await made.api.close()
 
 
-async def test_who_may_read(reader: Reader, world: World, namespace: str) -> None:
+@pytest.fixture
+def tokens(world: World, namespace: str) -> Iterator[tuple[str, str]]:
+    """Of one who may read the metrics, and of one who may not."""
     for name in ("reader", "other"):
         world.apply({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": name}})
     name = f"metrics-{namespace}"
@@ -112,19 +116,53 @@ async def test_who_may_read(reader: Reader, world: World, namespace: str) -> Non
             "subjects": [{"kind": "ServiceAccount", "name": "reader", "namespace": namespace}],
         }
     )
+    yield world.api.token("reader", namespace), world.api.token("other", namespace)
+    world.api.delete(RBAC, "ClusterRoleBinding", name)
+    world.api.delete(RBAC, "ClusterRole", name)
+
+
+async def test_who_may_read(reader: Reader, tokens: tuple[str, str]) -> None:
+    token, other = tokens
+    assert await reader.get(f"Bearer {token}") == 200
+    assert reader.asked == 2
+    assert await reader.get(f"Bearer {token}") == 200
+    assert reader.asked == 2  # the answer holds for some seconds
+    reader.now += SECONDS
+    assert await reader.get(f"bearer {token}") == 200
+    assert reader.asked == 4
+    assert await reader.get(f"Bearer {other}") == 403
+    assert await reader.get(f"Bearer {token}x") == 401
+    assert await reader.get(f"Basic {token}") == 401
+    assert await reader.get("") == 401
+
+
+def test_an_operator_that_is_scraped(world: World, cluster: Cluster, namespace: str, tokens: tuple[str, str]) -> None:
+    ports = []
+    for _ in range(2):
+        with socket.socket() as taken:
+            taken.bind(("127.0.0.1", 0))
+            ports.append(taken.getsockname()[1])
+    listen, metrics = ports
+    options = ("--listen", f"127.0.0.1:{listen}", "--metrics", f"127.0.0.1:{metrics}")
+    operator = OperatorProcess(cluster, namespace, *options)
+
+    def scraped() -> str:
+        secret = world.api.get("v1", "Secret", "signalbox-tls", namespace)
+        context = ssl.create_default_context(cadata=base64.b64decode(secret["data"]["ca.crt"]).decode())
+        url = f"https://localhost:{metrics}/metrics"
+        asked = urllib.request.Request(url, headers={"authorization": f"Bearer {tokens[0]}"})
+        with urllib.request.urlopen(asked, context=context) as answer:
+            return str(answer.read().decode())
+
     try:
-        token = world.api.token("reader", namespace)
-        assert await reader.get(f"Bearer {token}") == 200
-        assert reader.asked == 2
-        assert await reader.get(f"Bearer {token}") == 200
-        assert reader.asked == 2  # the answer holds for some seconds
-        reader.now += SECONDS
-        assert await reader.get(f"bearer {token}") == 200
-        assert reader.asked == 4
-        assert await reader.get(f"Bearer {world.api.token('other', namespace)}") == 403
-        assert await reader.get(f"Bearer {token}x") == 401
-        assert await reader.get(f"Basic {token}") == 401
-        assert await reader.get("") == 401
+        world.apply(backend(), policy())
+        eventually(lambda: world.child("policy/v1", "PodDisruptionBudget"))
+        eventually(lambda: "signalbox_operator_leader 1.0" in scraped())
+        text = scraped()
+        assert 'signalbox_operator_writes_total{resource="configmaps"}' in text
+        assert 'signalbox_operator_list_age_seconds{resource="secrets"}' in text
+        assert "process_resident_memory_bytes" in text
+        assert namespace not in text
+        assert operator.end() == 0
     finally:
-        world.api.delete(RBAC, "ClusterRoleBinding", name)
-        world.api.delete(RBAC, "ClusterRole", name)
+        operator.kill()

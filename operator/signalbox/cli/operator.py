@@ -25,6 +25,7 @@ LEASE = "signalbox-operator"
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 
 LISTEN = "0.0.0.0:9443"
+METRICS = "0.0.0.0:8443"
 PROBES = "0.0.0.0:8081"
 
 EPILOG = """\b
@@ -78,6 +79,12 @@ Exit codes: 0 ended as asked, 1 no access to a cluster, 2 wrong usage, 3 the Lea
     help="Secret in the operator's namespace, where it keeps its authority and certificate; it makes both itself.",
 )
 @click.option(
+    "--metrics",
+    metavar="HOST:PORT",
+    callback=serves,
+    help=f"HTTPS, /metrics for who may get that path; with --listen only. Default: {METRICS} in a pod, nowhere else.",
+)
+@click.option(
     "--probes",
     metavar="HOST:PORT",
     callback=serves,
@@ -104,6 +111,7 @@ def operator(
     listen: Address | None,
     leader_service: str,
     tls_secret: str,
+    metrics: Address | None,
     probes: Address | None,
     allow_cidrs: tuple[str, ...],
     dev: bool,
@@ -118,7 +126,10 @@ def operator(
     listening = Listening(probes=probes or (read_address(PROBES) if in_pod else None))
     if (at := listen or (read_address(LISTEN) if in_pod else None)) is not None:
         stream = StreamOptions(at, home, leader_service, tls_secret, os.environ.get("POD_IP"))
-        listening = replace(listening, stream=stream)
+        at_metrics = metrics or (read_address(METRICS) if in_pod else None)
+        listening = replace(listening, stream=stream, metrics=at_metrics)
+    elif metrics is not None:
+        raise click.UsageError("--metrics needs the certificate that comes with --listen: give both")
     try:
         asyncio.run(_run(settings, namespaces, election, listening))
     except LeaseLost as lost:

@@ -7,6 +7,7 @@ from typing import Any
 
 from aiohttp import web
 
+from signalbox.controller.metrics import CONTENT_TYPE
 from signalbox.kube.client import Client
 from signalbox.kube.errors import ApiError
 from signalbox.kube.resources import SUBJECT_ACCESS_REVIEWS, TOKEN_REVIEWS
@@ -54,7 +55,7 @@ class Admittance:
         return 200 if (review.get("status") or {}).get("allowed") else 403
 
 
-def application(admittance: Admittance, text: Callable[[], bytes], content_type: str) -> web.Application:
+def application(admittance: Admittance, text: Callable[[], bytes]) -> web.Application:
     """``/metrics`` for whoever is admitted."""
 
     async def metrics(request: web.Request) -> web.Response:
@@ -62,7 +63,7 @@ def application(admittance: Admittance, text: Callable[[], bytes], content_type:
         status = await admittance.status(token.strip() if scheme.lower() == "bearer" else "")
         if status != 200:
             return web.Response(status=status)
-        return web.Response(body=text(), headers={"content-type": content_type})
+        return web.Response(body=text(), headers={"content-type": CONTENT_TYPE})
 
     made = web.Application()
     made.router.add_get(PATH, metrics)

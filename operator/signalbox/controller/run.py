@@ -9,6 +9,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
+from aiohttp import web
+
+from signalbox.controller.admittance import Admittance
+from signalbox.controller.admittance import application as metrics_of
 from signalbox.controller.listen import listen
 from signalbox.controller.listings import Listings
 from signalbox.controller.metrics import Metrics
@@ -51,9 +55,11 @@ class Election:
 
 @dataclass(frozen=True)
 class Listening:
-    """Where it listens; None is nowhere. Without ``stream`` routers hear from mounted files only."""
+    """Where it listens; None is nowhere. Without ``stream`` routers hear from mounted files only, and there is no
+    certificate: nor are there metrics then."""
 
     probes: Address | None = None
+    metrics: Address | None = None
     stream: StreamOptions | None = None
 
 
@@ -104,13 +110,17 @@ class Operator:
             lambda: datetime.now(UTC),
             self._stream.control if self._stream is not None else None,
         )
+        ports: list[web.AppRunner] = []
+        if self._stream is not None:
+            readable = metrics_of(Admittance(client), self.metrics.text)
+            ports.append(await listen(readable, self._listening.metrics, self._stream.tls.context))
         listings, lag = Listings(), Lag()
         self.metrics.observe(self._queue, listings, lambda: self._leads)
         watches = Watches(client, self._store, self._children, listings, self._namespaces)
         kopf = Supervisor(self._store.changed, self._namespaces, watches.sweep)
         kopf.start()
         background = [*watches.start(), asyncio.create_task(recorder.run()), asyncio.create_task(lag.run())]
-        probes = await listen(probes_of(Health(listings, self._queue, lag)), self._listening.probes)
+        ports.append(await listen(probes_of(Health(listings, self._queue, lag)), self._listening.probes))
         leading = asyncio.create_task(self._lead(client, watches))
         stopping = asyncio.create_task(self._until_stopped())
         try:
@@ -122,7 +132,8 @@ class Operator:
             if self._stream is not None:
                 await self._stream.close()
             await kopf.stop()
-            await probes.cleanup()
+            for port in ports:
+                await port.cleanup()
             await client.close()
 
     async def _until_stopped(self) -> None:
