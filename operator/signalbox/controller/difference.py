@@ -3,15 +3,26 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from signalbox.controller.ownership import Fields, fields_of, item_of, keyed, surplus
+from signalbox.controller.quantity import amount
+
 MANAGER = "signalbox"
+QUANTITIES = frozenset({"limits", "requests", "sizeLimit", "divisor"})
+"""Fields with amounts, or maps of amounts."""
 
 
 def holds(live: Any, wanted: Any) -> bool:
-    """Whether ``live`` has all that is wanted; what the API server or somebody else has added beside it is no matter.
+    """Whether ``live`` is what is wanted; what the API server or somebody else has added beside it is no matter.
 
-    Lists must have the same length. What an object says under ``data`` must be all of it: a key too many there is a
-    credential that should be gone.
+    What we own there and no longer want makes a difference. What an object says under ``data`` must be all of it: a key
+    too many there is a credential that should be gone.
     """
+    fields = fields_of(live, MANAGER) or {}
+    return _has(live, wanted, fields) and not surplus(fields, wanted)
+
+
+def _has(live: Any, wanted: Any, fields: Fields, name: str = "") -> bool:
+    """Whether ``live`` has all that is wanted. ``fields`` tells which lists others may add to; all else is whole."""
     if isinstance(wanted, Mapping):
         if not isinstance(live, Mapping):
             return False
@@ -19,21 +30,38 @@ def holds(live: Any, wanted: Any) -> bool:
             if key == "data":
                 if (live.get(key) or {}) != value:
                     return False
-            elif not (key in live and holds(live[key], value)) and value not in ({}, []):
+            elif key in live:
+                below = fields.get(f"f:{key}", {})
+                if not _has(live[key], value, below, name if name in QUANTITIES else key):
+                    return False
+            elif value not in ({}, []):
                 return False
         return True
     if isinstance(wanted, Sequence) and not isinstance(wanted, str):
-        same = isinstance(live, Sequence) and len(live) == len(wanted)
-        return same and all(holds(one, other) for one, other in zip(live, wanted, strict=True))
+        if not isinstance(live, Sequence) or isinstance(live, str):
+            return False
+        if keyed(fields):
+            return _has_items(live, wanted, fields)
+        return len(live) == len(wanted) and all(_has(one, other, {}) for one, other in zip(live, wanted, strict=True))
+    if name in QUANTITIES and live != wanted:
+        return amount(live) is not None and amount(live) == amount(wanted)
     return bool(live == wanted)
+
+
+def _has_items(live: Sequence[Any], wanted: Sequence[Any], fields: Fields) -> bool:
+    """Every item that is wanted, in the order in which it is wanted. The others' may stand between."""
+    places: dict[int, int] = {}
+    for key, below in fields.items():
+        mine, theirs = item_of(wanted, key), item_of(live, key)
+        if mine is not None and theirs is not None and _has(live[theirs], wanted[mine], below):
+            places[mine] = theirs
+    order = [places[position] for position in sorted(places)]
+    return len(places) == len(wanted) and order == sorted(order)
 
 
 def applied(live: Mapping[str, Any], manager: str = MANAGER) -> bool:
     """Whether a manager has applied the object, so that what it no longer wants will go."""
-    return any(
-        entry.get("manager") == manager and entry.get("operation") == "Apply"
-        for entry in live["metadata"].get("managedFields") or ()
-    )
+    return fields_of(live, manager) is not None
 
 
 def handed_over(live: Mapping[str, Any], manager: str = MANAGER) -> list[dict[str, Any]]:
