@@ -50,6 +50,8 @@ FITTING = {
     "cachedInputPerMillion": st.sampled_from(["0", "0.000001"]),
     "path": st.just("/health"),
     "port": st.sampled_from([80, "http", 65535]),
+    "requests": st.sampled_from([1, "500m", "0.5", "1Gi"]),
+    "limits": st.sampled_from([2, "1e3", "256Mi"]),
 } | {
     field: st.sampled_from(["5s", "1m", "1s500ms"])
     for field in ("connect", "firstToken", "idle", "request", "interval")
@@ -69,7 +71,7 @@ def fitting(schema: Schema, name: str, wrong: int) -> st.SearchStrategy[Any]:
         return FITTING[name]
     match schema["type"]:
         case "object" if "additionalProperties" in schema:
-            return st.dictionaries(NAMES, values(schema["additionalProperties"], "", wrong), max_size=3)
+            return st.dictionaries(NAMES, values(schema["additionalProperties"], name, wrong), max_size=3)
         case "object":
             fields = {f: values(s, f, wrong) for f, s in schema.get("properties", {}).items()}
             needed = {f: strategy for f, strategy in fields.items() if f in schema.get("required", ())}

@@ -46,6 +46,8 @@ def accepts(schema: Schema, value: Any) -> bool:
 def accepts_fields(schema: Schema, value: dict[str, Any]) -> bool:
     if not set(schema.get("required", ())) <= value.keys():
         return False
+    if schema.get("x-kubernetes-preserve-unknown-fields"):
+        return True
     fields, below = schema.get("properties", {}), schema.get("additionalProperties")
     return all(
         accepts(fields.get(name, below), item) if name in fields or below else False for name, item in value.items()

@@ -1,7 +1,8 @@
 """One pair of files for each behaviour of the plan: NAME.in.yaml is what is there, NAME.out.yaml what follows.
 
-The first document of the input may be ``observed: {services, secrets, configMaps, invalidBackends}``; the others are
-resources. After a change that is meant, ``pytest tests/plan --regenerate`` writes the outputs; read the difference.
+The first document of the input may be ``observed: {services, secrets, configMaps, invalidBackends, replicas}``; the
+others are resources. After a change that is meant, ``pytest tests/plan --regenerate`` writes the outputs; read the
+difference.
 """
 
 import random
@@ -41,6 +42,7 @@ def read(name: str) -> tuple[list[RoutingPolicy], list[ModelBackend], Observed]:
             "services": seen.get("services", {}),
             "secrets": {name: list(keys) for name, keys in seen.get("secrets", {}).items()},
             "config_maps": {name: list(keys) for name, keys in seen.get("configMaps", {}).items()},
+            "replicas": seen.get("replicas", {}),
             "invalid_backends": seen.get("invalidBackends", []),
         },
         Observed,

@@ -5,12 +5,10 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from signalbox.api.base import ApiModel
+from signalbox.api.deployment import RFC1035, Deployment, Router, Sidecar
 from signalbox.api.meta import Conditions, ObjectMeta, StatusModel
 from signalbox.api.rules import ListOf, Rule, Rules
 from signalbox.api.types import LabelName, ModelName, NameRef, SignalName, TargetName
-
-RFC1035 = "^[a-z]([a-z0-9-]*[a-z0-9])?$"
-"""A name that can become the first part of a Service's name."""
 
 
 class Target(ApiModel):
@@ -139,35 +137,6 @@ class Access(ApiModel):
     )
 
 
-class Deployment(ApiModel):
-    """A router of its own, as a Deployment."""
-
-    workers: Annotated[int, Field(ge=1, le=64)] = 1
-    """Processes per replica that share the port: about one for each CPU core."""
-    group: (
-        Annotated[
-            str,
-            Field(min_length=1, max_length=52),
-            Rules(
-                Rule(
-                    f"self.matches('{RFC1035}')",
-                    "must be lower-case letters, digits and -, with a letter first and no - last",
-                )
-            ),
-        ]
-        | None
-    ) = None
-    """Policies of a namespace with the same group share one router and URL; the model of a request says which policy
-    serves it. Default: a router for this policy alone."""
-
-
-class Router(ApiModel):
-    """What runs the policy."""
-
-    deployment: Deployment
-    """A router of its own."""
-
-
 class RoutingPolicySpec(ApiModel):
     """Which models clients see, and how requests for them are routed."""
 
@@ -203,16 +172,43 @@ class RoutingPolicySpec(ApiModel):
     @property
     def deployment_in_force(self) -> Deployment:
         """``router.deployment``, or what the absence of ``router`` means."""
-        return self.router.deployment if self.router else Deployment()
+        return (self.router.deployment if self.router else None) or Deployment()
+
+    @property
+    def sidecar(self) -> Sidecar | None:
+        """``router.sidecar``: then nothing of the deployment counts."""
+        return self.router.sidecar if self.router else None
 
 
 class RouterAddress(StatusModel):
     """Where clients reach the policy."""
 
-    type: Literal["Service"]
-    """What answers there."""
+    type: Literal["Service", "Sidecar"]
+    """What answers there: a Service in the cluster, or the sidecar inside each pod."""
     url: Annotated[str, Field(max_length=1024)]
     """Base URL for OpenAI clients."""
+
+
+class ConfigInForce(StatusModel):
+    """A configuration, and how many routers have it."""
+
+    hash: Annotated[str, Field(min_length=1, max_length=64)]
+    """Hash of the configuration."""
+    pods: Annotated[int, Field(ge=0)]
+    """Pods that serve with it."""
+
+
+class RouterStatus(StatusModel):
+    """The router that serves the policy."""
+
+    replicas: Annotated[int, Field(ge=0)] | None = None
+    """Pods that are wanted."""
+    ready_replicas: Annotated[int, Field(ge=0)] | None = None
+    """Pods that are ready."""
+    config_hash: Annotated[str, Field(max_length=64)] | None = None
+    """Hash of the configuration that routers are to have."""
+    configs_in_force: Annotated[list[ConfigInForce], Field(max_length=16), ListOf("map", "hash")] | None = None
+    """The configurations that routers report."""
 
 
 class RoutingPolicyStatus(StatusModel):
@@ -224,6 +220,8 @@ class RoutingPolicyStatus(StatusModel):
     """Accepted, ResolvedRefs, Programmed and Ready."""
     addresses: Annotated[list[RouterAddress], Field(max_length=16), ListOf("atomic")] | None = None
     """Where clients reach the policy."""
+    router: RouterStatus | None = None
+    """The router that serves the policy."""
 
 
 class RoutingPolicy(ApiModel):

@@ -186,6 +186,39 @@ class ConfigMapKeyRef(ApiModel):
     """Which of its entries."""
 
 
+class _QuantityAnnotation:
+    """An amount as Kubernetes writes it: the API server of the cluster has the last word on it."""
+
+    RULE = Rule(
+        "type(self) == int ? self >= 0 : self.matches('^[0-9]+([.][0-9]+)?([eE][0-9]+|[numkMGTPE]|[KMGTPE]i)?$')",
+        "must be an amount such as 500m, 2 or 256Mi",
+    )
+
+    @classmethod
+    def _read(cls, value: Any) -> int | str:
+        known = isinstance(value, int | str) and not isinstance(value, bool)
+        if not known or (isinstance(value, str) and len(value) > 32) or not cls.RULE.holds(value):
+            raise PydanticCustomError("rule", "{message}", {"message": cls.RULE.message})
+        return value  # type: ignore[no-any-return]
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_plain_validator_function(cls._read)
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return {
+            "anyOf": [{"type": "integer"}, {"type": "string"}],
+            "x-kubernetes-int-or-string": True,
+            "maxLength": 32,
+            "x-kubernetes-validations": [cls.RULE.schema()],
+        }
+
+
+Quantity = Annotated[int | str, _QuantityAnnotation]
+"""An amount of CPU, memory or the like."""
+
+
 class _PortAnnotation:
     """A port by number or by name: one type in the schema, one place in an error."""
 

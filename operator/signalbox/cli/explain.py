@@ -16,7 +16,7 @@ from signalbox.local import explain as decisions
 from signalbox.local.resources import Options
 from signalbox.local.source import SourceError
 from signalbox.local.workspace import Workspace, read
-from signalbox.plan.compile import PlannedRouter
+from signalbox.plan.routers import PlannedRouter
 from signalbox.routing.config import Policy, Tenant
 from signalbox.routing.features import Facts
 

@@ -27,31 +27,51 @@ async def ensure(client: Client, store: Store, manifest: Object) -> bool:
     live = store.get(resource, metadata["namespace"], metadata["name"])
     wrote = False
     if live is None:
-        try:
-            live = await client.create(_new(manifest), MANAGER)
-        except ApiError as error:
-            if not error.already_exists:
-                raise
-            live = await client.get(resource, metadata["namespace"], metadata["name"])
-            if live is None or not is_ours(live):
-                kind, name = manifest["kind"], metadata["name"]
-                message = f"{kind} {name} exists and is not Signalbox's: delete or rename it"
-                raise NameTaken(message) from None
+        live = await _create(client, manifest)
         wrote = True
     if taken := not applied(live):
         await _hand_over(client, resource, live)
-    # (A number of replicas that is ours is the default of our POST.)
-    if taken or NEW in _annotations(live) or not holds(live, manifest) or MANAGER in replica_owners(live):
-        live = await _apply(client, manifest, live)
         wrote = True
-    if resource is DEPLOYMENTS and not replica_owners(live):
-        scale = {key: manifest[key] for key in ("apiVersion", "kind")}
-        scale["metadata"] = {key: metadata[key] for key in ("name", "namespace")}
-        live = await client.apply(scale | {"spec": {"replicas": FIRST_REPLICAS}}, REPLICAS_MANAGER)
+    if resource is DEPLOYMENTS and "replicas" not in manifest["spec"]:
+        given = await _give_replicas_away(client, manifest, live)
+        live, wrote = given or live, wrote or given is not None
+    if taken or NEW in _annotations(live) or not holds(live, manifest):
+        live = await _apply(client, manifest, live)
         wrote = True
     if wrote:
         store.changed(resource, "MODIFIED", live)
     return wrote
+
+
+async def _create(client: Client, manifest: Object) -> Object:
+    """By POST. A Deployment begins with the first number of replicas, not with the server's."""
+    resource, metadata = BY_KIND[manifest["kind"]], manifest["metadata"]
+    new = _new(manifest)
+    if resource is DEPLOYMENTS:
+        new["spec"] = {"replicas": FIRST_REPLICAS, **manifest["spec"]}
+    try:
+        return await client.create(new, MANAGER)
+    except ApiError as error:
+        if not error.already_exists:
+            raise
+    live = await client.get(resource, metadata["namespace"], metadata["name"])
+    if live is None or not is_ours(live):
+        kind, name = manifest["kind"], metadata["name"]
+        raise NameTaken(f"{kind} {name} exists and is not Signalbox's: delete or rename it")
+    return live
+
+
+async def _give_replicas_away(client: Client, manifest: Object, live: Object) -> Object | None:
+    """Where the number of replicas is ours or nobody's but no longer ours to say: under another manager it stays as it
+    is, until somebody scales.
+    """
+    owners = replica_owners(live)
+    if owners and MANAGER not in owners:
+        return None
+    number = live["spec"].get("replicas", FIRST_REPLICAS) if owners else FIRST_REPLICAS
+    scale = {key: manifest[key] for key in ("apiVersion", "kind")}
+    scale["metadata"] = {key: manifest["metadata"][key] for key in ("name", "namespace")}
+    return await client.apply(scale | {"spec": {"replicas": number}}, REPLICAS_MANAGER)
 
 
 def _new(manifest: Object) -> Object:

@@ -77,7 +77,9 @@ class Decider:
             used = references(policies.values(), backends.values())
             self._interests[namespace] = _interests(used, [*seen.backends.values(), *backends.values()])
             secrets, config_maps = await reading.facts(used)
-            observed = observe.observed(self._store, namespace, backends, secrets, config_maps, self._rules)
+            observed = observe.observed(
+                self._store, reading.children, namespace, backends, secrets, config_maps, self._rules
+            )
             said = plan(policies.values(), backends.values(), observed)
             wrong = {(p.kind, p.name) for p in said.problems if p.invalidates} - known
             problems += [p for p in said.problems if (p.kind, p.name) in wrong]

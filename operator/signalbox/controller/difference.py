@@ -51,7 +51,7 @@ def _has(live: Any, wanted: Any, fields: Fields, name: str = "") -> bool:
 def _has_items(live: Sequence[Any], wanted: Sequence[Any], fields: Fields) -> bool:
     """Every item that is wanted, in the order in which it is wanted. The others' may stand between."""
     places: dict[int, int] = {}
-    for key, below in fields.items():
+    for key, below in keyed(fields).items():
         mine, theirs = item_of(wanted, key), item_of(live, key)
         if mine is not None and theirs is not None and _has(live[theirs], wanted[mine], below):
             places[mine] = theirs

@@ -10,7 +10,7 @@ from signalbox.api import ModelBackend, RoutingPolicy
 from signalbox.api.errors import field_errors
 from signalbox.controller.store import Store
 from signalbox.kube.client import Object
-from signalbox.kube.resources import BACKENDS, ENDPOINT_SLICES, POLICIES, SERVICES
+from signalbox.kube.resources import BACKENDS, DEPLOYMENTS, ENDPOINT_SLICES, POLICIES, SERVICES
 from signalbox.plan.contents import Facts
 from signalbox.plan.observed import Observed, Service
 from signalbox.plan.problems import Problem, path_of
@@ -76,6 +76,7 @@ def services(store: Store, namespace: str, backends: Iterable[ModelBackend]) -> 
 
 def observed(
     store: Store,
+    children: Store,
     namespace: str,
     backends: Mapping[str, ModelBackend],
     secrets: Facts,
@@ -90,6 +91,11 @@ def observed(
         config_maps=_names(config_maps),
         invalid_backends=frozenset(there - backends.keys()),
         addresses=rules.denying(_api_servers(store)),
+        replicas={
+            live["metadata"]["name"]: live["spec"]["replicas"]
+            for live in children.of(DEPLOYMENTS, namespace)
+            if "replicas" in live["spec"]
+        },
     )
 
 

@@ -20,9 +20,9 @@ def fields_of(live: Mapping[str, Any], manager: str) -> Fields | None:
     return None
 
 
-def keyed(fields: Fields) -> bool:
-    """Whether the field is a list whose items have keys, so that several may each own some."""
-    return any(name.startswith("k:") for name in fields)
+def keyed(fields: Fields) -> Fields:
+    """What is owned of the items of a list that have keys; of such a list several may each own some."""
+    return {name: below for name, below in fields.items() if name.startswith("k:")}
 
 
 def item_of(items: Sequence[Any], name: str) -> int | None:

@@ -9,6 +9,8 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
+import msgspec
+
 from signalbox.controller.apply import NameTaken, ensure, prune
 from signalbox.controller.control import Control
 from signalbox.controller.decide import Decided, Decider
@@ -20,11 +22,12 @@ from signalbox.controller.store import Store
 from signalbox.kube.client import Client, Object
 from signalbox.kube.errors import ApiError
 from signalbox.kube.resources import CHILDREN, CONFIG_MAPS, DEPLOYMENTS, POLICIES, SECRETS
-from signalbox.plan.children import OperatorSettings, children
-from signalbox.plan.compile import PlannedRouter
+from signalbox.plan.children import CONFIG_HASH, OperatorSettings, children
 from signalbox.plan.conditions import Serving
 from signalbox.plan.lastgood import BACKENDS_KEY, POLICIES_KEY, Record, encode
 from signalbox.plan.rollouts import rolled_out, waits_for
+from signalbox.plan.routers import PlannedRouter
+from signalbox.plan.services import at
 from signalbox.routing.address_rules import AddressRules, Network, parse_networks
 
 _log = logging.getLogger(__name__)
@@ -80,16 +83,20 @@ class Reconciler:
         failure: ApiError | None = None
         again: list[float] = []
         for router in decided.plan.routers:
+            blocked = None
             try:
-                state, waits = await self._ensure_router(router, decided, reading, planned)
-                again += [TURN_SECONDS] if waits else []
-                again += [TAKEN_SECONDS] if state.blocked is not None else []
+                again += [TURN_SECONDS] if await self._ensure_router(router, decided, reading, planned) else []
+            except NameTaken as taken:
+                blocked = ("NameConflict", str(taken))
+                again.append(TAKEN_SECONDS)
             except ApiError as error:
-                failure = error
-                state = Serving(blocked=("ApplyFailed", f"the API server refused: {error}"))
-            serving |= dict.fromkeys(router.members, state)
+                blocked = ("ApplyFailed", f"the API server refused: {error}")
+                if not error.invalid:  # else only another object can help, and that comes with an event
+                    failure = error
+            serving |= dict.fromkeys(router.members, self._serving(router, namespace, blocked))
         if self._control is not None:
-            self._control.retain(namespace, {router.config.name: () for router in decided.plan.routers})
+            routers = decided.plan.routers
+            self._control.retain(namespace, {r.config.name: () if r.sidecar is None else r.members for r in routers})
         await prune(self._client, self._children, namespace, planned | self._unplanned(namespace, decided))
         await self._status.policies(namespace, decided.problems, decided.plan.routers, serving)
         later = await self._status.backends(namespace, decided.problems, decided.services)
@@ -100,10 +107,10 @@ class Reconciler:
 
     async def _ensure_router(
         self, router: PlannedRouter, decided: Decided, reading: Reading, planned: set[tuple[str, str]]
-    ) -> tuple[Serving, bool]:
+    ) -> bool:
         """Make its children what they should be; ``planned`` gets their kinds and names.
 
-        Also gives whether the Deployment still waits for its turn to be upgraded.
+        Gives whether the Deployment still waits for its turn to be upgraded.
         """
         namespace, name = reading.namespace, router.config.name
         everything = {(resource.kind, name) for resource in CHILDREN}
@@ -118,18 +125,36 @@ class Reconciler:
         if self._control is not None:
             held = (self._children.get(resource, namespace, name) for resource in (CONFIG_MAPS, SECRETS))
             self._control.replaces(namespace, name, *held)
-        try:
-            for manifest in manifests:
-                if manifest["kind"] == DEPLOYMENTS.kind:
-                    waits = not await self._ensure_deployment(manifest)
-                else:
-                    await self._ensure(manifest)
-                if manifest["kind"] == CONFIG_MAPS.kind and self._control is not None:
-                    self._control.publish(namespace, router.config, entries)
-        except NameTaken as taken:
-            return Serving(blocked=("NameConflict", str(taken))), waits
+        for manifest in manifests:
+            if manifest["kind"] == DEPLOYMENTS.kind:
+                waits = not await self._ensure_deployment(manifest)
+            else:
+                await self._ensure(manifest)
+            if manifest["kind"] == CONFIG_MAPS.kind and self._control is not None:
+                self._control.publish(namespace, router.config, entries)
+        return waits
+
+    def _serving(self, router: PlannedRouter, namespace: str, blocked: tuple[str, str] | None) -> Serving:
+        """What is known of a router, once its children have been written or not. A sidecar is ready as soon as its
+        configuration is there: whether pods have it is another matter.
+        """
+        name = router.config.name
+        config = self._children.get(CONFIG_MAPS, namespace, name)
+        known = Serving(
+            programmed=blocked is None,
+            available=router.sidecar is not None,
+            blocked=blocked,
+            config_hash=at(config, "metadata", "annotations", CONFIG_HASH),
+        )
         live = self._children.get(DEPLOYMENTS, namespace, name)
-        return Serving(programmed=True, available=live is not None and rolled_out(live)), waits
+        if live is None or router.sidecar is not None:
+            return known
+        return msgspec.structs.replace(
+            known,
+            available=rolled_out(live),
+            replicas=live["spec"].get("replicas"),
+            ready_replicas=at(live, "status", "readyReplicas") or 0,
+        )
 
     async def _ensure_deployment(self, manifest: Object) -> bool:
         """Whether it could be done already; one at a time, so that no two routers take the same turn."""

@@ -11,14 +11,17 @@ from signalbox.kube.client import Client, Object
 from signalbox.kube.errors import ApiError
 from signalbox.kube.resources import BACKENDS, POLICIES, Resource
 from signalbox.plan.children import address
-from signalbox.plan.compile import PlannedRouter
 from signalbox.plan.conditions import Finding, Serving, dated, of_backend, of_policy
 from signalbox.plan.observed import Service
 from signalbox.plan.problems import Problem
+from signalbox.plan.reported import Reported
 from signalbox.plan.reported import of_backend as reported_of_backend
 from signalbox.plan.reported import of_policy as reported_of_policy
+from signalbox.plan.routers import PlannedRouter
 from signalbox.plan.telemetry import Telemetry
 from signalbox.plan.transitions import transitions
+
+MOST_CONFIGS = 16
 
 
 class StatusWriter:
@@ -47,17 +50,20 @@ class StatusWriter:
         serving: Mapping[str, Serving],
     ) -> None:
         """``routers`` are those that serve, ``serving`` is what is known of them by name of the policy."""
-        names = {name: router.config.name for router in routers for name in router.members}
+        planned = {name: router for router in routers for name in router.members}
         for obj in self._store.of(POLICIES, namespace):
             name = obj["metadata"]["name"]
             about = [p for p in problems if p.kind == "RoutingPolicy" and p.name == name]
             status: Object = {}
-            if name in names:
-                status["addresses"] = [{"type": "Service", "url": address(names[name], namespace)}]
-            found = of_policy(about, serving.get(name, Serving()))
-            if self._control is not None and name in names:
-                reported = self._control.reported(namespace, names[name])
-                found = reported_of_policy(found, reported, _targets(obj), _conditions(obj))
+            known = serving.get(name, Serving())
+            found = of_policy(about, known)
+            if (router := planned.get(name)) is not None:
+                status["addresses"] = [address(router, namespace)]
+                reported = None
+                if self._control is not None:
+                    reported = self._control.reported(namespace, router.config.name)
+                    found = reported_of_policy(found, reported, _targets(obj), _conditions(obj))
+                status["router"] = {**known.status, **_configs(obj, reported)}
             await self._write(POLICIES, obj, found, status)
 
     async def backends(
@@ -106,8 +112,9 @@ class StatusWriter:
             wanted["endpoints"] = {"ready": endpoints[0], "total": endpoints[1]}
         if same:
             return None
+        change = {key: _replacing(before.get(key), value) for key, value in wanted.items()}
         try:
-            after = await self._client.patch_status(resource, metadata["namespace"], metadata["name"], wanted)
+            after = await self._client.patch_status(resource, metadata["namespace"], metadata["name"], change)
         except ApiError as error:
             if error.not_found:
                 return None  # deleted meanwhile
@@ -133,3 +140,17 @@ def _conditions(obj: Object) -> list[Object]:
 def _targets(policy: Object) -> set[str]:
     """The backends of a policy."""
     return {target["backendRef"]["name"] for target in policy["spec"].get("targets") or ()}
+
+
+def _configs(obj: Object, reported: Reported | None) -> Object:
+    """The configurations that routers report; as long as nobody knows, what was said before."""
+    before = ((obj.get("status") or {}).get("router") or {}).get("configsInForce")
+    shown = before if reported is None else [{"hash": name, "pods": pods} for name, pods in reported.configs]
+    return {"configsInForce": shown[:MOST_CONFIGS]} if shown else {}
+
+
+def _replacing(before: object, value: object) -> object:
+    """The change that leaves nothing of what was there before: a merge keeps the fields that it does not name."""
+    if isinstance(before, dict) and isinstance(value, dict):
+        return {**dict.fromkeys(before), **value}
+    return value

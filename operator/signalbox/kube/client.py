@@ -16,6 +16,8 @@ SECONDS = 30.0
 CONNECT_SECONDS = 5.0
 CONNECTIONS = 32
 PAGE = 500
+# A field that the server does not know is a mistake that somebody should hear of.
+STRICT = {"fieldValidation": "Strict"}
 APPLY = "application/apply-patch+yaml"
 MERGE = "application/merge-patch+json"
 # Of an object nothing but its metadata: that of a Secret may be watched by who must not hold its content.
@@ -74,7 +76,7 @@ class Client:
     async def create(self, manifest: Object, manager: str) -> Object:
         """Create an object; it must not exist."""
         what = "create", BY_KIND[manifest["kind"]].plural
-        query = {"fieldManager": manager}
+        query = {"fieldManager": manager, **STRICT}
         return await self._call("POST", _path(manifest, named=False), what, body=manifest, query=query)
 
     async def review(self, resource: Resource, spec: Object) -> Object:
@@ -84,7 +86,7 @@ class Client:
 
     async def apply(self, manifest: Object, manager: str) -> Object:
         """Server-side apply, by force: what the manifest says is ours."""
-        query = {"fieldManager": manager, "force": "true"}
+        query = {"fieldManager": manager, "force": "true", **STRICT}
         headers = {"content-type": APPLY}
         what = "apply", BY_KIND[manifest["kind"]].plural
         return await self._call("PATCH", _path(manifest), what, body=manifest, headers=headers, query=query)

@@ -29,6 +29,11 @@ class ApiError(Exception):
         return self.status == 409 and not self.already_exists
 
     @property
+    def invalid(self) -> bool:
+        """The object itself is refused: sending it again is of no use."""
+        return self.status in {400, 422}
+
+    @property
     def gone(self) -> bool:
         """The resource version is too old: list again."""
         return self.status == 410 or self.reason in {"Expired", "Gone"}

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from signalbox.plan.compile import PlannedRouter
 from signalbox.plan.credentials import Entry
+from signalbox.plan.routers import PlannedRouter
 from signalbox.routing.config import FORMAT_VERSION, Backend, Policy, RouterConfig
 
 

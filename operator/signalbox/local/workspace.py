@@ -10,9 +10,10 @@ from signalbox.local.resources import Options, Resources, read_source, resources
 from signalbox.local.services import observe
 from signalbox.local.source import Located
 from signalbox.local.vault import Vault
-from signalbox.plan.compile import Plan, PlannedRouter, plan
+from signalbox.plan.compile import Plan, plan
 from signalbox.plan.observed import Observed
 from signalbox.plan.problems import Problem
+from signalbox.plan.routers import PlannedRouter
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,28 +1,19 @@
 """The plan: policies, backends and what was observed in; router configurations and problems out. Pure."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
 from signalbox.api import ModelBackend, RoutingPolicy
 from signalbox.plan.backends import PlannedBackend, absent, compile_backend
-from signalbox.plan.credentials import Entry
+from signalbox.plan.children.names import FIRST_REPLICAS
 from signalbox.plan.groups import members
 from signalbox.plan.observed import Observed
+from signalbox.plan.podtemplate import check_template
 from signalbox.plan.policies import PlannedPolicy, compile_policy
 from signalbox.plan.problems import Problem, order
+from signalbox.plan.routers import PlannedRouter
 from signalbox.routing.config import FORMAT_VERSION, RouterConfig
-
-
-class PlannedRouter(msgspec.Struct, frozen=True, kw_only=True):
-    """One router: its configuration, where each secret entry that it names comes from, and whose it is.
-
-    ``members`` are the names of its policies, the eldest first.
-    """
-
-    config: RouterConfig
-    entries: dict[str, Entry]
-    members: tuple[str, ...] = ()
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,14 +27,11 @@ def plan(
     policies: Iterable[RoutingPolicy],
     backends: Iterable[ModelBackend],
     observed: Observed,
-    *,
-    limit_shares: int = 1,
 ) -> Plan:
     """Plan the routers of one namespace.
 
     Objects are unique by name. An invalid policy is left out and does not spoil its neighbours; the caller may keep
-    its last good form by passing that instead. ``limit_shares`` is the number of workers, over all replicas of a
-    router, among which limits are divided.
+    its last good form by passing that instead.
     """
     problems: list[Problem] = []
     known = {b.metadata.name: compile_backend(b, observed, problems.append) for b in backends}
@@ -55,24 +43,25 @@ def plan(
     for policy in policies:
         found: list[Problem] = []
         compiled[policy.metadata.name] = compile_policy(policy, known, observed, found.append)
+        check_template(policy, found.append)
         if not any(problem.invalidates for problem in found):
             valid.append(policy)
         problems += found
     routers = []
     for name, serving in sorted(members(valid, problems.append).items()):
-        names = [policy.metadata.name for policy in serving]
-        if names:
-            routers.append(_router(name, names, [compiled[each] for each in names], known, limit_shares))
+        if serving:
+            routers.append(_router(name, serving, compiled, known, observed.replicas.get(name)))
     return Plan(routers=tuple(routers), problems=tuple(sorted(problems, key=order)))
 
 
 def _router(
     name: str,
-    members: Sequence[str],
-    policies: Sequence[PlannedPolicy],
-    known: dict[str, PlannedBackend],
-    limit_shares: int,
+    members: Sequence[RoutingPolicy],
+    compiled: Mapping[str, PlannedPolicy],
+    known: Mapping[str, PlannedBackend],
+    replicas: int | None,
 ) -> PlannedRouter:
+    policies = [compiled[member.metadata.name] for member in members]
     names = sorted({target.backend for policy in policies for target in policy.config.targets})
     backends = [known.get(backend) or absent(backend) for backend in names]
     named = [*(policy.entries for policy in policies), *(backend.entries for backend in backends)]
@@ -82,6 +71,22 @@ def _router(
         name=name,
         policies=tuple(sorted((policy.config for policy in policies), key=lambda policy: policy.name)),
         backends=tuple(backend.config for backend in backends),
-        limit_shares=limit_shares,
+        limit_shares=limit_shares(members[0], replicas),
     )
-    return PlannedRouter(config=config, entries=dict(sorted(entries.items())), members=tuple(members))
+    sidecar = members[0].spec.sidecar
+    return PlannedRouter(
+        config=config,
+        entries=dict(sorted(entries.items())),
+        members=tuple(member.metadata.name for member in members),
+        deployment=members[0].spec.deployment_in_force,
+        sidecar=sidecar.port if sidecar else None,
+    )
+
+
+def limit_shares(policy: RoutingPolicy, replicas: int | None) -> int:
+    """Among how many workers limits are divided; ``replicas`` are those in force, None before there are any."""
+    if policy.spec.sidecar is not None:
+        return max(replicas or 1, 1)
+    deployment = policy.spec.deployment_in_force
+    first = FIRST_REPLICAS if deployment.replicas is None else deployment.replicas
+    return max(first if replicas is None else replicas, 1) * deployment.workers

@@ -28,12 +28,22 @@ class Serving(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of the router of a policy.
 
     ``programmed``: its children hold the plan; ``available``: pods serve; ``blocked`` says why children could not be
-    written, as reason and message.
+    written, as reason and message. ``config_hash`` names the configuration that its ConfigMap holds; of a sidecar the
+    numbers of replicas are None.
     """
 
     programmed: bool = False
     available: bool = False
     blocked: tuple[str, str] | None = None
+    replicas: int | None = None
+    ready_replicas: int | None = None
+    config_hash: str | None = None
+
+    @property
+    def status(self) -> Entry:
+        """``status.router``."""
+        known = {"replicas": self.replicas, "readyReplicas": self.ready_replicas, "configHash": self.config_hash}
+        return {name: value for name, value in known.items() if value is not None}
 
 
 def of_policy(problems: Sequence[Problem], serving: Serving) -> list[Finding]:

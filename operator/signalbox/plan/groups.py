@@ -45,14 +45,23 @@ def _deployment(policy: RoutingPolicy, elders: list[RoutingPolicy]) -> list[Prob
     problems = []
     for field, value in policy.spec.deployment_in_force.model_dump(by_alias=True).items():
         if value != theirs[field]:
-            message = (
-                f"{field} is {value}, but {theirs[field]} in RoutingPolicy {elders[0].metadata.name}, "
-                "the eldest of the group, whose deployment holds for all"
+            eldest = (
+                f"in RoutingPolicy {elders[0].metadata.name}, the eldest of the group, whose deployment holds for all"
             )
-            fix = f"write {field}: {theirs[field]}, or leave the group"
+            if isinstance(value, dict) or isinstance(theirs[field], dict):
+                message, fix = f"{field} is not as {eldest}", "write what is written there, or leave the group"
+            else:
+                message = f"{field} is {_shown(value)}, but {_shown(theirs[field])} {eldest}"
+                fix = f"write {field}: {theirs[field]}, or leave the group"
+                if theirs[field] is None:
+                    fix = f"take {field} away, or leave the group"
             path = f"spec.router.deployment.{field}"
             problems.append(_problem(policy, "GroupConflict", path, message, fix))
     return problems
+
+
+def _shown(value: object) -> str:
+    return "not set" if value is None else str(value)
 
 
 def _claims(policy: RoutingPolicy, elders: list[RoutingPolicy]) -> list[Problem]:

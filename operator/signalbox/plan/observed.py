@@ -26,7 +26,8 @@ class Observed(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     ``services`` is keyed by the name of the *backend* (two backends may use two ports of one Service); ``secrets``
     and ``config_maps`` hold the keys that exist by object name; ``invalid_backends`` are there but not valid.
-    ``addresses`` are the rules for addresses, where the plan is to hold them.
+    ``addresses`` are the rules for addresses, where the plan is to hold them. ``replicas`` are the pods of each router,
+    by its name, where there is a Deployment (or where there are sidecars).
     """
 
     services: Mapping[str, Service] = {}
@@ -34,3 +35,4 @@ class Observed(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     config_maps: Mapping[str, Collection[str]] = {}
     invalid_backends: frozenset[str] = frozenset()
     addresses: AddressRules | None = None
+    replicas: Mapping[str, int] = {}

@@ -1,7 +1,7 @@
 """What the cluster is to hold for each router: manifests, made from the plan alone."""
 
-from signalbox.plan.children.manifests import FIRST_REPLICAS, Manifest, children
-from signalbox.plan.children.names import CONFIG_HASH, address, labels_of
+from signalbox.plan.children.manifests import Manifest, children
+from signalbox.plan.children.names import CONFIG_HASH, FIRST_REPLICAS, address, labels_of
 from signalbox.plan.children.settings import Control, OperatorSettings
 
 __all__ = [

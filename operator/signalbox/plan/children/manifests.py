@@ -5,19 +5,17 @@ from collections.abc import Mapping
 from typing import Any
 
 from signalbox.api import RoutingPolicy
+from signalbox.api.deployment import Deployment
 from signalbox.plan.children import control
-from signalbox.plan.children.names import CONFIG_HASH, SERVICE_PORT, labels_of, selector_of
+from signalbox.plan.children.names import ADMIN_PORT, CONFIG_FILE, CONFIG_HASH, PORT, labels_of, selector_of
 from signalbox.plan.children.owners import owners
-from signalbox.plan.children.pod import ADMIN_PORT, PORT, grace_seconds, pod_template
+from signalbox.plan.children.pod import customized, grace_seconds, pod_template
 from signalbox.plan.children.release import OPTIONS, RELEASE, options, release
 from signalbox.plan.children.settings import OperatorSettings
-from signalbox.plan.compile import PlannedRouter
+from signalbox.plan.routers import PlannedRouter
 from signalbox.routing.config import content_hash, encode
 
 Manifest = dict[str, Any]
-
-# Applied once, when a Deployment is made, under another manager: from then on whoever scales owns the field.
-FIRST_REPLICAS = 2
 
 
 def children(
@@ -28,70 +26,85 @@ def children(
     replicas: int | None,
     last_good: Mapping[str, str] | None = None,
 ) -> list[Manifest]:
-    """Manifests in the order in which they are to be applied, all complete but for the number of replicas.
+    """Manifests in the order in which they are to be applied, all complete but for a number of replicas that is not
+    ours to say.
 
     ``policies`` are the router's members by name; ``secrets`` the content of every entry that the configuration names;
-    ``replicas`` the number in force, where there is a Deployment; ``last_good`` is what the ConfigMap is to remember.
+    ``replicas`` the number in force, where there is a Deployment; ``last_good`` is what the ConfigMap is to remember. A
+    sidecar has its configuration and nothing else: the rest is in the pods of its clients.
     """
     members = [policies[name] for name in router.members]
-    namespace = members[0].metadata.namespace
     name = router.config.name
+    common: Manifest = {
+        "name": name,
+        "namespace": members[0].metadata.namespace,
+        "labels": labels_of(name),
+        "ownerReferences": owners(members),
+    }
     config = encode(router.config)
-    data = {"config.json": config.decode()}
+    data = {CONFIG_FILE: config.decode(), **(last_good or {})}
     if settings.control is not None:
         data[control.AUTHORITIES] = settings.control.ca
-    labels, selector = labels_of(name), selector_of(name)
-
-    def manifest(api_version: str, kind: str, annotations: Mapping[str, str] | None = None, **rest: Any) -> Manifest:
-        metadata: Manifest = {"name": name, "namespace": namespace, "labels": labels}
-        if annotations:
-            metadata["annotations"] = dict(annotations)
-        metadata["ownerReferences"] = owners(members)
-        return {"apiVersion": api_version, "kind": kind, "metadata": metadata, **rest}
-
-    deployment = members[0].spec.deployment_in_force
-    template = pod_template(router, settings, deployment)
-    template["metadata"] = {"labels": labels}
-    found = [
-        manifest("v1", "ServiceAccount", automountServiceAccountToken=False),
-        manifest(
+    files = [
+        _manifest(
             "v1",
             "Secret",
+            common,
             type="Opaque",
             data={entry: base64.b64encode(value).decode() for entry, value in sorted(secrets.items())},
         ),
-        manifest("v1", "ConfigMap", {CONFIG_HASH: content_hash(config)}, data={**data, **(last_good or {})}),
-        manifest(
-            "apps/v1",
-            "Deployment",
-            {
-                RELEASE: release(settings),
-                OPTIONS: options(deployment.model_dump(mode="json", by_alias=True), grace_seconds(router)),
-            },
-            spec={
-                "selector": {"matchLabels": selector},
-                "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": "25%"}},
-                "template": template,
-            },
-        ),
-        manifest(
-            "v1",
-            "Service",
-            spec={
-                "type": "ClusterIP",
-                "selector": selector,
-                "ports": [
-                    {"name": "http", "port": SERVICE_PORT, "targetPort": PORT, "protocol": "TCP"},
-                    {"name": "metrics", "port": ADMIN_PORT, "targetPort": ADMIN_PORT, "protocol": "TCP"},
-                ],
-            },
-        ),
+        _manifest("v1", "ConfigMap", common | {"annotations": {CONFIG_HASH: content_hash(config)}}, data=data),
     ]
-    if replicas != 1:
-        budget = {
-            "maxUnavailable": 1,
-            "selector": {"matchLabels": selector},
-            "unhealthyPodEvictionPolicy": "AlwaysAllow",
-        }
-        found.append(manifest("policy/v1", "PodDisruptionBudget", spec=budget))
+    if router.sidecar is not None:
+        return files
+    deployment = router.deployment
+    grace = grace_seconds(router.config)
+    template = pod_template(name, grace, settings, deployment)
+    chosen = deployment.model_dump(mode="json", by_alias=True, exclude={"group", "service"})
+    notes = {RELEASE: release(settings), OPTIONS: options(chosen, grace)}
+    found = [
+        _manifest("v1", "ServiceAccount", common, automountServiceAccountToken=False),
+        *files,
+        _manifest(
+            "apps/v1", "Deployment", common | {"annotations": notes}, spec=_deployment(name, deployment, template)
+        ),
+        _service(common, deployment),
+    ]
+    in_force = replicas if deployment.replicas is None else deployment.replicas
+    if in_force is None or in_force > 1:
+        found.append(_manifest("policy/v1", "PodDisruptionBudget", common, spec=_budget(name)))
     return found
+
+
+def _manifest(api_version: str, kind: str, metadata: Manifest, **rest: Any) -> Manifest:
+    return {"apiVersion": api_version, "kind": kind, "metadata": metadata, **rest}
+
+
+def _deployment(name: str, deployment: Deployment, template: dict[str, Any]) -> dict[str, Any]:
+    return {
+        **({} if deployment.replicas is None else {"replicas": deployment.replicas}),
+        "selector": {"matchLabels": selector_of(name)},
+        "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": "25%"}},
+        "template": customized(template, labels_of(name), deployment.pod_template),
+    }
+
+
+def _service(common: Manifest, deployment: Deployment) -> Manifest:
+    service = deployment.service
+    port_name = "https" if deployment.tls else "http"
+    ports = [{"name": port_name, "port": service.port, "targetPort": PORT, "protocol": "TCP"}]
+    if service.type == "ClusterIP" and service.port != ADMIN_PORT:
+        ports.append({"name": "metrics", "port": ADMIN_PORT, "targetPort": ADMIN_PORT, "protocol": "TCP"})
+    metadata = common | {"labels": {**(service.labels or {}), **common["labels"]}}
+    if service.annotations:
+        metadata["annotations"] = dict(service.annotations)
+    spec = {"type": service.type, "selector": selector_of(common["name"]), "ports": ports}
+    return _manifest("v1", "Service", metadata, spec=spec)
+
+
+def _budget(name: str) -> dict[str, Any]:
+    return {
+        "maxUnavailable": 1,
+        "selector": {"matchLabels": selector_of(name)},
+        "unhealthyPodEvictionPolicy": "AlwaysAllow",
+    }

@@ -1,7 +1,18 @@
-"""Names that a router's children share: labels, annotations, ports, and where clients find it."""
+"""What a router's children, and those who look for them, must agree on: names, labels, ports, addresses."""
+
+from signalbox.plan.routers import PlannedRouter
 
 CONFIG_HASH = "signalbox.dev/config-hash"
-SERVICE_PORT = 8080
+# Applied once, when a Deployment is made, under another manager: from then on whoever scales owns the field.
+FIRST_REPLICAS = 2
+
+CONFIG_FILE = "config.json"
+PORT = 8080
+ADMIN_PORT = 9090
+CONFIG_DIRECTORY = "/etc/signalbox/config"
+SECRETS_DIRECTORY = "/etc/signalbox/secrets"
+TLS_DIRECTORY = "/etc/signalbox/tls"
+USER = 65532
 
 
 def labels_of(router: str) -> dict[str, str]:
@@ -21,6 +32,11 @@ def selector_of(router: str) -> dict[str, str]:
     return {key: labels[key] for key in ("app.kubernetes.io/name", "app.kubernetes.io/instance")}
 
 
-def address(router: str, namespace: str) -> str:
-    """Base URL for clients inside the cluster."""
-    return f"http://{router}.{namespace}.svc:{SERVICE_PORT}/v1"
+def address(router: PlannedRouter, namespace: str) -> dict[str, str]:
+    """Where clients find it: base URL and what answers there."""
+    if router.sidecar is not None:
+        return {"type": "Sidecar", "url": f"http://127.0.0.1:{router.sidecar}/v1"}
+    deployment = router.deployment
+    scheme = "https" if deployment.tls else "http"
+    url = f"{scheme}://{router.config.name}.{namespace}.svc:{deployment.service.port}/v1"
+    return {"type": "Service", "url": url}
