@@ -1,8 +1,8 @@
 """One pair of files for each behaviour of the plan: NAME.in.yaml is what is there, NAME.out.yaml what follows.
 
-The first document of the input may be ``observed: {services, secrets, configMaps, invalidBackends, replicas}``; the
-others are resources. After a change that is meant, ``pytest tests/plan --regenerate`` writes the outputs; read the
-difference.
+The first document of the input may be ``observed: {services, secrets, configMaps, invalidBackends, replicas, faults,
+kept}``; the others are resources. After a change that is meant, ``pytest tests/plan --regenerate`` writes the outputs;
+read the difference.
 """
 
 import random
@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 from signalbox.api import ModelBackend, RoutingPolicy
+from signalbox.plan.children.names import SERVING_CERTIFICATE, SERVING_KEY
 from signalbox.plan.compile import Plan, plan
 from signalbox.plan.observed import Observed
 from signalbox.routing.config import content_hash, decode, encode
@@ -42,6 +43,8 @@ def read(name: str) -> tuple[list[RoutingPolicy], list[ModelBackend], Observed]:
             "services": seen.get("services", {}),
             "secrets": {name: list(keys) for name, keys in seen.get("secrets", {}).items()},
             "config_maps": {name: list(keys) for name, keys in seen.get("configMaps", {}).items()},
+            "faults": seen.get("faults", {}),
+            "kept": seen.get("kept", []),
             "replicas": seen.get("replicas", {}),
             "invalid_backends": seen.get("invalidBackends", []),
         },
@@ -95,7 +98,7 @@ def test_configurations_survive_the_wire_and_name_every_entry(name: str) -> None
         data = encode(router.config)
         assert decode(data) == router.config
         assert encode(decode(data)) == data
-        assert router.config.secret_entries() == router.entries.keys()
+        assert router.config.secret_entries() == router.entries.keys() - {SERVING_CERTIFICATE, SERVING_KEY}
 
 
 def test_every_output_has_an_input() -> None:

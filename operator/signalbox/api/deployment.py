@@ -47,7 +47,8 @@ class ServingTls(ApiModel):
     """HTTPS for clients."""
 
     secret_ref: NameRef
-    """A Secret of type kubernetes.io/tls with certificate and key. A new one is in force without a restart."""
+    """A Secret of type kubernetes.io/tls with certificate and key. A new one is in force without a restart, within two
+    minutes; one that is no good is not used."""
 
 
 class _Free:

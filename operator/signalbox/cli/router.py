@@ -54,6 +54,11 @@ Exit codes: 0 ended as asked, 1 could not serve or was ended by force, 2 wrong u
 @click.option("--control-url", metavar="URL", help="Where the operator's control stream is: https://…")
 @click.option("--control-ca", type=click.Path(path_type=Path), metavar="FILE", help="Who signs for that, in PEM.")
 @click.option("--control-token", type=click.Path(path_type=Path), metavar="FILE", help="Who this router is.")
+@click.option(
+    "--tls-dir",
+    type=click.Path(path_type=Path),
+    help="Serve HTTPS, with tls.crt and tls.key of this directory; new ones are in force within seconds.",
+)
 @click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="Processes on the port.")
 @click.option(
     "--allow-cidr",
@@ -79,6 +84,7 @@ def router(
     secrets_dir: Path,
     listen: Address,
     admin: Address,
+    tls_dir: Path | None,
     control_url: str | None,
     control_ca: Path | None,
     control_token: Path | None,
@@ -102,6 +108,7 @@ def router(
         proxy=ProxyOptions(allow_cidrs=allow_cidrs, deny_cidrs=api_server(os.environ)),
         access_log=log_target(access_log),
         drain_timeout=drain_timeout,
+        tls_directory=str(tls_dir) if tls_dir else None,
     )
     control = _control(control_url, control_ca, control_token)
     sys.exit(asyncio.run(_serve(options, Follower(config_dir, secrets_dir, _say), control, grace)))

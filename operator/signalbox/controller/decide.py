@@ -78,7 +78,14 @@ class Decider:
             self._interests[namespace] = _interests(used, [*seen.backends.values(), *backends.values()])
             secrets, config_maps = await reading.facts(used)
             observed = observe.observed(
-                self._store, reading.children, namespace, backends, secrets, config_maps, self._rules
+                self._store,
+                reading.children,
+                namespace,
+                backends,
+                secrets,
+                config_maps,
+                reading.faults(),
+                self._rules,
             )
             said = plan(policies.values(), backends.values(), observed)
             wrong = {(p.kind, p.name) for p in said.problems if p.invalidates} - known

@@ -8,9 +8,10 @@ from pydantic import ValidationError
 
 from signalbox.api import ModelBackend, RoutingPolicy
 from signalbox.api.errors import field_errors
+from signalbox.controller.apply import is_ours
 from signalbox.controller.store import Store
 from signalbox.kube.client import Object
-from signalbox.kube.resources import BACKENDS, DEPLOYMENTS, ENDPOINT_SLICES, POLICIES, SERVICES
+from signalbox.kube.resources import BACKENDS, DEPLOYMENTS, ENDPOINT_SLICES, POLICIES, SECRETS, SERVICES
 from signalbox.plan.contents import Facts
 from signalbox.plan.observed import Observed, Service
 from signalbox.plan.problems import Problem, path_of
@@ -81,6 +82,7 @@ def observed(
     backends: Mapping[str, ModelBackend],
     secrets: Facts,
     config_maps: Facts,
+    faults: Mapping[str, str],
     rules: AddressRules,
 ) -> Observed:
     """What the plan must know: names and addresses. Backends that are there but not among ``backends`` are invalid."""
@@ -91,6 +93,10 @@ def observed(
         config_maps=_names(config_maps),
         invalid_backends=frozenset(there - backends.keys()),
         addresses=rules.denying(_api_servers(store)),
+        faults=faults,
+        kept=frozenset(
+            entry for live in children.of(SECRETS, namespace) if is_ours(live) for entry in live.get("data") or ()
+        ),
         replicas={
             live["metadata"]["name"]: live["spec"]["replicas"]
             for live in children.of(DEPLOYMENTS, namespace)

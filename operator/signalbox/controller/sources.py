@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from signalbox.api import ModelBackend, RoutingPolicy
+from signalbox.controller.pem import faults
 from signalbox.controller.store import Store
 from signalbox.kube.client import Client, Object
 from signalbox.kube.errors import ApiError
@@ -44,10 +45,14 @@ class References:
 
 def references(policies: Iterable[RoutingPolicy], backends: Iterable[ModelBackend]) -> References:
     """Everything that these refer to."""
+    policies = list(policies)
     tenants = {
         key.secret_ref.name for p in policies for tenant in p.spec.access.tenants or () for key in tenant.keys_from
     }
     keys, pairs, authorities = set(), set(), set()
+    for policy in policies:
+        if policy.spec.sidecar is None and (serving := policy.spec.deployment_in_force.tls) is not None:
+            pairs.add(serving.secret_ref.name)
     for backend in backends:
         if backend.spec.auth is not None:
             keys.add(backend.spec.auth.api_key.secret_ref.name)
@@ -61,10 +66,11 @@ def references(policies: Iterable[RoutingPolicy], backends: Iterable[ModelBacken
 
 @dataclass(frozen=True)
 class Known:
-    """Facts about one object at a resource version."""
+    """Facts about one object at a resource version; ``faults`` are those of certificates and keys."""
 
     version: int
     facts: Mapping[str, Fact]
+    faults: Mapping[str, str]
 
 
 class Sources:
@@ -108,6 +114,15 @@ class Reading:
                 config_maps[name] = dict(found)
         return secrets, config_maps
 
+    def faults(self) -> dict[str, str]:
+        """What is wrong with certificates and keys, by kind, name and key; known once their facts are."""
+        return {
+            f"{resource.kind}/{name}/{key}": fault
+            for (resource, namespace, name), known in self.known.items()
+            if namespace == self.namespace
+            for key, fault in known.faults.items()
+        }
+
     async def contents(self, router: str, entries: Mapping[str, Entry]) -> dict[str, bytes]:
         """The bytes of every entry of a router. Raises ``ApiError``."""
         live = self.children.get(SECRETS, self.namespace, router)
@@ -116,9 +131,12 @@ class Reading:
 
     async def _content(self, source: Entry, composed: str | None) -> bytes:
         resource = SECRETS if source.kind == "Secret" else CONFIG_MAPS
-        facts = self.known[resource, self.namespace, source.name].facts
+        known = self.known[resource, self.namespace, source.name]
+        facts = known.facts
         if not source.key:
             return digests(facts)
+        if source.key in known.faults and composed is not None:
+            return _decoded(composed)  # the last good one
         if composed is not None:
             value = _decoded(composed)
             if hashlib.sha256(value).hexdigest() == facts[source.key].digest:
@@ -145,7 +163,9 @@ class Reading:
             return None
         values = _values(resource, obj)
         facts = {key: fact(resource.kind, value) for key, value in values.items()}
-        self.known[resource, self.namespace, name] = Known(int(obj["metadata"]["resourceVersion"]), facts)
+        self.known[resource, self.namespace, name] = Known(
+            int(obj["metadata"]["resourceVersion"]), facts, faults(resource, values)
+        )
         self.fetched[resource.kind, name] = values
         return values
 

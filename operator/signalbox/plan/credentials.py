@@ -10,6 +10,11 @@ from signalbox.plan.problems import Problem
 
 Report = Callable[[Problem], None]
 
+_GOOD = {
+    "Secret": "put a certificate and its key there, in PEM",
+    "ConfigMap": "put the certificates of the authorities there, in PEM",
+}
+
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Where the bytes of an entry come from.
@@ -24,10 +29,17 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Credentials:
-    """Finds the entries of one object and reports those that are missing."""
+    """Finds the entries of one object and reports those that are missing, or no good.
 
-    def __init__(self, kind: str, name: str, observed: Observed, report: Report) -> None:
+    ``still_good`` is told instead of what is no good now, but has a last good content that goes on serving.
+    """
+
+    def __init__(
+        self, kind: str, name: str, observed: Observed, report: Report, still_good: Report | None = None
+    ) -> None:
         self._kind, self._name, self._observed, self._report = kind, name, observed, report
+        self._still_good = still_good or report
+        self._faulty: set[str] = set()
         self.entries: dict[str, Entry] = {}
 
     def value(self, entry: str, source: Entry, path: str) -> str | None:
@@ -35,6 +47,9 @@ class Credentials:
         objects = self._observed.secrets if source.kind == "Secret" else self._observed.config_maps
         keys = objects.get(source.name)
         if keys is not None and source.key in keys:
+            fault = self._observed.faults.get(f"{source.kind}/{source.name}/{source.key}")
+            if fault and not self._serves_last_good(entry, source, path, fault):
+                return None
             self.entries[entry] = source
             return entry
         if keys is None:
@@ -44,6 +59,17 @@ class Credentials:
             fix = f"it has: {', '.join(sorted(keys))}" if keys else "it has no usable key at all"
         self._problem(f"{source.kind}{'Key' if keys is not None else ''}NotFound", path, message, fix)
         return None
+
+    def _serves_last_good(self, entry: str, source: Entry, path: str, fault: str) -> bool:
+        """Says, once for a pair, what is wrong; whether routers have a content from before."""
+        kept = entry in self._observed.kept
+        if path not in self._faulty:
+            self._faulty.add(path)
+            after = "; the last good one goes on serving" if kept else ""
+            message, fix = f"{source.kind} {source.name}: {fault}{after}", _GOOD[source.kind]
+            report = self._still_good if kept else self._report
+            self._problem("InvalidCertificate", path, message, fix, report)
+        return kept
 
     def digests(self, entry: str, secret: str, path: str) -> str | None:
         """The entry's name if the Secret exists and holds any value; else None, with a problem."""
@@ -58,7 +84,7 @@ class Credentials:
             self._problem("SecretKeyNotFound", path, message, "give it a value of at least 16 bytes")
         return None
 
-    def _problem(self, reason: str, path: str, message: str, fix: str) -> None:
+    def _problem(self, reason: str, path: str, message: str, fix: str, report: Report | None = None) -> None:
         problem = Problem(
             kind=self._kind,
             name=self._name,
@@ -68,4 +94,4 @@ class Credentials:
             fix=fix,
             condition="ResolvedRefs",
         )
-        self._report(problem)
+        (report or self._report)(problem)

@@ -27,7 +27,8 @@ class Observed(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     ``services`` is keyed by the name of the *backend* (two backends may use two ports of one Service); ``secrets``
     and ``config_maps`` hold the keys that exist by object name; ``invalid_backends`` are there but not valid.
     ``addresses`` are the rules for addresses, where the plan is to hold them. ``replicas`` are the pods of each router,
-    by its name, where there is a Deployment (or where there are sidecars).
+    by its name, where there is a Deployment (or where there are sidecars). ``faults`` says what is wrong with
+    certificates and keys, by KIND/NAME/KEY; ``kept`` are the entries that routers have a good content of.
     """
 
     services: Mapping[str, Service] = {}
@@ -36,3 +37,5 @@ class Observed(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     invalid_backends: frozenset[str] = frozenset()
     addresses: AddressRules | None = None
     replicas: Mapping[str, int] = {}
+    faults: Mapping[str, str] = {}
+    kept: frozenset[str] = frozenset()

@@ -6,6 +6,7 @@ import msgspec
 
 from signalbox.api import RoutingPolicy
 from signalbox.plan.backends import PlannedBackend
+from signalbox.plan.children.names import SERVING_CERTIFICATE, SERVING_KEY
 from signalbox.plan.credentials import Credentials, Entry
 from signalbox.plan.observed import Observed
 from signalbox.plan.problems import Problem
@@ -27,6 +28,7 @@ def compile_policy(
     spec, name = policy.spec, policy.metadata.name
     credentials = Credentials(KIND, name, observed, report)
     routes = compile_routes(policy, report)
+    _serving(policy, credentials)
     _check_targets(policy, backends, observed, report)
     compiled = config.Policy(
         name=name,
@@ -37,6 +39,16 @@ def compile_policy(
         debug=spec.debug == "Allowed",
     )
     return PlannedPolicy(compiled, credentials.entries)
+
+
+def _serving(policy: RoutingPolicy, credentials: Credentials) -> None:
+    """The certificate that clients see: by way of the composed Secret, so that only a good one reaches a router."""
+    tls = policy.spec.deployment_in_force.tls
+    if tls is None or policy.spec.sidecar is not None:
+        return
+    path, name = "spec.router.deployment.tls.secretRef", tls.secret_ref.name
+    if credentials.value(SERVING_CERTIFICATE, Entry(kind="Secret", name=name, key="tls.crt"), path):
+        credentials.value(SERVING_KEY, Entry(kind="Secret", name=name, key="tls.key"), path)
 
 
 def _check_targets(

@@ -24,7 +24,8 @@ class SupervisorOptions(msgspec.Struct, frozen=True, kw_only=True):
     ``port`` 0 takes any free port; so does ``admin_port`` 0, and without ``admin_host`` there is no admin port.
     ``access_log`` is a descriptor that the workers inherit, a path, or None. ``drain_timeout`` bounds how long requests
     in flight may take to finish at the end. ``answer_timeout`` is how long a worker may think about a configuration.
-    ``command`` starts a worker; the number of its control descriptor is appended.
+    ``tls_directory`` holds tls.crt and tls.key: then clients speak HTTPS. ``command`` starts a worker; the number of
+    its control descriptor is appended.
     """
 
     host: str = "127.0.0.1"
@@ -35,5 +36,6 @@ class SupervisorOptions(msgspec.Struct, frozen=True, kw_only=True):
     proxy: ProxyOptions = ProxyOptions()
     access_log: int | str | None = None
     drain_timeout: float = 600.0
+    tls_directory: str | None = None
     answer_timeout: float = 10.0
     command: tuple[str, ...] = (sys.executable, "-m", "signalbox.router")

@@ -14,6 +14,10 @@ SECRETS_DIRECTORY = "/etc/signalbox/secrets"
 TLS_DIRECTORY = "/etc/signalbox/tls"
 USER = 65532
 
+SERVING_CERTIFICATE = "serving.certificate"
+SERVING_KEY = "serving.key"
+"""Entries of the composed Secret that the configuration does not name: the router has them from a directory."""
+
 
 def labels_of(router: str) -> dict[str, str]:
     """The labels of all children of a router."""

@@ -8,7 +8,16 @@ from typing import Any
 
 from signalbox.api.deployment import Deployment, PodTemplate, Resources
 from signalbox.plan.children import control
-from signalbox.plan.children.names import ADMIN_PORT, CONFIG_DIRECTORY, PORT, SECRETS_DIRECTORY, TLS_DIRECTORY, USER
+from signalbox.plan.children.names import (
+    ADMIN_PORT,
+    CONFIG_DIRECTORY,
+    PORT,
+    SECRETS_DIRECTORY,
+    SERVING_CERTIFICATE,
+    SERVING_KEY,
+    TLS_DIRECTORY,
+    USER,
+)
 from signalbox.plan.children.settings import OperatorSettings
 from signalbox.plan.strategic import merge
 from signalbox.routing.config import RouterConfig
@@ -53,7 +62,8 @@ def pod_template(name: str, grace: int, settings: OperatorSettings, deployment: 
     ]
     if deployment.tls is not None:
         mounts.append({"name": "tls", "mountPath": TLS_DIRECTORY, "readOnly": True})
-        volumes.append({"name": "tls", "secret": {"secretName": deployment.tls.secret_ref.name}})
+        items = [{"key": SERVING_CERTIFICATE, "path": "tls.crt"}, {"key": SERVING_KEY, "path": "tls.key"}]
+        volumes.append({"name": "tls", "secret": {"secretName": name, "items": items}})
     if settings.control is not None:
         arguments += control.arguments(settings.control, CONFIG_DIRECTORY)
         mounts.append(control.mount())

@@ -29,6 +29,7 @@ class Setup(Message, frozen=True):
     proxy: ProxyOptions
     access_log: int | str | None
     drain_timeout: float
+    tls_directory: str | None = None
 
 
 class Prepare(Message, frozen=True):

@@ -238,6 +238,7 @@ class Supervisor:
             proxy=options.proxy,
             access_log=options.access_log,
             drain_timeout=options.drain_timeout,
+            tls_directory=options.tls_directory,
         )
         child = await Child.start(index, options.command, setup, options.answer_timeout, self._reported)
         self._children[index] = child

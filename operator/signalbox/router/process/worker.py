@@ -14,11 +14,12 @@ import socket
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import uvloop
 
 from signalbox.router.options import ProxyOptions
+from signalbox.router.process.certificate import LOOK_SECONDS, Certificate
 from signalbox.router.process.messages import (
     Abort,
     Ask,
@@ -37,6 +38,8 @@ from signalbox.router.telemetry.statistics import EndpointGauge, Statistics
 from signalbox.router.wire.errors import ConfigRejectedError
 
 REPORT_SECONDS = 1.0
+HANDSHAKE_SECONDS = 10.0
+GOODBYE_SECONDS = 5.0
 BACKLOG = 4096
 
 _log = logging.getLogger("signalbox.router.process.worker")
@@ -76,6 +79,7 @@ class Worker:
         self._statistics = Statistics()
         self._server: asyncio.Server | None = None
         self._prepared: tuple[int, Callable[[], None]] | None = None
+        self._certificate: Certificate | None = None
         self._finish = asyncio.Event()
         self._drain_timeout = 0.0
         self._lag = 0.0
@@ -96,6 +100,8 @@ class Worker:
         # Ctrl-C reaches the whole foreground group; what it means is the supervisor's decision.
         loop.add_signal_handler(signal.SIGINT, lambda: None)
         tasks = [asyncio.ensure_future(self._obey()), asyncio.ensure_future(self._report_regularly())]
+        if setup.tls_directory is not None:
+            tasks.append(asyncio.ensure_future(self._follow_certificate()))
         try:
             await self._finish.wait()
             await self._end()
@@ -159,19 +165,47 @@ class Worker:
         self._prepared = None
         if self._server is None and not self._finish.is_set():
             try:
-                self._server = await asyncio.get_running_loop().create_server(
-                    self._application.protocol,
-                    list(self._setup.hosts),
-                    self._setup.port,
-                    reuse_port=True,
-                    backlog=BACKLOG,
-                )
+                await self._listen()
             except OSError as error:
                 return f"cannot listen on port {self._setup.port}: {error.strerror or error}"
+            except ValueError as error:
+                return f"cannot serve HTTPS: {error}"
             # Whatever lives now lives for good: the collector need not look at it again.
             gc.collect()
             gc.freeze()
         return None
+
+    async def _listen(self) -> None:
+        """Raises ``OSError``, and ``ValueError`` where there is no certificate."""
+        secure: dict[str, Any] = {}
+        if self._setup.tls_directory is not None:
+            self._certificate = Certificate(Path(self._setup.tls_directory))
+            secure = {
+                "ssl": self._certificate.context,
+                "ssl_handshake_timeout": HANDSHAKE_SECONDS,
+                "ssl_shutdown_timeout": GOODBYE_SECONDS,
+            }
+        self._server = await asyncio.get_running_loop().create_server(
+            self._application.protocol,
+            list(self._setup.hosts),
+            self._setup.port,
+            reuse_port=True,
+            backlog=BACKLOG,
+            **secure,
+        )
+
+    async def _follow_certificate(self) -> None:
+        said = ""
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            try:
+                if self._certificate is not None and self._certificate.renew():
+                    _log.info("there is a new certificate")
+                    said = ""
+            except ValueError as error:
+                if str(error) != said:
+                    said = str(error)
+                    _log.warning("the new certificate cannot serve, the one before goes on: %s", said)
 
     async def _report_regularly(self) -> None:
         loop = asyncio.get_running_loop()

@@ -334,7 +334,8 @@ class ClientConnection(asyncio.Protocol):
         if self.transport.is_closing():
             return
         if unread:
-            self.transport.write_eof()
+            if self.transport.can_write_eof():  # TLS has no half of a connection: there the client closes, or time does
+                self.transport.write_eof()
         else:
             self.transport.close()
 

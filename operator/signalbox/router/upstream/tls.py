@@ -73,12 +73,18 @@ def _load_authorities(context: ssl.SSLContext, entry: str | None, pem: bytes) ->
 def _load_client_certificate(context: ssl.SSLContext, tls: Tls, certificate: bytes, key: bytes) -> None:
     _load_authorities(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), tls.certificate, certificate)
     try:
+        load_pair(context, certificate, key)
+    except ValueError as error:
+        raise ValueError(f"secret entry {tls.key}: no usable PEM private key for {tls.certificate}: {error}") from None
+
+
+def load_pair(context: ssl.SSLContext, certificate: bytes, key: bytes) -> None:
+    """Give a context its own certificate, from PEM texts. Raises ``ValueError``; the context may then hold half."""
+    try:
         with _file(certificate) as certificate_path, _file(key) as key_path:
             context.load_cert_chain(certificate_path, key_path, password=_refuse_password)
     except (ssl.SSLError, ValueError) as error:
-        raise ValueError(
-            f"secret entry {tls.key}: no usable PEM private key for {tls.certificate}: {_reason(error)}"
-        ) from None
+        raise ValueError(_reason(error)) from None
 
 
 def _refuse_password() -> str:

@@ -1,0 +1,50 @@
+"""The certificate that clients see: read from mounted files, and read again when they change.
+
+Connections that are open keep what they began with; whoever connects later gets the new one. Files that are no good
+change nothing.
+"""
+
+import ssl
+from pathlib import Path
+
+from signalbox.router.upstream.tls import load_pair
+
+CERTIFICATE_FILE = "tls.crt"
+KEY_FILE = "tls.key"
+LOOK_SECONDS = 1.0
+
+
+class Certificate:
+    """``context`` serves for ever; what it shows follows the files. Raises ``ValueError`` for bad ones."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self.context = _context()
+        self._seen: tuple[bytes, bytes] | None = None
+        self.renew()
+
+    def renew(self) -> bool:
+        """Look at the files; whether they had changed. Raises ``ValueError``, once for the same content."""
+        found = self._read()
+        if found == self._seen:
+            return False
+        self._seen = found
+        load_pair(_context(), *found)  # on trial: half of a bad pair must not come into force
+        load_pair(self.context, *found)
+        return True
+
+    def _read(self) -> tuple[bytes, bytes]:
+        """Both of one directory, so that no swap can mix an old one with a new one."""
+        data = self._directory / "..data"
+        directory = data.resolve() if data.is_symlink() else self._directory
+        try:
+            return (directory / CERTIFICATE_FILE).read_bytes(), (directory / KEY_FILE).read_bytes()
+        except OSError as error:
+            raise ValueError(f"{error.filename}: {error.strerror}") from None
+
+
+def _context() -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_alpn_protocols(["http/1.1"])
+    return context
