@@ -3,6 +3,7 @@
 import json
 import re
 import signal
+import ssl
 import subprocess
 import sys
 import threading
@@ -11,7 +12,9 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
+import trustme
 
 from signalbox.cli.router import api_server
 from signalbox.routing.config import (
@@ -52,11 +55,11 @@ def config(model: str) -> bytes:
 
 
 class Process:
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *more: str) -> None:
         command = [sys.executable, "-m", "signalbox.cli", "router", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]
         command += ["--config-dir", str(directory / "config"), "--secrets-dir", str(directory / "secrets")]
         self.process = subprocess.Popen(
-            [*command, "--grace", "0"], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
+            [*command, *more, "--grace", "0"], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
         )
         self.said = ""
         self._news = threading.Condition()
@@ -121,6 +124,35 @@ def test_it_waits_serves_follows_and_ends_well(router: Process, tmp_path: Path) 
     router.until(r"configuration \w+ is in force")
     assert models(port[1]) == ["two"]
     assert router.end() == 0
+
+
+def test_https_for_clients_and_plain_probes(tmp_path: Path) -> None:
+    authority = trustme.CA(key_type=trustme.KeyType.ECDSA)
+    issued = authority.issue_cert("127.0.0.1", key_type=trustme.KeyType.ECDSA)
+    for directory in ("config", "secrets", "tls"):
+        (tmp_path / directory).mkdir()
+    (tmp_path / "tls" / "tls.crt").write_bytes(b"".join(pem.bytes() for pem in issued.cert_chain_pems))
+    (tmp_path / "tls" / "tls.key").write_bytes(issued.private_key_pem.bytes())
+    (tmp_path / "secrets" / "keys").write_bytes(b"0" * 64)
+    (tmp_path / "config" / "config.json").write_bytes(config("one"))
+    router = Process(tmp_path, "--tls-dir", str(tmp_path / "tls"))
+    try:
+        port = router.until(r"serving on port (\d+), admin on port (\d+)")
+        context = ssl.create_default_context()
+        authority.configure_trust(context)
+        with httpx.Client(verify=context, base_url=f"https://127.0.0.1:{port[1]}") as client:
+            assert [card["id"] for card in client.get("/v1/models").json()["data"]] == ["one"]
+            # Refused before its body was read: the answer must arrive all the same.
+            refused = client.post("/v1/nothing", content=b"x" * (1 << 20))
+            assert refused.status_code == 404
+            assert [card["id"] for card in client.get("/v1/models").json()["data"]] == ["one"]
+        with urllib.request.urlopen(f"http://127.0.0.1:{port[2]}/readyz", timeout=SECONDS) as answer:
+            assert answer.status == 200
+        assert router.end() == 0
+    finally:
+        if router.process.poll() is None:
+            router.process.kill()
+            router.process.wait()
 
 
 def test_it_ends_while_it_waits(router: Process) -> None:
