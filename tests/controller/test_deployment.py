@@ -52,7 +52,8 @@ def test_every_field_reaches_the_children_and_leaves_them_again(world: World, op
     assert [c["name"] for c in spec["containers"]] == ["mesh", "router"]
     assert spec["containers"][1]["resources"] == {"requests": {"cpu": "500m", "memory": "256Mi"}}
     assert world.child("v1", "Service")["spec"]["ports"][0]["port"] == 80
-    assert status(world)["addresses"] == [{"type": "Service", "url": f"http://chat-router.{world.namespace}.svc:80/v1"}]
+    url = f"http://chat-router.{world.namespace}.svc:80/v1"
+    eventually(lambda: status(world)["addresses"] == [{"type": "Service", "url": url}])
     world.settle()
     before = world.versions()
     world.apply(backend("b"))  # a reconcile: what the server spells in another way is no difference
