@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 BENCH_STAMP := $(VENV)/.installed-bench
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-long test-cluster cluster cluster-down lint format generate bench clean
+.PHONY: help setup demo test test-long test-cluster cluster cluster-down lint format generate bench bench-cluster clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -54,6 +54,9 @@ format: $(STAMP) ## Format the code
 
 generate: $(STAMP) ## Write the CRDs and the generated documents
 	@$(BIN)/python scripts/generate.py
+
+bench-cluster: $(STAMP) ## Measure operator and routers on a node with pods (root, Linux, apt-get)
+	@PYTHONPATH=tests $(BIN)/python -m benchmarks.cluster
 
 bench: $(BENCH_STAMP) ## Measure beside bare Envoy and nginx (needs a C compiler)
 	@$(BIN)/python -m benchmarks
