@@ -79,6 +79,14 @@ Exit codes: 0 ended as asked, 1 no access to a cluster, 2 wrong usage, 3 the Lea
     help="Secret in the operator's namespace, where it keeps its authority and certificate; it makes both itself.",
 )
 @click.option(
+    "--webhook",
+    metavar="NAME",
+    help="MutatingWebhookConfiguration that adds routers to pods; the leader writes its caBundle. Default: none.",
+)
+@click.option(
+    "--webhook-service", metavar="NAME", help="Service in the operator's namespace by which the API server calls it."
+)
+@click.option(
     "--metrics",
     metavar="HOST:PORT",
     callback=serves,
@@ -111,6 +119,8 @@ def operator(
     listen: Address | None,
     leader_service: str,
     tls_secret: str,
+    webhook: str | None,
+    webhook_service: str | None,
     metrics: Address | None,
     probes: Address | None,
     allow_cidrs: tuple[str, ...],
@@ -125,7 +135,8 @@ def operator(
     election = None if dev else Election(home, LEASE, identity())
     listening = Listening(probes=probes or (read_address(PROBES) if in_pod else None))
     if (at := listen or (read_address(LISTEN) if in_pod else None)) is not None:
-        stream = StreamOptions(at, home, leader_service, tls_secret, os.environ.get("POD_IP"))
+        address = os.environ.get("POD_IP")
+        stream = StreamOptions(at, home, leader_service, tls_secret, address, webhook, webhook_service)
         at_metrics = metrics or (read_address(METRICS) if in_pod else None)
         listening = replace(listening, stream=stream, metrics=at_metrics)
     elif metrics is not None:

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
+from signalbox.controller import webhook
 from signalbox.controller.admittance import Admittance
 from signalbox.controller.admittance import application as metrics_of
 from signalbox.controller.listen import listen
@@ -98,7 +99,8 @@ class Operator:
         recorder = Recorder(client, self._election.identity if self._election is not None else CONTROLLER)
         if (options := self._listening.stream) is not None:
             image = self._settings.image
-            self._stream = Stream(client, self._children, image, options, self._queue.add, self._add_all)
+            posts = {webhook.PATH: webhook.Webhook(self._store, self._settings_now).handle}
+            self._stream = Stream(client, self._children, image, options, posts, self._queue.add, self._add_all)
             await self._stream.start()
         self._reconciler = Reconciler(
             client,

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import msgspec
 from aiohttp import web
@@ -15,6 +15,7 @@ from signalbox.controller.leader import LeaderEndpoint, endpoint_slice
 from signalbox.controller.listen import listen
 from signalbox.controller.store import Store
 from signalbox.controller.tls import Tls
+from signalbox.controller.trust import WebhookTrust
 from signalbox.kube.client import Client
 from signalbox.plan.children import Control as ControlSettings
 from signalbox.plan.children import OperatorSettings
@@ -32,7 +33,8 @@ _log = logging.getLogger(__name__)
 class StreamOptions:
     """Where to listen; the operator's namespace, and names in there; ``address`` is our pod's, None outside of pods.
 
-    ``names`` are what the certificate is good for beside the leader's Service; ``posts`` further handlers by path.
+    ``webhook`` is the MutatingWebhookConfiguration that is to trust us, and ``webhook_service`` how the API server
+    finds us for it.
     """
 
     listen: Address
@@ -40,18 +42,24 @@ class StreamOptions:
     leader_service: str
     tls_secret: str
     address: str | None
-    names: tuple[str, ...] = ()
-    posts: Mapping[str, Handler] = field(default_factory=dict)
+    webhook: str | None = None
+    webhook_service: str | None = None
 
     @property
     def host(self) -> str:
         """The leader's name inside the cluster."""
         return f"{self.leader_service}.{self.namespace}.svc"
 
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """All names that the certificate is good for; localhost for who comes through `kubectl port-forward`."""
+        webhook = [f"{self.webhook_service}.{self.namespace}.svc"] if self.webhook_service else []
+        return (self.host, *webhook, "localhost")
+
 
 class Stream:
-    """``changed`` is called with a namespace about which there is news, ``all_changed`` when every router's children
-    are to be looked at."""
+    """``posts`` are further handlers by path. ``changed`` is called with a namespace about which there is news,
+    ``all_changed`` when every router's children are to be looked at."""
 
     def __init__(
         self,
@@ -59,22 +67,23 @@ class Stream:
         children: Store,
         image: str,
         options: StreamOptions,
+        posts: Mapping[str, Handler],
         changed: Callable[[str], None],
         all_changed: Callable[[], None],
     ) -> None:
-        self._client, self._options = client, options
+        self._client, self._options, self._all_changed = client, options, all_changed
         self.control = Control(changed)
-        # localhost: for who comes through `kubectl port-forward`.
         self.tls = Tls(
             client,
             options.namespace,
             options.tls_secret,
-            (options.host, *options.names, "localhost"),
-            all_changed,
+            options.hosts,
+            self._trust_changed,
         )
+        self._trust = WebhookTrust(client, options.webhook, lambda: self.tls.bundle) if options.webhook else None
         server = self.control.open(PodIdentity(client, children, image, self.control.sidecar_of))
         self._application = web.Application()
-        for path, handler in {PATH: server.handle, **options.posts}.items():
+        for path, handler in {PATH: server.handle, **posts}.items():
             self._application.router.add_post(path, handler)
         self._runner: web.AppRunner | None = None
         self._following: asyncio.Task[None] | None = None
@@ -91,7 +100,14 @@ class Stream:
         if options.address is not None:
             where = endpoint_slice(options.namespace, options.leader_service, options.address, options.listen.port)
             work["way to the leader"] = LeaderEndpoint(self._client, where).keep
+        if self._trust is not None:
+            work["trust in the webhook"] = self._trust.keep
         return [asyncio.create_task(_for_ever(name, part)) for name, part in work.items()]
+
+    def _trust_changed(self) -> None:
+        self._all_changed()
+        if self._trust is not None:
+            self._trust.changed()
 
     def settings(self, settings: OperatorSettings) -> OperatorSettings:
         """With what routers need to find us."""

@@ -203,7 +203,7 @@ async def _events(content: aiohttp.StreamReader) -> AsyncIterator[tuple[str, Obj
 
 def _path(manifest: Object, *, named: bool = True) -> str:
     metadata = manifest["metadata"]
-    return BY_KIND[manifest["kind"]].path(metadata["namespace"], metadata["name"] if named else None)
+    return BY_KIND[manifest["kind"]].path(metadata.get("namespace"), metadata["name"] if named else None)
 
 
 async def _error(response: aiohttp.ClientResponse) -> ApiError:

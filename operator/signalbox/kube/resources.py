@@ -36,6 +36,10 @@ LEASES = Resource("apis/coordination.k8s.io/v1", "leases", "Lease")
 EVENTS = Resource("apis/events.k8s.io/v1", "events", "Event")
 TOKEN_REVIEWS = Resource("apis/authentication.k8s.io/v1", "tokenreviews", "TokenReview")
 SUBJECT_ACCESS_REVIEWS = Resource("apis/authorization.k8s.io/v1", "subjectaccessreviews", "SubjectAccessReview")
+MUTATING_WEBHOOKS = Resource(
+    "apis/admissionregistration.k8s.io/v1", "mutatingwebhookconfigurations", "MutatingWebhookConfiguration"
+)
 
 CHILDREN = (SERVICE_ACCOUNTS, CONFIG_MAPS, SECRETS, SERVICES, DEPLOYMENTS, DISRUPTION_BUDGETS)
-BY_KIND = {resource.kind: resource for resource in (BACKENDS, POLICIES, ENDPOINT_SLICES, LEASES, EVENTS, *CHILDREN)}
+_WRITTEN = (BACKENDS, POLICIES, ENDPOINT_SLICES, LEASES, EVENTS, MUTATING_WEBHOOKS, *CHILDREN)
+BY_KIND = {resource.kind: resource for resource in _WRITTEN}
