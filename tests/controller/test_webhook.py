@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from world import OperatorProcess, World, backend, eventually, policy
+from world import API, OperatorProcess, World, backend, eventually, policy
 
 from cluster.api import ApiError, Object
 from cluster.processes import free_ports
@@ -108,6 +108,31 @@ def test_other_pods_are_left_alone(world: World, webhook: str) -> None:
     deployed, warnings = create(world, pod("deployed", **{"signalbox.dev_inject": "own"}))
     assert "initContainers" not in deployed["spec"]
     assert "RoutingPolicy own has a Deployment" in warnings[0]
+
+
+def test_who_has_a_router_and_who_has_not_is_in_the_status(world: World, webhook: str) -> None:
+    world.apply(backend(), policy("side", router={"sidecar": {}}))
+    injected(world, "app")
+
+    def router() -> Object:
+        return world.api.get(API, "RoutingPolicy", "side", world.namespace)["status"]["router"]
+
+    eventually(lambda: router()["replicas"] == 1)
+    assert "uninjected" not in router()
+    unlike = pod("late", signalbox_dev="x")  # the label comes when it is too late
+    create(world, unlike)
+    label = {"metadata": {"labels": {"signalbox.dev/inject": "side"}}}
+    path = f"/api/v1/namespaces/{world.namespace}/pods/late"
+    world.api.call("PATCH", path, label, "application/merge-patch+json")
+    eventually(lambda: router().get("uninjected") == 1)
+
+    def events() -> list[str]:
+        found = world.api.list("events.k8s.io/v1", "Event", world.namespace)
+        return [each["note"] for each in found if each["reason"] == "PodsNotInjected"]
+
+    assert "1 pods ask for a sidecar" in eventually(events)[0]
+    world.api.call("DELETE", f"{path}?gracePeriodSeconds=0")
+    eventually(lambda: "uninjected" not in router())
 
 
 def test_trust_comes_back_when_it_is_taken_away(cluster: Cluster, webhook: str) -> None:

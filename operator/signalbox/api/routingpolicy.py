@@ -202,9 +202,11 @@ class RouterStatus(StatusModel):
     """The router that serves the policy."""
 
     replicas: Annotated[int, Field(ge=0)] | None = None
-    """Pods that are wanted."""
+    """Pods that are wanted; of sidecars, pods that have one."""
     ready_replicas: Annotated[int, Field(ge=0)] | None = None
     """Pods that are ready."""
+    uninjected: Annotated[int, Field(ge=0)] | None = None
+    """Pods that ask for a sidecar and have none, since they were made while nobody added it: make them anew."""
     config_hash: Annotated[str, Field(max_length=64)] | None = None
     """Hash of the configuration that routers are to have."""
     configs_in_force: Annotated[list[ConfigInForce], Field(max_length=16), ListOf("map", "hash")] | None = None

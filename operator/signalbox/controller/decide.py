@@ -4,14 +4,18 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
+
 from signalbox.api import ModelBackend, RoutingPolicy
 from signalbox.controller import observe
 from signalbox.controller.lastgood import Key, LastGood
+from signalbox.controller.pods import Pods
 from signalbox.controller.sources import Reading, References, references
 from signalbox.controller.store import Store
 from signalbox.kube.client import Object
 from signalbox.kube.resources import BACKENDS, CONFIG_MAPS, ENDPOINT_SLICES, POLICIES, SECRETS, SERVICES, Resource
 from signalbox.plan.compile import Plan, plan
+from signalbox.plan.groups import router_name
 from signalbox.plan.lastgood import Record, record_of
 from signalbox.plan.observed import Service
 from signalbox.plan.problems import Problem
@@ -37,8 +41,8 @@ class Decided:
 class Decider:
     """Remembers of each namespace only what concerns it. ``rules`` are those for the addresses of backends."""
 
-    def __init__(self, store: Store, last_good: LastGood, rules: AddressRules) -> None:
-        self._store, self._last_good, self._rules = store, last_good, rules
+    def __init__(self, store: Store, last_good: LastGood, rules: AddressRules, pods: Pods) -> None:
+        self._store, self._last_good, self._rules, self._pods = store, last_good, rules, pods
         self._interests: dict[str, frozenset[Interest]] = {}
 
     def concerns(self, resource: Resource, obj: Object) -> bool:
@@ -87,6 +91,12 @@ class Decider:
                 reading.faults(),
                 self._rules,
             )
+            sidecars = {
+                router_name(policy): self._pods.count(namespace, name).injected
+                for name, policy in policies.items()
+                if policy.spec.sidecar is not None
+            }
+            observed = msgspec.structs.replace(observed, replicas={**observed.replicas, **sidecars})
             said = plan(policies.values(), backends.values(), observed)
             wrong = {(p.kind, p.name) for p in said.problems if p.invalidates} - known
             problems += [p for p in said.problems if (p.kind, p.name) in wrong]

@@ -17,10 +17,9 @@ from signalbox.controller.store import Store
 from signalbox.kube.client import Client, Object
 from signalbox.kube.errors import ApiError
 from signalbox.kube.resources import DEPLOYMENTS, PODS, REPLICA_SETS, TOKEN_REVIEWS, Resource
+from signalbox.plan.injection import INJECT, is_injected
 
 AUDIENCE = "signalbox.dev/control"
-INJECT_LABEL = "signalbox.dev/inject"
-SIDECAR = "signalbox-router"
 
 _ACCOUNT = "system:serviceaccount:"
 _POD_NAME = "authentication.kubernetes.io/pod-name"
@@ -61,18 +60,13 @@ class PodIdentity:
         running_as = pod["spec"].get("serviceAccountName", "default")
         if account is not None and account != running_as:
             raise Refused(403, f"the token is of ServiceAccount {account}, the pod runs as {running_as}")
-        policy = (pod["metadata"].get("labels") or {}).get(INJECT_LABEL)
+        policy = (pod["metadata"].get("labels") or {}).get(INJECT)
         if policy is not None:
             return Router(namespace, self._injected(namespace, policy, pod))
         return Router(namespace, await self._deployed(namespace, running_as, pod))
 
     def _injected(self, namespace: str, policy: str, pod: Object) -> str:
-        if not any(
-            container.get("name") == SIDECAR
-            and container.get("restartPolicy") == "Always"
-            and container.get("image") == self._image
-            for container in pod["spec"].get("initContainers") or ()
-        ):
+        if not is_injected(pod, self._image):
             raise Refused(403, "the pod has the label of an injected one, but not our container with our image")
         router = self._sidecar_of(namespace, policy)
         if router is None:

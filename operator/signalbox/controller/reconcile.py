@@ -15,6 +15,7 @@ from signalbox.controller.apply import NameTaken, ensure, prune
 from signalbox.controller.control import Control
 from signalbox.controller.decide import Decided, Decider
 from signalbox.controller.lastgood import LastGood
+from signalbox.controller.pods import Pods
 from signalbox.controller.recorder import Recorder
 from signalbox.controller.sources import Reading, Sources
 from signalbox.controller.status import StatusWriter
@@ -65,9 +66,10 @@ class Reconciler:
         self._control = control
         self._status = StatusWriter(client, store, recorder, now, control)
         self._rolling = asyncio.Lock()
+        self._pods = Pods(store, settings().image)
         self._sources = Sources(client, store, children_of)
         self.decider = Decider(
-            store, LastGood(children_of), AddressRules(parse_networks(settings().allow_cidrs), reserved)
+            store, LastGood(children_of), AddressRules(parse_networks(settings().allow_cidrs), reserved), self._pods
         )
 
     async def reconcile(self, namespace: str) -> float | None:
@@ -147,7 +149,10 @@ class Reconciler:
             config_hash=at(config, "metadata", "annotations", CONFIG_HASH),
         )
         live = self._children.get(DEPLOYMENTS, namespace, name)
-        if live is None or router.sidecar is not None:
+        if router.sidecar is not None:
+            pods = self._pods.count(namespace, router.members[0])
+            return msgspec.structs.replace(known, replicas=pods.injected, uninjected=pods.missing)
+        if live is None:
             return known
         return msgspec.structs.replace(
             known,

@@ -17,6 +17,7 @@ from signalbox.controller.admittance import application as metrics_of
 from signalbox.controller.listen import listen
 from signalbox.controller.listings import Listings
 from signalbox.controller.metrics import Metrics
+from signalbox.controller.pods import same_pod
 from signalbox.controller.probes import Health, Lag
 from signalbox.controller.probes import application as probes_of
 from signalbox.controller.queue import Queue
@@ -31,7 +32,7 @@ from signalbox.kube.access import Access
 from signalbox.kube.client import Client, Object
 from signalbox.kube.errors import ApiError
 from signalbox.kube.lease import Lease, LeaseLost
-from signalbox.kube.resources import BACKENDS, CHILDREN, POLICIES, Resource
+from signalbox.kube.resources import BACKENDS, CHILDREN, PODS, POLICIES, Resource
 from signalbox.plan.children import OperatorSettings
 from signalbox.plan.services import is_ip
 from signalbox.routing.address_rules import Network, parse_networks
@@ -219,6 +220,8 @@ class Operator:
 
     def _noticed(self, resource: Resource, before: Object | None, after: Object | None) -> None:
         """Most objects of a cluster are none of our business, also where we have some."""
+        if resource is PODS and before is not None and after is not None and same_pod(before, after):
+            return  # its containers have come and gone, its readiness has changed, …
         known = self._reconciler
         if known is None or any(known.decider.concerns(resource, obj) for obj in (before, after) if obj is not None):
             self._child_noticed(resource, before, after)

@@ -1,7 +1,8 @@
 """What is remembered of an object: what is read later, and nothing else. Most objects of a cluster concern others."""
 
 from signalbox.kube.client import Object
-from signalbox.kube.resources import BACKENDS, CONFIG_MAPS, ENDPOINT_SLICES, POLICIES, SECRETS, SERVICES, Resource
+from signalbox.kube.resources import BACKENDS, CONFIG_MAPS, ENDPOINT_SLICES, PODS, POLICIES, SECRETS, SERVICES, Resource
+from signalbox.plan.injection import INJECT
 from signalbox.plan.services import SERVICE_LABEL
 
 _IDENTITY = ("name", "namespace", "uid", "resourceVersion")
@@ -21,6 +22,11 @@ def slim(resource: Resource, obj: Object) -> Object:
         kept["metadata"]["labels"] = {SERVICE_LABEL: label}
         kept["ports"] = obj.get("ports") or []
         kept["endpoints"] = [_pick(each, ("addresses", "conditions")) for each in obj.get("endpoints") or ()]
+    elif resource is PODS:
+        kept["metadata"]["labels"] = {INJECT: (metadata.get("labels") or {}).get(INJECT, "")}
+        containers = (obj.get("spec") or {}).get("initContainers") or ()
+        kept["spec"] = {"initContainers": [_pick(each, ("name", "image", "restartPolicy")) for each in containers]}
+        kept["ended"] = (obj.get("status") or {}).get("phase") in {"Succeeded", "Failed"}
     elif resource not in (SECRETS, CONFIG_MAPS):
         return obj
     return kept

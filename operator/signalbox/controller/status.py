@@ -19,7 +19,7 @@ from signalbox.plan.reported import of_backend as reported_of_backend
 from signalbox.plan.reported import of_policy as reported_of_policy
 from signalbox.plan.routers import PlannedRouter
 from signalbox.plan.telemetry import Telemetry
-from signalbox.plan.transitions import transitions
+from signalbox.plan.transitions import transitions, uninjected
 
 MOST_CONFIGS = 16
 
@@ -122,7 +122,9 @@ class StatusWriter:
         if endpoints is not None:
             self._telemetry.wrote(metadata["uid"])
         self._store.written(resource, after)
-        self._recorder.record(resource, after, transitions(before.get("conditions") or (), conditions))
+        told = transitions(before.get("conditions") or (), conditions)
+        told += uninjected(*((one.get("router") or {}).get("uninjected", 0) for one in (before, wanted)))
+        self._recorder.record(resource, after, told)
         return None
 
 

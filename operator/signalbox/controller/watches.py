@@ -15,12 +15,14 @@ from signalbox.kube.resources import (
     CHILDREN,
     CONFIG_MAPS,
     ENDPOINT_SLICES,
+    PODS,
     POLICIES,
     SECRETS,
     SERVICES,
     Resource,
 )
 from signalbox.kube.watch import DEFAULT, follow
+from signalbox.plan.injection import INJECT
 
 SWEEP_SECONDS = 60.0
 SWEEP_AGAIN_SECONDS = 2.0  # before the first list, nothing can be done
@@ -58,6 +60,7 @@ class Watches:
             secrets = {"metadata_only": True, "fieldSelector": NO_HELM_RELEASES}
             tasks.append(self._follow(self._store, SECRETS, scope, **secrets))
             tasks.append(self._follow(self._store, CONFIG_MAPS, scope, metadata_only=True))
+            tasks.append(self._follow(self._store, PODS, scope, labelSelector=INJECT))
             tasks += [
                 self._follow(self._children, resource, scope, labelSelector=CHILD_SELECTOR) for resource in CHILDREN
             ]

@@ -28,8 +28,8 @@ class Serving(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of the router of a policy.
 
     ``programmed``: its children hold the plan; ``available``: pods serve; ``blocked`` says why children could not be
-    written, as reason and message. ``config_hash`` names the configuration that its ConfigMap holds; of a sidecar the
-    numbers of replicas are None.
+    written, as reason and message. ``config_hash`` names the configuration that its ConfigMap holds. Of a
+    sidecar ``replicas`` are the pods that have it, ``uninjected`` those that ask for it in vain.
     """
 
     programmed: bool = False
@@ -37,12 +37,18 @@ class Serving(msgspec.Struct, frozen=True, kw_only=True):
     blocked: tuple[str, str] | None = None
     replicas: int | None = None
     ready_replicas: int | None = None
+    uninjected: int = 0
     config_hash: str | None = None
 
     @property
     def status(self) -> Entry:
         """``status.router``."""
-        known = {"replicas": self.replicas, "readyReplicas": self.ready_replicas, "configHash": self.config_hash}
+        known = {
+            "replicas": self.replicas,
+            "readyReplicas": self.ready_replicas,
+            "uninjected": self.uninjected or None,
+            "configHash": self.config_hash,
+        }
         return {name: value for name, value in known.items() if value is not None}
 
 

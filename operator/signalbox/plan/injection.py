@@ -47,14 +47,24 @@ def injection(pod: Pod, sidecar: PlannedSidecar | None, settings: OperatorSettin
 
 
 def is_injected(pod: Pod, image: str) -> bool:
-    """Whether a pod has our label and our container. Annotations prove nothing: anybody can write them."""
+    """Whether a pod has our label and our container, of this release or another. Annotations prove nothing: anybody
+    can write them.
+    """
     labels = (pod.get("metadata") or {}).get("labels") or {}
     return bool(labels.get(INJECT)) and any(
         container.get("name") == CONTAINER
-        and container.get("image") == image
+        and repository(str(container.get("image"))) == repository(image)
         and container.get("restartPolicy") == "Always"
         for container in (pod.get("spec") or {}).get("initContainers") or ()
     )
+
+
+def repository(image: str) -> str:
+    """The name of an image without tag and digest."""
+    name = image.partition("@")[0]
+    head, _, last = name.rpartition("/")
+    last = last.partition(":")[0]
+    return f"{head}/{last}" if head else last
 
 
 def _container(spec: Pod, router: Operation) -> Iterator[Operation]:

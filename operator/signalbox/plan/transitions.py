@@ -33,3 +33,11 @@ def transitions(before: Sequence[Mapping[str, Any]], after: Sequence[Mapping[str
         wrong = status == "False" and not (under_way and condition["type"] in {"Programmed", "Ready"})
         found.setdefault((reason, note), Transition("Warning" if wrong else "Normal", reason, note))
     return list(found.values())
+
+
+def uninjected(before: int, after: int) -> list[Transition]:
+    """Pods without the sidecar that they ask for: said when the first one is there."""
+    if before or not after:
+        return []
+    note = f"{after} pods ask for a sidecar and have none: they were made while the webhook was away; make them anew"
+    return [Transition("Warning", "PodsNotInjected", note)]
