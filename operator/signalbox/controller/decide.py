@@ -97,7 +97,8 @@ class Decider:
                 if policy.spec.sidecar is not None
             }
             observed = msgspec.structs.replace(observed, replicas={**observed.replicas, **sidecars})
-            said = plan(policies.values(), backends.values(), observed)
+            restored = {name for kind, name in records if kind == "RoutingPolicy"}
+            said = plan(policies.values(), backends.values(), observed, restored)
             wrong = {(p.kind, p.name) for p in said.problems if p.invalidates} - known
             problems += [p for p in said.problems if (p.kind, p.name) in wrong]
             if not wrong:

@@ -1,6 +1,6 @@
 """The plan: policies, backends and what was observed in; router configurations and problems out. Pure."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -27,11 +27,12 @@ def plan(
     policies: Iterable[RoutingPolicy],
     backends: Iterable[ModelBackend],
     observed: Observed,
+    restored: Collection[str] = (),
 ) -> Plan:
     """Plan the routers of one namespace.
 
     Objects are unique by name. An invalid policy is left out and does not spoil its neighbours; the caller may keep
-    its last good form by passing that instead.
+    its last good form by passing that instead, and its name in ``restored``.
     """
     problems: list[Problem] = []
     known = {b.metadata.name: compile_backend(b, observed, problems.append) for b in backends}
@@ -48,7 +49,7 @@ def plan(
             valid.append(policy)
         problems += found
     routers = []
-    for name, serving in sorted(members(valid, problems.append).items()):
+    for name, serving in sorted(members(valid, problems.append, restored).items()):
         if serving:
             routers.append(_router(name, serving, compiled, known, observed.replicas.get(name)))
     return Plan(routers=tuple(routers), problems=tuple(sorted(problems, key=order)))

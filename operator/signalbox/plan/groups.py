@@ -1,6 +1,6 @@
 """Which policies share a router: one deployment a group, one policy a model; the elder wins."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import UTC, datetime
 
 from signalbox.api import RoutingPolicy
@@ -24,12 +24,20 @@ def seniority(policy: RoutingPolicy) -> tuple[datetime, str]:
     return (created or _NEVER, policy.metadata.name)
 
 
-def members(policies: Iterable[RoutingPolicy], report: Report) -> dict[str, list[RoutingPolicy]]:
-    """The policies of every router, the eldest first, without those that conflict with an elder."""
+def members(
+    policies: Iterable[RoutingPolicy], report: Report, restored: Collection[str] = ()
+) -> dict[str, list[RoutingPolicy]]:
+    """The policies of every router, the eldest first, without those that conflict with an elder.
+
+    ``restored`` are the names of those in a last valid form. The deployment in it is not held against them: the
+    eldest's holds for all, and an edit of that one must not end their traffic.
+    """
     routers: dict[str, list[RoutingPolicy]] = {}
     for policy in sorted(policies, key=seniority):
         elders = routers.setdefault(router_name(policy), [])
-        problems = [*_deployment(policy, elders), *_claims(policy, elders)]
+        problems = _claims(policy, elders)
+        if policy.metadata.name not in restored:
+            problems = [*_deployment(policy, elders), *problems]
         for problem in problems:
             report(problem)
         if not problems:
