@@ -24,6 +24,7 @@ BENCHES = {
     "streams": "1,000 concurrent streams for a minute",
     "faults": "what clients see when engines fail",
     "reload": "an edit of the policy every 100 ms under load",
+    "control": "from an edit to all routers, and the end of a leader, on a real control plane",
     "profile": "where a worker's time goes",
 }
 

@@ -21,6 +21,8 @@ from signalbox.plan.children import Control as ControlSettings
 from signalbox.plan.children import OperatorSettings
 from signalbox.routing.config import Address
 
+# Of the leader's Service. Where a replica listens is its own affair: the EndpointSlice says it.
+SERVICE_PORT = 9443
 DEFECT_SECONDS = 5.0
 
 # One request; the path says which.
@@ -111,7 +113,7 @@ class Stream:
 
     def settings(self, settings: OperatorSettings) -> OperatorSettings:
         """With what routers need to find us."""
-        url = f"https://{self._options.host}:{self._options.listen.port}{PATH}"
+        url = f"https://{self._options.host}:{SERVICE_PORT}{PATH}"
         return msgspec.structs.replace(settings, control=ControlSettings(url=url, ca=self.tls.bundle))
 
     async def close(self) -> None:
