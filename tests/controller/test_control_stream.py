@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from routers import SERVICE, LeaderService, RouterProcess, StreamingOperator, pods
+from routers import SERVICE, LeaderService, RouterProcess, StreamingOperator, pods, published
 from world import API, World, backend, eventually, policy
 
 from cluster.running import Cluster
@@ -184,7 +184,8 @@ def test_nothing_is_written_at_rest(world: World, routers: Routers) -> None:
     world.become_available()
     eventually(lambda: world.statuses().get("Reachable") == "True")
     world.settle()
+    status = world.api.get(API, "RoutingPolicy", "chat", world.namespace)["status"]
+    assert status["router"]["configsInForce"] == [{"hash": published(world), "pods": 2}]
     before = world.versions()
     time.sleep(5.0)  # several reports of each router
     assert world.versions() == before
-    assert world.api.get(API, "RoutingPolicy", "chat", world.namespace)

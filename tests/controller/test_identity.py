@@ -163,6 +163,16 @@ def test_what_anybody_may_write_proves_nothing(door: Door, pod: Object) -> None:
     assert door.knock(token_of(door.world, door.create(pod))) == 403
 
 
+def test_an_injected_pod_is_let_in_for_its_policy(door: Door) -> None:
+    """Whatever ServiceAccount it has: anybody's pod may be injected."""
+    door.world.apply(policy("inside", model="other", router={"sidecar": {}}))
+    eventually(lambda: door.world.child("v1", "ConfigMap", "inside-router"))
+    labels = {"app.kubernetes.io/instance": "x", "signalbox.dev/inject": "inside"}
+    spec = {"initContainers": [INJECTED], "serviceAccountName": "default"}
+    pod = door.create({"metadata": {"labels": labels}, "spec": spec})
+    eventually(lambda: door.knock(token_of(door.world, pod)) == 200)
+
+
 def test_a_deployment_of_somebody_else(door: Door) -> None:
     labels = door.pod["metadata"]["labels"] | {"app": "theirs"}
     spec = {"selector": {"matchLabels": {"app": "theirs"}}, "template": {"metadata": {"labels": labels}, "spec": POD}}

@@ -41,7 +41,7 @@ def test_without_reports_nothing_is_added(found: list[Finding]) -> None:
     [
         (Reported(configs=CONFIGS, waiting=("k",)), "WaitingForSecret", "Reconciling", "Secret: k"),
         (Reported(configs=CONFIGS, rejected="why"), "ConfigRejected", "Stalled", "why"),
-        (Reported(configs=CONFIGS, too_old=("pod-1",), waiting=("k",)), "ConfigRejected", "Stalled", "pod-1"),
+        (Reported(configs=CONFIGS, too_old=("pod-1",), waiting=("k",)), "ConfigRejected", "Reconciling", "pod-1"),
     ],
 )
 def test_what_the_newest_configuration_meets(reported: Reported, reason: str, state: str, named: str) -> None:

@@ -219,7 +219,7 @@ class RoutingPolicyStatus(StatusModel):
     observed_generation: Annotated[int, Field(ge=0)] | None = None
     """The metadata.generation that this status describes."""
     conditions: Conditions | None = None
-    """Accepted, ResolvedRefs, Programmed and Ready."""
+    """Accepted, ResolvedRefs, Programmed, Reachable and Ready."""
     addresses: Annotated[list[RouterAddress], Field(max_length=16), ListOf("atomic")] | None = None
     """Where clients reach the policy."""
     router: RouterStatus | None = None

@@ -17,9 +17,8 @@ from signalbox.controller.store import Store
 from signalbox.kube.client import Client, Object
 from signalbox.kube.errors import ApiError
 from signalbox.kube.resources import DEPLOYMENTS, PODS, REPLICA_SETS, TOKEN_REVIEWS, Resource
+from signalbox.plan.children.control import AUDIENCE
 from signalbox.plan.injection import INJECT, is_injected
-
-AUDIENCE = "signalbox.dev/control"
 
 _ACCOUNT = "system:serviceaccount:"
 _POD_NAME = "authentication.kubernetes.io/pod-name"

@@ -75,7 +75,7 @@ def _trouble(reported: Reported) -> tuple[str, str, str] | None:
     """Reason, message, and what goes with it: Reconciling or Stalled."""
     if reported.too_old:
         message = f"these pods run a release that cannot read the configuration: {_some(reported.too_old)}"
-        return "ConfigRejected", f"{message}; fix: let them roll out", "Stalled"
+        return "ConfigRejected", f"{message}; fix: let them roll out", "Reconciling"
     if reported.rejected:
         return "ConfigRejected", f"the router refuses the configuration: {reported.rejected}", "Stalled"
     if reported.waiting:
@@ -105,7 +105,7 @@ def _as_before(found: Sequence[Finding], before: Sequence[Entry]) -> list[Findin
     old = next((entry for entry in before if entry["type"] == "Programmed"), None)
     if old is None or old.get("reason") not in REASONS:
         return list(found)
-    state = "Stalled" if old["reason"] == "ConfigRejected" else "Reconciling"
+    state = "Stalled" if any(entry["type"] == "Stalled" for entry in before) else "Reconciling"
     return _troubled(found, old["reason"], old.get("message", ""), state)
 
 
