@@ -9,11 +9,15 @@ from pathlib import Path
 import click
 
 from cluster import cache, programs
+from cluster.build import helm, kubeconform
 from cluster.errors import ClusterError
-from cluster.node import outside
+from cluster.node import installation, outside
 from cluster.node.outside import Enclosure
 from cluster.running import connected
 from cluster.workdir import Workdir
+
+ADDRESS = "kubectl get service chat-router -o jsonpath={.spec.clusterIP}"  # names are found from pods only
+QUESTION = json.dumps({"model": "auto", "messages": [{"role": "user", "content": "hello"}]})
 
 
 def say(text: str) -> None:
@@ -38,9 +42,12 @@ def standing() -> Enclosure | None:
 
 
 def set_up(found: Enclosure) -> None:
-    """What a cluster that stays up has from the start: the CRDs. (What is to be installed in it, is installed here.)"""
-    with found.network(), connected(found.kubeconfig, controllers=True):
-        pass
+    """What a cluster that stays up has from the start: the chart with the image of this tree, and something to try."""
+    installation.load_image(found, say)
+    with found.network(), connected(found.kubeconfig, crds=False, controllers=True) as cluster:
+        say("installing the chart")
+        installation.install(cluster)
+        installation.apply_first(cluster, "default")
 
 
 @click.group(help=__doc__)
@@ -50,9 +57,11 @@ def main() -> None:
 
 @main.command()
 def build() -> None:
-    """Build the control plane, unless it is cached or another one is to be used."""
+    """Build the control plane, unless it is cached or another one is to be used, and the tools of the tests."""
     if not os.environ.get("KUBECONFIG"):
         programs.find(say)
+    helm(say)
+    kubeconform(say)
 
 
 @main.command()
@@ -67,6 +76,9 @@ def up() -> None:
     click.echo(f"KUBECONFIG={found.kubeconfig}")
     path = f"PATH={sysconfig.get_path('scripts')}:$PATH"  # kubectl is there
     click.echo(f"enter it with: {' '.join(found.enter('env', f'KUBECONFIG={found.kubeconfig}', path, 'bash'))}")
+    click.echo("in there, ask a router for a completion:")
+    click.echo(f"  curl -s $({ADDRESS}):8080/v1/chat/completions -d '{QUESTION}'")
+    click.echo("  kubectl get signalbox; kubectl edit routingpolicy chat")
     click.echo(f"logs: {found.workdir.path / 'logs'}; remove it with: make cluster-down")
 
 

@@ -15,7 +15,7 @@ from cluster import cache, golang
 from cluster.errors import ClusterError
 
 HERE = Path(__file__).parent
-KUBERNETES, DNS, PAUSE = HERE / "kubernetes", HERE / "dns", HERE / "pause"
+KUBERNETES, DNS, PAUSE, TOOLS = HERE / "kubernetes", HERE / "dns", HERE / "pause", HERE / "tools"
 PROGRESS_SECONDS = 5.0
 Say = Callable[[str], None]
 
@@ -28,14 +28,20 @@ class Target:
     module: Path
     tags: str = ""
     variables: tuple[str, ...] = ()  # of the linker's -X
+    package: str = "."
+
+
+def required(module: Path, dependency: str) -> str:
+    """The version of a dependency in ``go.mod``, such as ``1.36.3``."""
+    found = re.search(rf"{re.escape(dependency)} v(\S+)", (module / "go.mod").read_text())
+    if not found:
+        raise ClusterError(f"{module / 'go.mod'} does not require {dependency}")
+    return found[1]
 
 
 def kubernetes_version() -> str:
-    """The version of Kubernetes in ``go.mod``, such as ``1.36.3``."""
-    found = re.search(r"k8s\.io/kubernetes v(\S+)", (KUBERNETES / "go.mod").read_text())
-    if not found:
-        raise ClusterError(f"{KUBERNETES / 'go.mod'} does not require k8s.io/kubernetes")
-    return found[1]
+    """The version of Kubernetes that is built."""
+    return required(KUBERNETES, "k8s.io/kubernetes")
 
 
 def kubernetes(say: Say, *, node: bool = False) -> Path:
@@ -65,6 +71,18 @@ def pause(say: Say) -> Path:
     return program(Target("pause", PAUSE), say)
 
 
+def helm(say: Say) -> Path:
+    """The real Helm."""
+    version = required(TOOLS, "helm.sh/helm/v4")
+    variable = f"helm.sh/helm/v4/internal/version.version=v{version}"
+    return program(Target("helm", TOOLS, variables=(variable,), package="helm.sh/helm/v4/cmd/helm"), say)
+
+
+def kubeconform(say: Say) -> Path:
+    """Validates manifests by schemas."""
+    return program(Target("kubeconform", TOOLS, package="github.com/yannh/kubeconform/cmd/kubeconform"), say)
+
+
 def program(target: Target, say: Say) -> Path:
     """The program, from the cache or built now."""
     go = golang.find(target.module, say)
@@ -83,7 +101,7 @@ def digest(target: Target, go: str) -> str:
 def compile_to(place: Path, target: Target, go: Path, say: Say) -> None:
     """Build a program at a place, telling every few seconds how far it is."""
     linker = " ".join(["-s", "-w", *(f"-X {variable}" for variable in target.variables)])
-    command = [str(go), "build", "-v", "-tags", target.tags, "-ldflags", linker, "-o", str(place), "."]
+    command = [str(go), "build", "-v", "-tags", target.tags, "-ldflags", linker, "-o", str(place), target.package]
     environment = {**os.environ, **golang.ENVIRONMENT}
     say(f"building {target.name} with {golang.version(go)} (minutes the first time, cached afterwards)")
     process = subprocess.Popen(

@@ -39,12 +39,13 @@ class Cluster:
     version: str
     controllers: bool
     control_plane: ControlPlane | None = None
+    audit: Path | None = None
 
     def requests(self, user: str) -> list[Object]:
         """The audit events of a user's requests so far, such as those of ``system:serviceaccount:NAMESPACE:NAME``."""
-        if self.control_plane is None:
+        if self.audit is None:
             raise ClusterError("an existing cluster shows no audit log")
-        lines = self.control_plane.audit.read_text().splitlines()
+        lines = self.audit.read_text().splitlines()
         return [event for event in map(json.loads, lines) if event["user"].get("username") == user]
 
 
@@ -66,7 +67,8 @@ def running(say: Say, failed: Callable[[], bool]) -> Iterator[Cluster]:
         plane.start()
         try:
             controllers = "kube-controller-manager" in plane.components
-            with connected(plane.kubeconfig, controllers=controllers, control_plane=plane) as cluster:
+            known = {"controllers": controllers, "control_plane": plane, "audit": plane.audit}
+            with connected(plane.kubeconfig, **known) as cluster:
                 yield cluster
         finally:
             plane.stop()
@@ -78,12 +80,13 @@ def running(say: Say, failed: Callable[[], bool]) -> Iterator[Cluster]:
 
 
 @contextmanager
-def connected(file: Path, **known: Any) -> Iterator[Cluster]:
-    """The cluster of a kubeconfig, with the CRDs applied."""
+def connected(file: Path, *, crds: bool = True, **known: Any) -> Iterator[Cluster]:
+    """The cluster of a kubeconfig, with the CRDs applied unless something else brings them."""
     access = kubeconfig.read(file)
     with closing(Api(access)) as api:
         version = api.call("GET", "/version")["gitVersion"]
-        apply_crds(api)
+        if crds:
+            apply_crds(api)
         yield Cluster(file, access.server, access.ca, access.token, api, version, **known)
 
 

@@ -1,16 +1,25 @@
 """An operator on the tests' control plane, for the namespace of one test."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from world import OperatorProcess, World
 
+from cluster import rights
 from cluster.running import Cluster
 
 
 @pytest.fixture
-def operator(cluster: Cluster, namespace: str) -> Iterator[OperatorProcess]:
-    running = OperatorProcess(cluster, namespace)
+def access(cluster: Cluster, namespace: str, tmp_path: Path) -> Iterator[Path]:
+    """A kubeconfig with the rights that the chart gives, and no other: a rule that is missing there fails a test."""
+    yield rights.give(cluster, namespace, tmp_path)
+    rights.take(cluster, namespace)
+
+
+@pytest.fixture
+def operator(access: Path, namespace: str) -> Iterator[OperatorProcess]:
+    running = OperatorProcess(access, namespace)
     yield running
     if running.process.poll() is None:
         running.kill()

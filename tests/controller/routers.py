@@ -19,7 +19,6 @@ from world import SECONDS, OperatorProcess, World, eventually
 
 from cluster.api import ApiError, Object
 from cluster.processes import free_ports
-from cluster.running import Cluster
 
 AUDIENCE = "signalbox.dev/control"
 SERVICE = "signalbox-leader"
@@ -28,9 +27,9 @@ SERVICE = "signalbox-leader"
 class StreamingOperator(OperatorProcess):
     """An operator that serves the control stream, on a port of its own."""
 
-    def __init__(self, cluster: Cluster, namespace: str) -> None:
+    def __init__(self, access: Path, namespace: str, *options: str) -> None:
         (self.port,) = free_ports(1)
-        super().__init__(cluster, namespace, "--listen", f"127.0.0.1:{self.port}")
+        super().__init__(access, namespace, "--listen", f"127.0.0.1:{self.port}", *options)
 
 
 class LeaderService:
@@ -152,3 +151,23 @@ def _put(file: Path, content: bytes) -> None:
 def published(world: World, name: str = "chat-router") -> Any:
     """The hash of the newest configuration."""
     return world.child("v1", "ConfigMap", name)["metadata"]["annotations"]["signalbox.dev/config-hash"]
+
+
+class Routers:
+    """Both pods of the policy chat, as processes."""
+
+    def __init__(self, world: World, service: LeaderService, directory: Path) -> None:
+        eventually(lambda: len(pods(world)) == 2)
+        self.all = [RouterProcess(world, pod, service, directory / pod["metadata"]["name"]) for pod in pods(world)]
+
+    def connected(self) -> None:
+        for router in self.all:
+            eventually(lambda router=router: "control stream: connected" in router.said)
+
+    def serve(self, *models: str) -> None:
+        for router in self.all:
+            eventually(lambda router=router: router.models() == list(models))
+
+    def kill(self) -> None:
+        for router in self.all:
+            router.kill()

@@ -6,10 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from routers import SERVICE, LeaderService, RouterProcess, StreamingOperator, pods, published
+from routers import SERVICE, LeaderService, RouterProcess, Routers, StreamingOperator, published
 from world import API, World, backend, eventually, policy
-
-from cluster.running import Cluster
 
 SLICE = ("discovery.k8s.io/v1", "EndpointSlice", SERVICE)
 TENANTS = {"tenants": [{"name": "team", "keysFrom": [{"secretRef": {"name": "keys"}}]}]}
@@ -22,8 +20,8 @@ def keys(*values: str) -> dict[str, object]:
 
 
 @pytest.fixture
-def operator(cluster: Cluster, namespace: str) -> Iterator[StreamingOperator]:
-    running = StreamingOperator(cluster, namespace)
+def operator(access: Path, namespace: str) -> Iterator[StreamingOperator]:
+    running = StreamingOperator(access, namespace)
     yield running
     running.kill()
 
@@ -33,26 +31,6 @@ def service(world: World) -> Iterator[LeaderService]:
     made = LeaderService(world)
     yield made
     made.close()
-
-
-class Routers:
-    """Both pods of the policy chat, as processes."""
-
-    def __init__(self, world: World, service: LeaderService, directory: Path) -> None:
-        eventually(lambda: len(pods(world)) == 2)
-        self.all = [RouterProcess(world, pod, service, directory / pod["metadata"]["name"]) for pod in pods(world)]
-
-    def connected(self) -> None:
-        for router in self.all:
-            eventually(lambda router=router: "control stream: connected" in router.said)
-
-    def serve(self, *models: str) -> None:
-        for router in self.all:
-            eventually(lambda router=router: router.models() == list(models))
-
-    def kill(self) -> None:
-        for router in self.all:
-            router.kill()
 
 
 @pytest.fixture
@@ -71,7 +49,7 @@ def test_an_edit_reaches_routers_whose_files_are_late(world: World, routers: Rou
 
 
 def test_routers_outlive_their_operator(
-    world: World, routers: Routers, operator: StreamingOperator, cluster: Cluster, namespace: str
+    world: World, routers: Routers, operator: StreamingOperator, access: Path, namespace: str
 ) -> None:
     failures: list[BaseException] = []
     stop = threading.Event()
@@ -89,7 +67,7 @@ def test_routers_outlive_their_operator(
     try:
         operator.kill()
         eventually(lambda: all("control stream: lost" in router.said for router in routers.all))
-        second = StreamingOperator(cluster, namespace)
+        second = StreamingOperator(access, namespace)
         try:
             eventually(lambda: all(router.said.count("control stream: connected") == 2 for router in routers.all))
             world.apply(policy(model="later"))
@@ -109,11 +87,11 @@ def test_a_clean_end_hands_over(
     world: World,
     routers: Routers,
     operator: StreamingOperator,
-    cluster: Cluster,
+    access: Path,
     namespace: str,
     service: LeaderService,
 ) -> None:
-    second = StreamingOperator(cluster, namespace)
+    second = StreamingOperator(access, namespace)
     try:
         before = service.endpoint()
         assert operator.end() == 0

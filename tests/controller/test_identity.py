@@ -5,6 +5,7 @@ import json
 import ssl
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -23,7 +24,7 @@ from signalbox.controller.identity import PodIdentity
 from signalbox.controller.store import Store
 from signalbox.kube.access import Access
 from signalbox.kube.client import Client
-from signalbox.kube.resources import DEPLOYMENTS
+from signalbox.kube.resources import CONFIG_MAPS, DEPLOYMENTS
 
 POD = {"containers": [{"name": "app", "image": "signalbox:test"}], "serviceAccountName": "chat-router"}
 INJECTED = {"name": "signalbox-router", "image": "signalbox:test", "restartPolicy": "Always"}
@@ -58,8 +59,8 @@ class Door:
 
 
 @pytest.fixture
-def operator(cluster: Cluster, namespace: str) -> Iterator[StreamingOperator]:
-    running = StreamingOperator(cluster, namespace)
+def operator(access: Path, namespace: str) -> Iterator[StreamingOperator]:
+    running = StreamingOperator(access, namespace)
     yield running
     running.kill()
 
@@ -128,6 +129,7 @@ async def test_a_pod_that_is_deleted_later(door: Door, monkeypatch: pytest.Monke
     client = Client(Access())
     try:
         children = Store(lambda *_: None)
+        children.changed(CONFIG_MAPS, "ADDED", world.child("v1", "ConfigMap"))
         children.changed(DEPLOYMENTS, "ADDED", world.child("apps/v1", "Deployment"))
         identity = PodIdentity(client, children, "signalbox:test", lambda *_: None)
         peer = await identity.identify(token_of(world, door.pod))

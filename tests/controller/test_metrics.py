@@ -5,6 +5,7 @@ import socket
 import ssl
 import urllib.request
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import pytest
 from aiohttp import web
@@ -136,7 +137,7 @@ async def test_who_may_read(reader: Reader, tokens: tuple[str, str]) -> None:
     assert await reader.get("") == 401
 
 
-def test_an_operator_that_is_scraped(world: World, cluster: Cluster, namespace: str, tokens: tuple[str, str]) -> None:
+def test_an_operator_that_is_scraped(world: World, access: Path, namespace: str, tokens: tuple[str, str]) -> None:
     ports = []
     for _ in range(2):
         with socket.socket() as taken:
@@ -144,7 +145,7 @@ def test_an_operator_that_is_scraped(world: World, cluster: Cluster, namespace: 
             ports.append(taken.getsockname()[1])
     listen, metrics = ports
     options = ("--listen", f"127.0.0.1:{listen}", "--metrics", f"127.0.0.1:{metrics}")
-    operator = OperatorProcess(cluster, namespace, *options)
+    operator = OperatorProcess(access, namespace, *options)
 
     def scraped() -> str:
         secret = world.api.get("v1", "Secret", "signalbox-tls", namespace)

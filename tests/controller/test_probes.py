@@ -56,10 +56,8 @@ def probes() -> Probes:
     return Probes()
 
 
-def test_an_operator_that_knows_everything_is_ready(
-    world: World, cluster: Cluster, namespace: str, probes: Probes
-) -> None:
-    operator = OperatorProcess(cluster, namespace, "--probes", probes.address)
+def test_an_operator_that_knows_everything_is_ready(world: World, access: Path, namespace: str, probes: Probes) -> None:
+    operator = OperatorProcess(access, namespace, "--probes", probes.address)
     try:
         eventually(lambda: probes.get("readyz") == (200, "ok\n"))
         assert probes.get("healthz") == (200, "ok\n")
@@ -99,7 +97,7 @@ def stranger(world: World, cluster: Cluster, namespace: str, tmp_path: Path) -> 
 def test_missing_rights_are_named_and_waited_for(
     world: World, stranger: Cluster, namespace: str, probes: Probes
 ) -> None:
-    operator = OperatorProcess(stranger, namespace, "--probes", probes.address)
+    operator = OperatorProcess(stranger.kubeconfig, namespace, "--probes", probes.address)
     try:
         eventually(lambda: "cannot list secrets in namespace" in probes.get("readyz")[1])
         status, text = probes.get("readyz")
@@ -127,9 +125,7 @@ async def test_a_kind_that_comes_late(
     absent = Fault(lambda request: "routingpolicies" in request.path, status=404, reason="NotFound", times=1_000_000)
     proxy.faults.append(absent)
     file = proxy.kubeconfig(tmp_path / "kubeconfig")
-    operator = await asyncio.to_thread(
-        OperatorProcess, replace(world.cluster, kubeconfig=file), namespace, "--probes", probes.address
-    )
+    operator = await asyncio.to_thread(OperatorProcess, file, namespace, "--probes", probes.address)
     try:
         await asyncio.to_thread(eventually, lambda: "cannot list routingpolicies" in probes.get("readyz")[1])
         status, text = await asyncio.to_thread(probes.get, "readyz")

@@ -2,6 +2,7 @@
 
 import subprocess
 import time
+from pathlib import Path
 
 import pytest
 from world import API, OperatorProcess, World, backend, eventually, policy
@@ -22,10 +23,10 @@ def reconciles(world: World, name: str) -> None:
 
 
 @pytest.fixture
-def second(operator: OperatorProcess, world: World, cluster: Cluster, namespace: str) -> OperatorProcess:
+def second(operator: OperatorProcess, world: World, access: Path, namespace: str) -> OperatorProcess:
     """Another operator, which has to wait."""
     reconciles(world, "first")  # the first one is the leader
-    made = OperatorProcess(cluster, namespace)
+    made = OperatorProcess(access, namespace)
     time.sleep(2.0)
     return made
 

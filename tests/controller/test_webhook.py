@@ -40,7 +40,7 @@ def webhook(cluster: Cluster, namespace: str) -> Iterator[str]:
         ],
     }
     cluster.api.apply(configuration)
-    process = OperatorProcess(cluster, namespace, "--listen", f"127.0.0.1:{port}", "--webhook", namespace)
+    process = OperatorProcess(cluster.kubeconfig, namespace, "--listen", f"127.0.0.1:{port}", "--webhook", namespace)
     eventually(lambda: bundle(cluster, namespace))
     yield namespace
     process.end()

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from cluster.api import Object
@@ -26,17 +27,17 @@ CHILDREN = (
 
 
 class OperatorProcess:
-    """Started with the cluster's kubeconfig, for one namespace."""
+    """Started for one namespace, with the kubeconfig of whom it is to be."""
 
-    def __init__(self, cluster: Cluster, namespace: str, *options: str) -> None:
-        self._cluster, self._namespace, self._options = cluster, namespace, options
+    def __init__(self, access: Path, namespace: str, *options: str) -> None:
+        self._access, self._namespace, self._options = access, namespace, options
         self.start()
 
     def start(self, image: str = "signalbox:test") -> None:
         command = [sys.executable, "-m", "signalbox.cli", "operator", "--image", image, "-v"]
         self.process = subprocess.Popen(
             [*command, "--namespace", self._namespace, "--lease-namespace", self._namespace, *self._options],
-            env={**os.environ, "KUBECONFIG": str(self._cluster.kubeconfig), "POD_IP": "10.11.12.13"},
+            env={**os.environ, "KUBECONFIG": str(self._access), "POD_IP": "10.11.12.13"},
         )
 
     def kill(self) -> None:

@@ -20,6 +20,8 @@ BACKOFFS = (0.2, 0.5, 1.0, 2.0)
 # Time to close connections before a second cancellation, which would interrupt that.
 END_SECONDS = 3.0
 END_TRIES = 4
+# For peering, which is not used; but without one kopf asks for the user's name, and in a container there is none.
+_IDENTITY: Any = "signalbox"
 
 # A kind, the type of the event, and the object.
 Notice = Callable[[Resource, str, Object], None]
@@ -38,6 +40,7 @@ async def watch(notice: Notice, namespaces: tuple[str, ...], stop: asyncio.Event
         registry=_registry(notice),
         settings=_settings(),
         standalone=True,
+        identity=_IDENTITY,
         clusterwide=not namespaces,
         namespaces=namespaces,
         stop_flag=stop,

@@ -16,7 +16,7 @@ from signalbox.controller.apply import is_ours
 from signalbox.controller.store import Store
 from signalbox.kube.client import Client, Object
 from signalbox.kube.errors import ApiError
-from signalbox.kube.resources import DEPLOYMENTS, PODS, REPLICA_SETS, TOKEN_REVIEWS, Resource
+from signalbox.kube.resources import CONFIG_MAPS, DEPLOYMENTS, PODS, REPLICA_SETS, TOKEN_REVIEWS, Resource
 from signalbox.plan.children.control import AUDIENCE
 from signalbox.plan.injection import INJECT, is_injected
 
@@ -55,6 +55,8 @@ class PodIdentity:
             raise Refused(403, "the pod belongs to another router now")
 
     async def _router(self, namespace: str, account: str | None, name: str, uid: str) -> Router:
+        if not self._children.any(CONFIG_MAPS, namespace):  # and it may be one in which we have no rights
+            raise Refused(403, f"no router is in namespace {namespace}")
         pod = await self._get(PODS, namespace, name, uid)
         running_as = pod["spec"].get("serviceAccountName", "default")
         if account is not None and account != running_as:

@@ -6,7 +6,8 @@ import pytest
 
 from cluster.build import Say
 from cluster.errors import ClusterError
-from cluster.node import outside
+from cluster.namespaces import create_namespace, delete_namespace
+from cluster.node import installation, outside
 from cluster.node.outside import Enclosure
 from cluster.running import Cluster, connected
 
@@ -21,6 +22,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
     if report.failed and isinstance(found, Enclosure):
         item.config.stash[FAILED] = True
         report.sections += [(f"end of {log}", text) for log, text in found.tails()]
+        report.sections.append(("ends of the logs of pods", found.pods()))
     return report
 
 
@@ -43,6 +45,28 @@ def enclosure(pytestconfig: pytest.Config, say: Say) -> Iterator[Enclosure]:
 
 @pytest.fixture(scope="session")
 def cluster(enclosure: Enclosure) -> Iterator[Cluster]:
-    """What runs in it, for the tests in this directory: with the CRDs, and with pods that run."""
-    with connected(enclosure.kubeconfig, controllers=True) as found:
+    """What runs in it, for the tests in this directory: with pods that run; the CRDs come with the chart."""
+    audit = enclosure.workdir.path / "logs" / "audit.jsonl"
+    with connected(enclosure.kubeconfig, crds=False, controllers=True, audit=audit) as found:
         yield found
+
+
+@pytest.fixture(scope="session")
+def image(enclosure: Enclosure, say: Say) -> str:
+    """The name of the image of this tree; pods can use it."""
+    return installation.load_image(enclosure, say)
+
+
+@pytest.fixture(scope="session")
+def installed(cluster: Cluster, image: str) -> str:
+    """The chart is installed with that image, and its replicas are available; the namespace of the operator."""
+    installation.install(cluster)
+    return installation.NAMESPACE
+
+
+@pytest.fixture
+def restricted(cluster: Cluster) -> Iterator[str]:
+    """A namespace of the test's own, held to the restricted profile."""
+    name = create_namespace(cluster, **{"pod-security.kubernetes.io/enforce": "restricted"})
+    yield name
+    delete_namespace(cluster, name)

@@ -64,6 +64,13 @@ class Enclosure:
         for log in sorted((self.workdir.path / "logs").glob("*.log")):
             yield log, Component(log.stem, [], log).tail(lines)
 
+    def pods(self, lines: int = 15) -> str:
+        """The ends of what pods said; those that have gone said it in vain."""
+        try:
+            return self.run("sh", "-c", f"tail --lines={lines} /var/log/pods/*/*/*.log")
+        except ClusterError as error:
+            return str(error)
+
     @contextmanager
     def network(self) -> Iterator[None]:
         """Move this thread into the cluster's network: it reaches the API server, pods and Services as a node does."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from cluster.build import Say
 from cluster.errors import ClusterError
 
-# A file that each package brings; together they run containers, and make the base image.
+# A file that each package brings; together they run containers, and make the base image and ours.
 PACKAGES = {
     "containerd": "containerd",
     "runc": "runc",
@@ -18,6 +18,7 @@ PACKAGES = {
     "conntrack": "conntrack",
     "iproute2": "ip",
     "debootstrap": "debootstrap",
+    "buildah": "buildah",
 }
 
 

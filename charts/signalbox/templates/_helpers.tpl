@@ -1,0 +1,79 @@
+{{- define "signalbox.fullname" -}}
+{{- if .Values.fullnameOverride }}
+{{- .Values.fullnameOverride | trunc 40 | trimSuffix "-" }}
+{{- else if contains "signalbox" .Release.Name }}
+{{- .Release.Name | trunc 40 | trimSuffix "-" }}
+{{- else }}
+{{- printf "%s-signalbox" .Release.Name | trunc 40 | trimSuffix "-" }}
+{{- end }}
+{{- end }}
+
+{{- define "signalbox.selector" -}}
+app.kubernetes.io/name: signalbox
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/component: operator
+{{- end }}
+
+{{- define "signalbox.labels" -}}
+{{ include "signalbox.selector" . }}
+app.kubernetes.io/part-of: signalbox
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+{{- end }}
+
+{{- define "signalbox.image" -}}
+{{- if .Values.image.digest }}
+{{- printf "%s@%s" .Values.image.repository .Values.image.digest }}
+{{- else }}
+{{- printf "%s:%s" .Values.image.repository (.Values.image.tag | default .Chart.AppVersion) }}
+{{- end }}
+{{- end }}
+
+{{- define "signalbox.serviceAccount" -}}
+{{- .Values.serviceAccount.name | default (include "signalbox.fullname" .) }}
+{{- end }}
+
+{{- /* In namespaced mode these rules become a Role of each namespace, else a ClusterRole. */ -}}
+{{- define "signalbox.rules" -}}
+# What it reconciles; the specs are users', it never writes them.
+- apiGroups: [signalbox.dev]
+  resources: [modelbackends, routingpolicies]
+  verbs: [list, watch]
+# Conditions, addresses and weights.
+- apiGroups: [signalbox.dev]
+  resources: [modelbackends/status, routingpolicies/status]
+  verbs: [patch]
+# Users' ones are watched as metadata only, and read when a policy or a backend refers to them (get). The others are
+# children of a router: its configuration, and its credentials put together. Their names follow those of users'
+# resources, so the rule can name none.
+- apiGroups: [""]
+  resources: [configmaps, secrets]
+  verbs: [get, list, watch, create, patch, delete]
+# A serviceRef is resolved through a Service; the others are children of a router. (get: whose is what has a child's name?)
+- apiGroups: [""]
+  resources: [services, serviceaccounts]
+  verbs: [get, list, watch, create, patch, delete]
+- apiGroups: [apps]
+  resources: [deployments]
+  verbs: [get, list, watch, create, patch, delete]
+- apiGroups: [policy]
+  resources: [poddisruptionbudgets]
+  verbs: [get, list, watch, create, patch, delete]
+# Says what has happened, at the resource that it has happened to.
+- apiGroups: [events.k8s.io]
+  resources: [events]
+  verbs: [create]
+# Which pods have a sidecar, and which ask for one in vain (list, watch; by label); which router a pod belongs to that
+# connects to the control stream (get, here and below).
+- apiGroups: [""]
+  resources: [pods]
+  verbs: [get, list, watch]
+- apiGroups: [apps]
+  resources: [replicasets]
+  verbs: [get]
+# The ready endpoints of a serviceRef.
+- apiGroups: [discovery.k8s.io]
+  resources: [endpointslices]
+  verbs: [list, watch]
+{{- end }}
