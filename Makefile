@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 BENCH_STAMP := $(VENV)/.installed-bench
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-long test-cluster cluster cluster-down lint format generate bench bench-cluster clean
+.PHONY: help setup demo test test-long test-cluster cluster cluster-down lint format generate bench bench-cluster bench-scale clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -60,6 +60,9 @@ bench-cluster: $(STAMP) ## Measure operator and routers on a node with pods (roo
 
 bench: $(BENCH_STAMP) ## Measure beside bare Envoy and nginx (needs a C compiler)
 	@$(BIN)/python -m benchmarks
+
+bench-scale: $(STAMP) ## Measure the operator with 1,000 policies and 5,000 backends on a real control plane (20 min)
+	@PYTHONPATH=tests $(BIN)/python -m scale
 
 clean: ## Remove the virtual environment and caches
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis benchmarks/.build

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from cutting import Cut, CuttingProxy
 from snapshot import Snapshot, differences, snapshot
-from world import API, World, backend, policy
+from world import API, CHILDREN, World, backend, eventually, policy
 
 from cluster.api import MERGE, Object
 from cluster.running import Cluster
@@ -63,8 +63,10 @@ def correct(world: World) -> None:
 
 
 def delete(world: World) -> None:
+    """Until Kubernetes' garbage collector has been there, which takes its time."""
     world.api.delete(API, "RoutingPolicy", "chat", world.namespace)
     world.api.delete(API, "ModelBackend", "a", world.namespace)
+    eventually(lambda: all(world.absent(version, kind) for version, kind in CHILDREN))
 
 
 def speak(world: World) -> None:

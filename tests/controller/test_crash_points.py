@@ -3,6 +3,7 @@ was never disturbed, and then it rests."""
 
 import asyncio
 import gc
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -21,6 +22,7 @@ pytestmark = pytest.mark.filterwarnings(
 )
 AT_ONCE = 6
 PROCESSES = 3
+KOPF_SECONDS = 20.0
 STRIDE = 6  # of the short test; it begins elsewhere for each kind of cut
 
 
@@ -31,6 +33,9 @@ async def proxy(cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("KUBECONFIG", str(made.kubeconfig(tmp_path / "kubeconfig")))
     yield made
     await made.stop()
+    for thread in threading.enumerate():
+        if thread.name == "kopf":
+            await asyncio.to_thread(thread.join, KOPF_SECONDS)
     gc.collect()  # so that the warning comes here and not in another test
 
 

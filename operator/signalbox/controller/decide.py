@@ -1,5 +1,6 @@
 """What is to be served in a namespace: the plan, with the last valid form of whatever is invalid."""
 
+import asyncio
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +20,7 @@ from signalbox.plan.groups import router_name
 from signalbox.plan.lastgood import Record, record_of
 from signalbox.plan.observed import Service
 from signalbox.plan.problems import Problem
+from signalbox.plan.routes import CompiledRoutes, compiled_routes
 from signalbox.plan.services import SERVICE_LABEL
 from signalbox.routing.address_rules import AddressRules
 
@@ -44,6 +46,8 @@ class Decider:
     def __init__(self, store: Store, last_good: LastGood, rules: AddressRules, pods: Pods) -> None:
         self._store, self._last_good, self._rules, self._pods = store, last_good, rules, pods
         self._interests: dict[str, frozenset[Interest]] = {}
+        self._reader = observe.Reader(store)
+        self._routes = RouteMemory()
 
     def concerns(self, resource: Resource, obj: Object) -> bool:
         """Whether a change of an object can change anything in its namespace. Most Secrets are nobody's here."""
@@ -61,13 +65,16 @@ class Decider:
 
         A last valid form may be in another's way, which is then invalid in its turn and gets its own, once.
         """
-        seen = observe.resources(self._store, namespace)
+        seen = await self._reader.resources(namespace)
         current: dict[str, dict[str, Any]] = {"RoutingPolicy": {**seen.policies}, "ModelBackend": {**seen.backends}}
         there = {
             (resource.kind, obj["metadata"]["name"]): obj
             for resource in (POLICIES, BACKENDS)
             for obj in self._store.of(resource, namespace)
         }
+        for policy in seen.policies.values():
+            if self._routes.learn(policy):
+                await asyncio.sleep(0)  # there may be very many
         records: dict[Key, Record] = {}
         problems = seen.problems
         wrong, known = {(p.kind, p.name) for p in problems}, set[Key]()
@@ -98,7 +105,7 @@ class Decider:
             }
             observed = msgspec.structs.replace(observed, replicas={**observed.replicas, **sidecars})
             restored = {name for kind, name in records if kind == "RoutingPolicy"}
-            said = plan(policies.values(), backends.values(), observed, restored)
+            said = plan(policies.values(), backends.values(), observed, restored, routes_of=self._routes.of)
             wrong = {(p.kind, p.name) for p in said.problems if p.invalidates} - known
             problems += [p for p in said.problems if (p.kind, p.name) in wrong]
             if not wrong:
@@ -107,8 +114,36 @@ class Decider:
         if not there:
             del self._interests[namespace]
         self._last_good.keep(namespace, known)
+        self._routes.keep(namespace, policies.values())
         records |= {key: record_of(obj) for key, obj in there.items() if key not in known}
         return Decided(said, policies, records, problems, observed.services, used)
+
+
+class RouteMemory:
+    """The compiled routes of each policy, until it changes: conditions are most of the work of a plan."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, dict[int, tuple[RoutingPolicy, CompiledRoutes]]] = {}
+
+    def of(self, policy: RoutingPolicy) -> CompiledRoutes:
+        """Those of the very object, which nobody changes."""
+        self.learn(policy)
+        return self._known[policy.metadata.namespace][id(policy)][1]
+
+    def learn(self, policy: RoutingPolicy) -> bool:
+        """Whether there was something to learn."""
+        known = self._known.setdefault(policy.metadata.namespace, {})
+        if id(policy) in known:
+            return False
+        known[id(policy)] = policy, compiled_routes(policy)
+        return True
+
+    def keep(self, namespace: str, policies: Iterable[RoutingPolicy]) -> None:
+        """Forget all others of a namespace."""
+        known = self._known.pop(namespace, {})
+        kept = {id(policy): known[id(policy)] for policy in policies if id(policy) in known}
+        if kept:
+            self._known[namespace] = kept
 
 
 def _interests(used: References, backends: Iterable[ModelBackend]) -> frozenset[Interest]:

@@ -15,6 +15,8 @@ from signalbox.kube.resources import BACKENDS, POLICIES, Resource
 
 SERVER_SECONDS = 300  # the API server takes whole seconds only
 CONNECT_SECONDS = 10
+# Objects that are handed on at the same time. Without a limit the first list makes a task for each, all at once.
+WORKERS = 50
 # Not many: only then does kopf do without what it may not list (namespaces, CRDs), and who ends is started again.
 BACKOFFS = (0.2, 0.5, 1.0, 2.0)
 # Time to close connections before a second cancellation, which would interrupt that.
@@ -85,7 +87,7 @@ def _listen(registry: kopf.OperatorRegistry, notice: Notice, resource: Resource)
     group, _, version = resource.api_version.partition("/")
 
     @kopf.on.event(group, version, resource.plural, registry=registry, id=resource.plural)
-    def noted(event: Any, **_: Any) -> None:
+    async def noted(event: Any, **_: Any) -> None:  # another kind of function would get a thread
         # An event of the first list has no type.
         notice(resource, event["type"] or "ADDED", dict(event["object"]))
 
@@ -94,6 +96,7 @@ def _settings() -> kopf.OperatorSettings:
     settings = kopf.OperatorSettings()
     settings.posting.enabled = False
     settings.networking.error_backoffs = BACKOFFS
+    settings.queueing.worker_limit = WORKERS
     settings.watching.server_timeout = SERVER_SECONDS
     settings.watching.client_timeout = SERVER_SECONDS + CONNECT_SECONDS
     settings.watching.connect_timeout = CONNECT_SECONDS

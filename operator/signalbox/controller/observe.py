@@ -1,8 +1,8 @@
 """From the store to what a plan must know."""
 
+import asyncio
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TypeVar
 
 from pydantic import ValidationError
 
@@ -11,14 +11,12 @@ from signalbox.api.errors import field_errors
 from signalbox.controller.apply import is_ours
 from signalbox.controller.store import Store
 from signalbox.kube.client import Object
-from signalbox.kube.resources import BACKENDS, DEPLOYMENTS, ENDPOINT_SLICES, POLICIES, SECRETS, SERVICES
+from signalbox.kube.resources import BACKENDS, DEPLOYMENTS, ENDPOINT_SLICES, POLICIES, SECRETS, SERVICES, Resource
 from signalbox.plan.contents import Facts
 from signalbox.plan.observed import Observed, Service
 from signalbox.plan.problems import Problem, path_of
 from signalbox.plan.services import SERVICE_LABEL, is_ip, service_of
 from signalbox.routing.address_rules import AddressRules, Network, parse_networks
-
-Model = TypeVar("Model", ModelBackend, RoutingPolicy)
 
 
 @dataclass
@@ -30,24 +28,66 @@ class Seen:
     problems: list[Problem] = field(default_factory=list)
 
 
-def resources(store: Store, namespace: str) -> Seen:
-    """Read the resources of a namespace."""
-    seen = Seen()
-    for obj in store.of(POLICIES, namespace):
-        if (policy := _parse(RoutingPolicy, obj, seen.problems)) is not None:
-            seen.policies[policy.metadata.name] = policy
-    for obj in store.of(BACKENDS, namespace):
-        if (backend := _parse(ModelBackend, obj, seen.problems)) is not None:
-            seen.backends[backend.metadata.name] = backend
-    return seen
+_KINDS: tuple[tuple[Resource, type[RoutingPolicy | ModelBackend]], ...] = (
+    (POLICIES, RoutingPolicy),
+    (BACKENDS, ModelBackend),
+)
 
 
-def _parse(model: type[Model], obj: Object, problems: list[Problem]) -> Model | None:
+class Reader:
+    """Reads resources, and remembers each until its generation changes: to check one takes long, and there are many."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._known: dict[str, dict[str, Known]] = {}
+
+    async def resources(self, namespace: str) -> Seen:
+        """The resources of a namespace, as they are when this ends; other work goes on while very many are read."""
+        for resource, model in _KINDS:
+            for obj in self._store.of(resource, namespace):
+                if self._known_of(obj) is None:
+                    self._known.setdefault(namespace, {})[obj["metadata"]["uid"]] = _parse(model, obj)
+                    await asyncio.sleep(0)
+        return self._all(namespace)
+
+    def _all(self, namespace: str) -> Seen:
+        seen, now = Seen(), dict[str, Known]()
+        for resource, model in _KINDS:
+            for obj in self._store.of(resource, namespace):
+                known = now[obj["metadata"]["uid"]] = self._known_of(obj) or _parse(model, obj)
+                seen.problems += known.problems
+                if isinstance(known.resource, RoutingPolicy):
+                    seen.policies[known.resource.metadata.name] = known.resource
+                elif known.resource is not None:
+                    seen.backends[known.resource.metadata.name] = known.resource
+        if now:
+            self._known[namespace] = now
+        else:
+            self._known.pop(namespace, None)
+        return seen
+
+    def _known_of(self, obj: Object) -> "Known | None":
+        metadata = obj["metadata"]
+        known = self._known.get(metadata["namespace"], {}).get(metadata["uid"])
+        return known if known is not None and known.generation == metadata.get("generation") else None
+
+
+@dataclass(frozen=True)
+class Known:
+    """One generation of a resource; None where it is not valid by itself."""
+
+    generation: int | None
+    resource: RoutingPolicy | ModelBackend | None
+    problems: tuple[Problem, ...] = ()
+
+
+def _parse(model: type[RoutingPolicy | ModelBackend], obj: Object) -> Known:
     """The API server has checked the schema that it knows; an object may be older than that."""
+    generation = obj["metadata"].get("generation")
     try:
-        return model.model_validate({key: value for key, value in obj.items() if key != "status"})
+        return Known(generation, model.model_validate({key: value for key, value in obj.items() if key != "status"}))
     except ValidationError as error:
-        problems += [
+        problems = [
             Problem(
                 kind=model.__name__,
                 name=obj["metadata"]["name"],
@@ -57,7 +97,7 @@ def _parse(model: type[Model], obj: Object, problems: list[Problem]) -> Model | 
             )
             for one in field_errors(model, error)
         ]
-        return None
+        return Known(generation, None, tuple(problems))
 
 
 def services(store: Store, namespace: str, backends: Iterable[ModelBackend]) -> dict[str, Service]:

@@ -7,6 +7,7 @@ writes, the next run ends in the same state.
 import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 import msgspec
@@ -20,24 +21,35 @@ from signalbox.controller.recorder import Recorder
 from signalbox.controller.sources import Reading, Sources
 from signalbox.controller.status import StatusWriter
 from signalbox.controller.store import Store
+from signalbox.controller.together import all_of
 from signalbox.kube.client import Client, Object
 from signalbox.kube.errors import ApiError
 from signalbox.kube.resources import CHILDREN, CONFIG_MAPS, DEPLOYMENTS, POLICIES, SECRETS
 from signalbox.plan.children import CONFIG_HASH, OperatorSettings, children
 from signalbox.plan.conditions import Serving
 from signalbox.plan.lastgood import BACKENDS_KEY, POLICIES_KEY, Record, encode
-from signalbox.plan.rollouts import rolled_out, waits_for
+from signalbox.plan.rollouts import rolled_out, upgrades, waits_for
 from signalbox.plan.routers import PlannedRouter
 from signalbox.plan.services import at
 from signalbox.routing.address_rules import AddressRules, Network, parse_networks
 
 _log = logging.getLogger(__name__)
 
-
 # Routers that wait for their turn to be upgraded ask again after this time.
 TURN_SECONDS = 5.0
 # What has a child's name and is not ours is not watched.
 TAKEN_SECONDS = 30.0
+# Routers whose children are written at the same time, over all namespaces.
+AT_ONCE = 8
+
+
+@dataclass(frozen=True)
+class Ensured:
+    """What is known of a router after its children were looked at; ``again`` is when to look again, in seconds."""
+
+    serving: Serving
+    again: float | None = None
+    failure: ApiError | None = None
 
 
 class Reconciler:
@@ -67,6 +79,7 @@ class Reconciler:
         self._status = StatusWriter(client, store, recorder, now, control)
         self._rolling = asyncio.Lock()
         self._pods = Pods(store, settings().image)
+        self._limit = asyncio.Semaphore(AT_ONCE)
         self._sources = Sources(client, store, children_of)
         self.decider = Decider(
             store, LastGood(children_of), AddressRules(parse_networks(settings().allow_cidrs), reserved), self._pods
@@ -80,32 +93,36 @@ class Reconciler:
         reading = self._sources.reading(namespace)
         decided = await self.decider.decide(namespace, reading)
         self._sources.forget(namespace, decided.used)
-        serving: dict[str, Serving] = {}
+        await self._status.welcome(namespace, decided.problems)
         planned: set[tuple[str, str]] = set()
-        failure: ApiError | None = None
-        again: list[float] = []
-        for router in decided.plan.routers:
-            blocked = None
-            try:
-                again += [TURN_SECONDS] if await self._ensure_router(router, decided, reading, planned) else []
-            except NameTaken as taken:
-                blocked = ("NameConflict", str(taken))
-                again.append(TAKEN_SECONDS)
-            except ApiError as error:
-                blocked = ("ApplyFailed", f"the API server refused: {error}")
-                if not error.invalid:  # else only another object can help, and that comes with an event
-                    failure = error
-            serving |= dict.fromkeys(router.members, self._serving(router, namespace, blocked))
+        routers = decided.plan.routers
+        done = await all_of(self._ensured(router, decided, reading, planned) for router in routers)
+        serving = {name: one.serving for router, one in zip(routers, done, strict=True) for name in router.members}
+        again = [one.again for one in done if one.again is not None]
         if self._control is not None:
-            routers = decided.plan.routers
             self._control.retain(namespace, {r.config.name: () if r.sidecar is None else r.members for r in routers})
         await prune(self._client, self._children, namespace, planned | self._unplanned(namespace, decided))
-        await self._status.policies(namespace, decided.problems, decided.plan.routers, serving)
+        await self._status.policies(namespace, decided.problems, routers, serving)
         later = await self._status.backends(namespace, decided.problems, decided.services)
         again += [later] if later is not None else []
-        if failure is not None:
-            raise failure
+        if failures := [one.failure for one in done if one.failure is not None]:
+            raise failures[0]
         return min(again, default=None)
+
+    async def _ensured(
+        self, router: PlannedRouter, decided: Decided, reading: Reading, planned: set[tuple[str, str]]
+    ) -> Ensured:
+        """One of very many: the API server is not to be asked for all of them at once."""
+        async with self._limit:
+            blocked, again, failure = None, None, None
+            try:
+                again = TURN_SECONDS if await self._ensure_router(router, decided, reading, planned) else None
+            except NameTaken as taken:
+                blocked, again = ("NameConflict", str(taken)), TAKEN_SECONDS
+            except ApiError as error:
+                blocked = ("ApplyFailed", f"the API server refused: {error}")
+                failure = None if error.invalid else error  # else only another object can help, which is an event
+            return Ensured(self._serving(router, reading.namespace, blocked), again, failure)
 
     async def _ensure_router(
         self, router: PlannedRouter, decided: Decided, reading: Reading, planned: set[tuple[str, str]]
@@ -162,8 +179,11 @@ class Reconciler:
         )
 
     async def _ensure_deployment(self, manifest: Object) -> bool:
-        """Whether it could be done already; one at a time, so that no two routers take the same turn."""
+        """Whether it could be done already; of upgrades one at a time, so that no two routers take the same turn."""
         namespace, name = manifest["metadata"]["namespace"], manifest["metadata"]["name"]
+        if not upgrades(manifest, self._children.get(DEPLOYMENTS, namespace, name)):
+            await self._ensure(manifest)
+            return True
         async with self._rolling:
             live = self._children.get(DEPLOYMENTS, namespace, name)
             reason = waits_for(manifest, live, self._children.everywhere(DEPLOYMENTS))

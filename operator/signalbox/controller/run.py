@@ -40,7 +40,8 @@ from signalbox.routing.config import Address
 
 # A burst of events of one namespace is one reconcile.
 SETTLE_SECONDS = 0.02
-WORKERS = 4
+# Namespaces that are reconciled at the same time; the API server's share of it has limits of its own.
+WORKERS = 32
 FINISH_SECONDS = 1.0
 
 _log = logging.getLogger(__name__)

@@ -1,5 +1,6 @@
 """Saying how it went: conditions and addresses, written where they differ and nowhere else."""
 
+import asyncio
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
@@ -7,6 +8,7 @@ from datetime import datetime
 from signalbox.controller.control import Control
 from signalbox.controller.recorder import Recorder
 from signalbox.controller.store import Store
+from signalbox.controller.together import all_of
 from signalbox.kube.client import Client, Object
 from signalbox.kube.errors import ApiError
 from signalbox.kube.resources import BACKENDS, POLICIES, Resource
@@ -22,6 +24,8 @@ from signalbox.plan.telemetry import Telemetry
 from signalbox.plan.transitions import transitions, uninjected
 
 MOST_CONFIGS = 16
+# Writes over all namespaces. More at once only make each of them slower, those of the Lease too.
+AT_ONCE = 4
 
 
 class StatusWriter:
@@ -41,6 +45,16 @@ class StatusWriter:
         self._client, self._store, self._recorder, self._now = client, store, recorder, now
         self._control = control
         self._telemetry = Telemetry(time.monotonic)
+        self._limit = asyncio.Semaphore(AT_ONCE)
+
+    async def welcome(self, namespace: str, problems: Sequence[Problem]) -> None:
+        """Of policies about which nothing was said yet: are they valid? Where there are very many of them, the objects
+        of their routers take longer."""
+        about = _by_name("RoutingPolicy", problems)
+        new = [obj for obj in self._store.of(POLICIES, namespace) if not (obj.get("status") or {}).get("conditions")]
+        await all_of(
+            self._write(POLICIES, obj, of_policy(about.get(obj["metadata"]["name"], ()), Serving()), {}) for obj in new
+        )
 
     async def policies(
         self,
@@ -51,12 +65,13 @@ class StatusWriter:
     ) -> None:
         """``routers`` are those that serve, ``serving`` is what is known of them by name of the policy."""
         planned = {name: router for router in routers for name in router.members}
+        about = _by_name("RoutingPolicy", problems)
+        writes = []
         for obj in self._store.of(POLICIES, namespace):
             name = obj["metadata"]["name"]
-            about = [p for p in problems if p.kind == "RoutingPolicy" and p.name == name]
             status: Object = {}
             known = serving.get(name, Serving())
-            found = of_policy(about, known)
+            found = of_policy(about.get(name, ()), known)
             if (router := planned.get(name)) is not None:
                 status["addresses"] = [address(router, namespace)]
                 reported = None
@@ -64,7 +79,8 @@ class StatusWriter:
                     reported = self._control.reported(namespace, router.config.name)
                     found = reported_of_policy(found, reported, _targets(obj), _conditions(obj))
                 status["router"] = {**known.status, **_configs(obj, reported)}
-            await self._write(POLICIES, obj, found, status)
+            writes.append(self._write(POLICIES, obj, found, status))
+        await all_of(writes)
 
     async def backends(
         self, namespace: str, problems: Sequence[Problem], services: Mapping[str, Service]
@@ -73,19 +89,17 @@ class StatusWriter:
 
         The answer is the number of seconds after which a figure may be written that may not be written yet.
         """
-        later: list[float] = []
+        about = _by_name("ModelBackend", problems)
+        writes = []
         for obj in self._store.of(BACKENDS, namespace):
             name = obj["metadata"]["name"]
-            about = [p for p in problems if p.kind == "ModelBackend" and p.name == name]
             service = services.get(name)
-            findings = of_backend(about, len(service.endpoints) if service else None)
+            findings = of_backend(about.get(name, ()), len(service.endpoints) if service else None)
             if self._control is not None:
                 reports = self._control.reports(namespace)
                 findings = reported_of_backend(findings, name, reports, _conditions(obj))
-            figures = _endpoints(obj, service)
-            wait = await self._write(BACKENDS, obj, findings, {}, figures)
-            later += [wait] if wait else []
-        return min(later, default=None)
+            writes.append(self._write(BACKENDS, obj, findings, {}, _endpoints(obj, service)))
+        return min((wait for wait in await all_of(writes) if wait), default=None)
 
     async def _write(
         self,
@@ -114,7 +128,8 @@ class StatusWriter:
             return None
         change = {key: _replacing(before.get(key), value) for key, value in wanted.items()}
         try:
-            after = await self._client.patch_status(resource, metadata["namespace"], metadata["name"], change)
+            async with self._limit:
+                after = await self._client.patch_status(resource, metadata["namespace"], metadata["name"], change)
         except ApiError as error:
             if error.not_found:
                 return None  # deleted meanwhile
@@ -126,6 +141,15 @@ class StatusWriter:
         told += uninjected(*((one.get("router") or {}).get("uninjected", 0) for one in (before, wanted)))
         self._recorder.record(resource, after, told)
         return None
+
+
+def _by_name(kind: str, problems: Iterable[Problem]) -> dict[str, list[Problem]]:
+    """The problems about objects of a kind."""
+    found: dict[str, list[Problem]] = {}
+    for problem in problems:
+        if problem.kind == kind:
+            found.setdefault(problem.name, []).append(problem)
+    return found
 
 
 def _endpoints(obj: Object, service: Service | None) -> tuple[int, int] | None:

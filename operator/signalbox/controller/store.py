@@ -5,7 +5,7 @@ Lists and watches overtake each other, so what counts is the resource version, n
 """
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 
 from signalbox.kube.client import Object
 from signalbox.kube.resources import Resource
@@ -75,9 +75,9 @@ class Store:
         found = self._objects.get((resource, namespace), {})
         return [found[name] for name in sorted(found)]
 
-    def everywhere(self, resource: Resource) -> list[Object]:
+    def everywhere(self, resource: Resource) -> Iterator[Object]:
         """All objects of a kind, wherever they are."""
-        return [obj for key, found in self._objects.items() if key[0] == resource for obj in found.values()]
+        return (obj for key, found in self._objects.items() if key[0] == resource for obj in found.values())
 
     def any(self, resource: Resource, namespace: str) -> bool:
         """Whether a namespace has any object of a kind."""

@@ -1,6 +1,6 @@
 """The plan: policies, backends and what was observed in; router configurations and problems out. Pure."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -13,6 +13,7 @@ from signalbox.plan.podtemplate import check_template
 from signalbox.plan.policies import PlannedPolicy, compile_policy
 from signalbox.plan.problems import Problem, order
 from signalbox.plan.routers import PlannedRouter
+from signalbox.plan.routes import CompiledRoutes, compiled_routes
 from signalbox.routing.config import FORMAT_VERSION, RouterConfig
 
 
@@ -28,11 +29,14 @@ def plan(
     backends: Iterable[ModelBackend],
     observed: Observed,
     restored: Collection[str] = (),
+    *,
+    routes_of: Callable[[RoutingPolicy], CompiledRoutes] = compiled_routes,
 ) -> Plan:
     """Plan the routers of one namespace.
 
     Objects are unique by name. An invalid policy is left out and does not spoil its neighbours; the caller may keep
-    its last good form by passing that instead, and its name in ``restored``.
+    its last good form by passing that instead, and its name in ``restored``. ``routes_of`` may remember what it gave
+    for the same policy.
     """
     problems: list[Problem] = []
     known = {b.metadata.name: compile_backend(b, observed, problems.append) for b in backends}
@@ -43,7 +47,7 @@ def plan(
     valid: list[RoutingPolicy] = []
     for policy in policies:
         found: list[Problem] = []
-        compiled[policy.metadata.name] = compile_policy(policy, known, observed, found.append)
+        compiled[policy.metadata.name] = compile_policy(policy, known, observed, found.append, routes_of)
         check_template(policy, found.append)
         if not any(problem.invalidates for problem in found):
             valid.append(policy)

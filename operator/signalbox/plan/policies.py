@@ -1,6 +1,6 @@
 """RoutingPolicy in, the router's Policy out."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import msgspec
 
@@ -10,7 +10,7 @@ from signalbox.plan.children.names import SERVING_CERTIFICATE, SERVING_KEY
 from signalbox.plan.credentials import Credentials, Entry
 from signalbox.plan.observed import Observed
 from signalbox.plan.problems import Problem
-from signalbox.plan.routes import KIND, Report, compile_routes
+from signalbox.plan.routes import KIND, CompiledRoutes, Report, compiled_routes
 from signalbox.routing import config
 
 
@@ -22,12 +22,18 @@ class PlannedPolicy(msgspec.Struct, frozen=True):
 
 
 def compile_policy(
-    policy: RoutingPolicy, backends: Mapping[str, PlannedBackend], observed: Observed, report: Report
+    policy: RoutingPolicy,
+    backends: Mapping[str, PlannedBackend],
+    observed: Observed,
+    report: Report,
+    routes_of: Callable[[RoutingPolicy], CompiledRoutes] = compiled_routes,
 ) -> PlannedPolicy:
     """Compile one policy; ``backends`` are the valid ones, by name."""
     spec, name = policy.spec, policy.metadata.name
     credentials = Credentials(KIND, name, observed, report)
-    routes = compile_routes(policy, report)
+    routes, problems = routes_of(policy)
+    for problem in problems:
+        report(problem)
     _serving(policy, credentials)
     _check_targets(policy, backends, observed, report)
     compiled = config.Policy(

@@ -16,7 +16,7 @@ Deployment = Mapping[str, Any]
 
 def waits_for(wanted: Deployment, live: Deployment | None, all_live: Iterable[Deployment]) -> str | None:
     """Why a Deployment must not be applied yet, or None. ``all_live`` are those of all routers."""
-    if live is None or _note(live, OPTIONS) != _note(wanted, OPTIONS) or _note(live, RELEASE) == _note(wanted, RELEASE):
+    if not upgrades(wanted, live):
         return None
     newest = [one for one in all_live if _note(one, RELEASE) == _note(wanted, RELEASE)]
     failed = [one for one in newest if _failed(one)]
@@ -26,6 +26,13 @@ def waits_for(wanted: Deployment, live: Deployment | None, all_live: Iterable[De
     if sum(not rolled_out(one) for one in newest) >= AT_ONCE:
         return f"{AT_ONCE} other routers are being rolled out"
     return None
+
+
+def upgrades(wanted: Deployment, live: Deployment | None) -> bool:
+    """Whether only the operator wants new pods, so that they can wait."""
+    if live is None or _note(live, OPTIONS) != _note(wanted, OPTIONS):
+        return False
+    return _note(live, RELEASE) != _note(wanted, RELEASE)
 
 
 def rolled_out(deployment: Deployment) -> bool:

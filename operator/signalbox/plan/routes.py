@@ -16,6 +16,16 @@ _INVALID = Constant(value=None)
 """Stands in the place of a condition that does not compile, so that the other routes can be checked still."""
 
 
+CompiledRoutes = tuple[tuple[config.Route, ...], tuple[Problem, ...]]
+
+
+def compiled_routes(policy: RoutingPolicy) -> CompiledRoutes:
+    """The routes of a policy and the problems with them; both depend on nothing but the policy."""
+    problems: list[Problem] = []
+    routes = compile_routes(policy, problems.append)
+    return routes, tuple(problems)
+
+
 def compile_routes(policy: RoutingPolicy, report: Report) -> tuple[config.Route, ...]:
     """Compile every route, as far as it is sound; what is not comes back as problems."""
     names = [target.name for target in policy.spec.targets]
