@@ -14,6 +14,7 @@ from cluster.api import MERGE, Object
 from cluster.running import Cluster
 from signalbox.kube.client import Client
 from signalbox.kube.resources import CONFIG_MAPS, SECRETS, Resource
+from signalbox.kube.resources import DISRUPTION_BUDGETS as BUDGETS
 from signalbox.kube.watch import Timing, follow
 
 SECONDS = 15.0
@@ -215,3 +216,30 @@ async def test_after_an_hour_without_the_server_all_is_known_again(
     assert now > 3600.0
     assert max(pauses) <= 30.0
     assert 100 <= len(pauses) <= 300  # it neither gives up nor storms
+
+
+async def test_silence_is_no_failure(cluster: Cluster, namespace: str, shaky: Client) -> None:
+    """Of a kind without any object a stream says nothing at all. The next one begins at once: else the first object
+    would be seen late, and later with every silent stream before it.
+    """
+    paused: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        paused.append(seconds)
+
+    sink, begun = Seen(), 0
+    original = shaky.watch
+
+    def counted(*arguments: Any, **options: Any) -> Any:
+        nonlocal begun
+        begun += 1
+        return original(*arguments, **options)
+
+    shaky.watch = counted  # type: ignore[method-assign]
+    timing = Timing(silence=0.2, sleep=sleep)
+    task = asyncio.create_task(follow(shaky, BUDGETS, namespace, sink, timing=timing))
+    try:
+        await sink.until(lambda: begun >= 4)
+        assert paused == []
+    finally:
+        task.cancel()

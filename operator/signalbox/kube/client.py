@@ -7,7 +7,7 @@ from typing import Any
 import aiohttp
 
 from signalbox.kube.access import Access
-from signalbox.kube.errors import ApiError
+from signalbox.kube.errors import SILENT, ApiError
 from signalbox.kube.resources import BY_KIND, Resource
 
 Object = dict[str, Any]
@@ -131,7 +131,8 @@ class Client:
     ) -> AsyncIterator[tuple[str, Object]]:
         """Changes since a version: their type and object. Ends when the server ends it, after ``seconds`` at most.
 
-        A connection on which nothing comes for ``silence`` seconds counts as dead.
+        A connection on which nothing comes for ``silence`` seconds counts as dead, though it may not be: of a kind of
+        which there was never an object, the server sends no bookmarks either.
         """
         query |= {"watch": "1", "resourceVersion": version, "allowWatchBookmarks": "true"}
         query["timeoutSeconds"] = str(max(1, round(seconds)))
@@ -146,6 +147,8 @@ class Client:
                 try:
                     async for event in _events(response.content):
                         yield event
+                except aiohttp.SocketTimeoutError:
+                    raise ApiError(0, SILENT, f"watching {resource.plural}: nothing for {silence:.0f} s") from None
                 finally:
                     if response.connection is not None and response.connection.transport is not None:
                         response.connection.transport.abort()  # a dead peer would never say goodbye

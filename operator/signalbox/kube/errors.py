@@ -1,5 +1,7 @@
 """What the API server refuses, by what follows from it."""
 
+SILENT = "Silent"
+
 
 class ApiError(Exception):
     """A request that failed; ``status`` is the HTTP status, 0 where the server could not be reached.
@@ -32,6 +34,11 @@ class ApiError(Exception):
     def invalid(self) -> bool:
         """The object itself is refused: sending it again is of no use."""
         return self.status in {400, 422}
+
+    @property
+    def silent(self) -> bool:
+        """A stream that began and then said nothing for long. Perhaps there was nothing to say."""
+        return self.reason == SILENT
 
     @property
     def gone(self) -> bool:

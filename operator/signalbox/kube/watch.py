@@ -153,7 +153,10 @@ async def _stream(
     except ApiError as error:
         if error.gone or error.not_found or error.status == 403:
             raise
-        await pauses.pause(resource, error)
+        if error.silent:  # that took long enough, and whatever comes next should not come late
+            _log.debug("%s", error)
+        else:
+            await pauses.pause(resource, error)
     else:
         if not heard:  # a server that ends streams at once must not be asked without end
             await pauses.pause(resource, None)
