@@ -13,7 +13,7 @@ import yaml
 
 from cluster.kubectl import kubectl
 from cluster.namespaces import create_namespace, delete_namespace
-from cluster.node import installation, outside
+from cluster.node import installation, outside, product
 from cluster.node.outside import Enclosure
 from cluster.running import Cluster, connected
 
@@ -113,6 +113,7 @@ def seconds_until(question: Callable[[], Any], since: float | None = None, every
 @contextmanager
 def standing(tell: Callable[[str], None]) -> Iterator[Stand]:
     """Everything up and ready, in the network of the cluster; removed when the block ends."""
+    product.image(tell)  # made out here: inside there is no way to any index of packages
     enclosure = outside.start(tell)
     try:
         with enclosure.network(), connected(enclosure.kubeconfig, crds=False, controllers=True) as cluster:

@@ -7,7 +7,7 @@ import pytest
 from cluster.build import Say
 from cluster.errors import ClusterError
 from cluster.namespaces import create_namespace, delete_namespace
-from cluster.node import installation, outside
+from cluster.node import installation, outside, product
 from cluster.node.outside import Enclosure
 from cluster.running import Cluster, connected
 
@@ -30,6 +30,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
 def enclosure(pytestconfig: pytest.Config, say: Say) -> Iterator[Enclosure]:
     """The namespaces of a cluster with a node; the tests run in its network."""
     try:
+        product.image(say)  # made out here: inside there is no way to any index of packages
         found = outside.start(say)
     except ClusterError as error:
         pytest.exit(f"no cluster with a node: {error}", returncode=3)
