@@ -52,8 +52,9 @@ format: $(STAMP) ## Format the code
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-generate: $(STAMP) ## Write the CRDs and the generated documents
+generate: $(STAMP) ## Write the CRDs, the generated documents and the Kustomize base
 	@$(BIN)/python scripts/generate.py
+	@$(BIN)/python scripts/base.py
 
 bench-cluster: $(STAMP) ## Measure operator and routers on a node with pods (root, Linux, apt-get)
 	@PYTHONPATH=tests $(BIN)/python -m benchmarks.cluster

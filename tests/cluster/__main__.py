@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from cluster import cache, programs
-from cluster.build import helm, kubeconform
+from cluster.build import helm
 from cluster.errors import ClusterError
 from cluster.node import installation, outside
 from cluster.node.outside import Enclosure
@@ -61,7 +61,6 @@ def build() -> None:
     if not os.environ.get("KUBECONFIG"):
         programs.find(say)
     helm(say)
-    kubeconform(say)
 
 
 @main.command()

@@ -78,11 +78,6 @@ def helm(say: Say) -> Path:
     return program(Target("helm", TOOLS, variables=(variable,), package="helm.sh/helm/v4/cmd/helm"), say)
 
 
-def kubeconform(say: Say) -> Path:
-    """Validates manifests by schemas."""
-    return program(Target("kubeconform", TOOLS, package="github.com/yannh/kubeconform/cmd/kubeconform"), say)
-
-
 def program(target: Target, say: Say) -> Path:
     """The program, from the cache or built now."""
     go = golang.find(target.module, say)

@@ -3,9 +3,13 @@
 import os
 import subprocess
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
+import yaml
+
 from cluster import build
+from cluster.api import Object
 from cluster.running import Cluster
 
 CHART = Path(__file__).parents[2] / "charts" / "signalbox"
@@ -21,3 +25,12 @@ def helm(cluster: Cluster | None, *arguments: str | Path, check: bool = True) ->
         done = subprocess.run(command, check=False, capture_output=True, text=True, env=environment)
     assert not check or done.returncode == 0, f"helm {' '.join(map(str, arguments))}: {done.stderr}"
     return done
+
+
+def rendered(
+    *values: str, release: str = "signalbox", namespace: str = "signalbox", options: Sequence[str] = ()
+) -> list[Object]:
+    """The chart's manifests with some values, such as ``replicas=1``."""
+    sets = [f"--set={each}" for each in values]
+    text = helm(None, "template", release, CHART, "--namespace", namespace, *sets, *options).stdout
+    return [each for each in yaml.safe_load_all(text) if each]

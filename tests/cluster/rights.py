@@ -4,11 +4,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import yaml
-
-from cluster import kubeconfig
+from cluster import helm, kubeconfig
 from cluster.api import Object
-from cluster.helm import CHART, helm
 from cluster.running import Cluster
 
 TEMPLATES = ("serviceaccount", "rbac", "webhook")
@@ -53,8 +50,7 @@ def user_of(namespace: str) -> str:
 def rendered(namespace: str, *values: str) -> list[Object]:
     """Account, roles, bindings and webhook, as the chart has them for a release named like its namespace."""
     only = [f"--show-only=templates/{name}.yaml" for name in TEMPLATES]
-    text = helm(None, "template", namespace, CHART, "-n", namespace, *only, *(f"--set={each}" for each in values))
-    return [each for each in yaml.safe_load_all(text.stdout) if each]
+    return helm.rendered(*values, release=namespace, namespace=namespace, options=only)
 
 
 def granted(manifests: Iterable[Object]) -> set[Right]:

@@ -1,0 +1,58 @@
+"""What is installed without Helm is what the chart would install."""
+
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import kubernetes_validate
+import pytest
+import yaml
+
+from cluster import build
+from cluster.api import Object
+from cluster.kubectl import KUBECTL
+from cluster.node.images import run
+
+ROOT = Path(__file__).parents[2]
+BASE = ROOT / "manifests" / "base"
+GITOPS = ROOT / "manifests" / "gitops"
+
+
+@pytest.fixture(scope="module")
+def base() -> ModuleType:
+    """scripts/base.py."""
+    spec = importlib.util.spec_from_file_location("base", ROOT / "scripts" / "base.py")
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    before = list(sys.path)
+    spec.loader.exec_module(module)
+    sys.path[:] = before
+    return module
+
+
+def test_the_base_is_the_chart(base: ModuleType) -> None:
+    """``make generate`` writes it."""
+    assert {file.name: file.read_text() for file in BASE.iterdir()} == base.files()
+
+
+def test_kustomize_builds_the_base() -> None:
+    built = [each for each in yaml.safe_load_all(run(str(KUBECTL), "kustomize", str(BASE))) if each]
+    files = ("crds.yaml", "operator.yaml")
+    written = [each for name in files for each in yaml.safe_load_all((BASE / name).read_text())]
+    assert by_name(built) == by_name(written)
+    major_minor = ".".join(build.kubernetes_version().split(".")[:2])
+    for each in built:
+        kubernetes_validate.validate(each, f"{major_minor}.0", strict=True)
+
+
+def by_name(manifests: list[Object]) -> dict[tuple[str, str], Object]:
+    return {(each["kind"], each["metadata"]["name"]): each for each in manifests}
+
+
+def test_the_patch_of_argo_cd_holds_the_health_scripts() -> None:
+    data = yaml.safe_load((GITOPS / "argocd-cm.yaml").read_text())["data"]
+    for kind in ("ModelBackend", "RoutingPolicy"):
+        script = GITOPS / "resource_customizations" / "signalbox.dev" / kind / "health.lua"
+        assert data[f"resource.customizations.health.signalbox.dev_{kind}"] == script.read_text()
