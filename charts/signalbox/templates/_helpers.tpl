@@ -31,7 +31,11 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end }}
 
 {{- define "signalbox.serviceAccount" -}}
+{{- if .Values.serviceAccount.create }}
 {{- .Values.serviceAccount.name | default (include "signalbox.fullname" .) }}
+{{- else }}
+{{- required "serviceAccount.name: name an existing ServiceAccount, for serviceAccount.create is false" .Values.serviceAccount.name }}
+{{- end }}
 {{- end }}
 
 {{- /* In namespaced mode these rules become a Role of each namespace, else a ClusterRole. */ -}}

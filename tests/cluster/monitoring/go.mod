@@ -1,0 +1,5 @@
+module signalbox.dev/monitoring
+
+go 1.25.0
+
+require github.com/prometheus-operator/prometheus-operator v0.85.0
