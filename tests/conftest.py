@@ -12,6 +12,11 @@ from cluster.running import Cluster, running
 FAILED = pytest.StashKey[bool]()
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """One flag writes all golden files of the chosen tests anew: ``pytest tests/plan --regenerate``."""
+    parser.addoption("--regenerate", action="store_true", help="write the golden files anew")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what needs a cluster, so that ``-m 'not cluster'`` runs all the rest."""
     for item in items:

@@ -49,9 +49,9 @@ class OperatorProcess:
         return self.process.wait(SECONDS)
 
 
-def eventually(question: Callable[[], Any]) -> Any:
+def eventually(question: Callable[[], Any], seconds: float = SECONDS) -> Any:
     """The first true answer; until then an answer may be an error."""
-    deadline = time.monotonic() + SECONDS
+    deadline = time.monotonic() + seconds
     last: object = None
     while time.monotonic() < deadline:
         try:

@@ -1,0 +1,166 @@
+"""Every situation that a status can describe, made for real, and kept as test data for the tools that judge by it.
+
+``pytest tests/controller/test_health.py --regenerate`` writes manifests/gitops/resource_customizations anew.
+"""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from routers import LeaderService, Routers, StreamingOperator
+from world import API, World, backend, eventually, policy
+
+from cluster.api import Object
+from install.health import SCRIPTS, argo, kstatus
+
+NORMAL = {"Accepted": "T", "ResolvedRefs": "T", "Programmed": "T", "Ready": "T"}
+SECRET = {"apiKey": {"secretRef": {"name": "key", "key": "token"}}}
+BOTH = [{"name": name, "backendRef": {"name": name}} for name in ("a", "b")]
+UNREACHABLE_SECONDS = 60.0
+
+
+@pytest.fixture
+def operator(access: Path, namespace: str) -> Iterator[StreamingOperator]:
+    running = StreamingOperator(access, namespace)
+    yield running
+    running.kill()
+
+
+@pytest.fixture
+def service(world: World) -> Iterator[LeaderService]:
+    made = LeaderService(world)
+    yield made
+    made.close()
+
+
+class Judge:
+    """Waits for a situation, and compares what the API server holds with the test data."""
+
+    def __init__(self, world: World, *, regenerate: bool) -> None:
+        self._world, self._regenerate = world, regenerate
+
+    def holds(self, kind: str, obj: str, row: str, conditions: dict[str, str], health: str) -> None:
+        """``conditions`` are all those that matter, by their first letters; "-" is one that must not be there."""
+
+        def reached() -> Object | None:
+            live = self._world.api.get(API, kind, obj, self._world.namespace)
+            status = live.get("status", {})
+            known = {each["type"]: each["status"][0] for each in status.get("conditions", ())}
+            same_generation = status.get("observedGeneration") == live["metadata"]["generation"]
+            matches = all(known.get(name, "-") == value for name, value in conditions.items())
+            assert same_generation and matches, known
+            return live
+
+        live = eventually(reached)
+        self._compare(Path(kind) / "testdata" / f"{row}.yaml", timeless(live, self._world.namespace), health)
+
+    def _compare(self, name: Path, obj: Object, health: str) -> None:
+        status, message = argo(obj)
+        assert (status, kstatus(obj)) in {("Healthy", "Current"), ("Progressing", "InProgress"), ("Degraded", "Failed")}
+        assert status == health
+        file, tests = SCRIPTS / name, SCRIPTS / name.parts[0] / "health_test.yaml"
+        entry = {"healthStatus": {"status": status, "message": message}, "inputPath": f"testdata/{name.name}"}
+        if self._regenerate:
+            file.parent.mkdir(exist_ok=True)
+            file.write_text(yaml.safe_dump(obj, sort_keys=False, width=120))
+            known = yaml.safe_load(tests.read_text())["tests"] if tests.exists() else []
+            others = [each for each in known if each["inputPath"] != entry["inputPath"]]
+            listed = sorted([*others, entry], key=lambda each: str(each["inputPath"]))
+            tests.write_text(yaml.safe_dump({"tests": listed}, sort_keys=False, width=120))
+        assert yaml.safe_load(file.read_text()) == obj
+        assert entry in yaml.safe_load(tests.read_text())["tests"]
+
+
+def timeless(obj: Object, namespace: str) -> Object:
+    """Without what differs from run to run."""
+    kept = {key: obj["metadata"][key] for key in ("name", "namespace", "generation")}
+    text = json.dumps(
+        {
+            **{key: obj[key] for key in ("apiVersion", "kind")},
+            "metadata": kept,
+            "spec": obj["spec"],
+            "status": obj["status"],
+        }
+    )
+    text = re.sub(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", "2026-01-01T00:00:00Z", text)
+    text = re.sub(r'("(?:configHash|hash)": ")[0-9a-f]+"', r'\g<1>0123456789abcdef"', text)
+    found: Any = json.loads(text.replace(namespace, "default"))
+    for name in ("configsInForce",):
+        found["status"].get("router", {}).pop(name, None)  # which routers have heard of it by now
+    return found
+
+
+@pytest.fixture
+def judge(world: World, operator: StreamingOperator, request: pytest.FixtureRequest) -> Judge:
+    return Judge(world, regenerate=request.config.getoption("--regenerate", default=False))
+
+
+def test_a_policy_from_nothing_to_ready_and_wrong(world: World, judge: Judge) -> None:
+    world.apply(policy())
+    missing = {
+        "Accepted": "T",
+        "ResolvedRefs": "F",
+        "Programmed": "F",
+        "Ready": "F",
+        "Reconciling": "T",
+        "Stalled": "-",
+    }
+    judge.holds("RoutingPolicy", "chat", "no-target", missing, "Progressing")
+    world.apply(backend())
+    rolling = {**NORMAL, "Programmed": "F", "Ready": "F", "Reconciling": "T", "Stalled": "-"}
+    eventually(lambda: world.child("policy/v1", "PodDisruptionBudget"))
+    eventually(lambda: world.child("apps/v1", "Deployment")["status"].get("replicas") == 2)
+    judge.holds("RoutingPolicy", "chat", "rollout", rolling, "Progressing")
+    judge.holds("ModelBackend", "a", "ready", {"Accepted": "T", "ResolvedRefs": "T", "Ready": "T"}, "Healthy")
+    world.become_available()
+    normal = {**NORMAL, "Reconciling": "-", "Stalled": "-"}
+    judge.holds("RoutingPolicy", "chat", "ready", normal, "Healthy")
+    world.apply(policy(targets=BOTH))
+    judge.holds("RoutingPolicy", "chat", "some-refs-missing", {**normal, "ResolvedRefs": "F"}, "Healthy")
+    world.apply(policy(when="query.char > 1"))
+    invalid = {
+        "Accepted": "F",
+        "ResolvedRefs": "-",
+        "Programmed": "T",
+        "Ready": "F",
+        "Reconciling": "-",
+        "Stalled": "T",
+    }
+    judge.holds("RoutingPolicy", "chat", "invalid", invalid, "Degraded")
+
+
+def test_a_backend_that_cannot_serve(world: World, judge: Judge) -> None:
+    plain = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "s"}, "spec": {"ports": [{"port": 80}]}}
+    world.apply(backend("keyless", auth=SECRET), backend("lost", serviceRef={"name": "nowhere", "port": 80}))
+    world.apply(plain, backend("empty", serviceRef={"name": "s", "port": 80}))
+    missing = {"Accepted": "T", "ResolvedRefs": "F", "Ready": "F"}
+    judge.holds("ModelBackend", "keyless", "secret-missing", missing, "Progressing")
+    judge.holds("ModelBackend", "lost", "service-missing", missing, "Progressing")
+    none = {"Accepted": "T", "ResolvedRefs": "T", "Ready": "F"}
+    judge.holds("ModelBackend", "empty", "no-endpoint", none, "Progressing")
+
+
+def test_targets_that_nobody_reaches(world: World, judge: Judge, service: LeaderService, tmp_path: Path) -> None:
+    health = {"http": {"path": "/health"}, "interval": "1s", "unhealthyThreshold": 1}
+    world.apply(backend(url="http://unreachable.invalid/v1", health=health), policy())
+    eventually(lambda: world.child("policy/v1", "PodDisruptionBudget"))
+    routers = Routers(world, service, tmp_path)
+    try:
+        routers.connected()
+        world.become_available()
+        eventually(lambda: unreachable(world), UNREACHABLE_SECONDS)
+        normal = {**NORMAL, "Reachable": "F", "Reconciling": "-", "Stalled": "-"}
+        judge.holds("RoutingPolicy", "chat", "unreachable", normal, "Healthy")
+        reached = {"Accepted": "T", "ResolvedRefs": "T", "Ready": "T", "Reachable": "F"}
+        judge.holds("ModelBackend", "a", "unreachable", reached, "Healthy")
+    finally:
+        routers.kill()
+
+
+def unreachable(world: World) -> bool:
+    kinds = (("RoutingPolicy", "chat"), ("ModelBackend", "a"))
+    return all(world.conditions(kind, name)["Reachable"][0] == "False" for kind, name in kinds)
