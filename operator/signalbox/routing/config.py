@@ -228,6 +228,16 @@ def decode(data: bytes) -> RouterConfig:
     return config
 
 
+def by_names(data: bytes) -> bytes:
+    """The same configuration without addresses of pods: Services are found by their names, as anybody finds them."""
+    config = decode(data)
+    backends = tuple(
+        msgspec.structs.replace(backend, endpoints=()) if backend.dns is not None else backend
+        for backend in config.backends
+    )
+    return encode(msgspec.structs.replace(config, backends=backends))
+
+
 def content_hash(data: bytes) -> str:
     """Name of a configuration: the first 16 hex digits of the SHA-256 of its canonical JSON."""
     return hashlib.sha256(data).hexdigest()[:16]

@@ -42,7 +42,10 @@ class Cause(IntEnum):
 
 
 class EndpointHealth:
-    """One endpoint, as one worker sees it. ``_until`` is 0 while it is in, else when its next probe may go."""
+    """One endpoint, as one worker sees it. ``_until`` is 0 while it is in, else when its next probe may go.
+
+    ``unreachable``: no connection could be made, the last time that one was needed.
+    """
 
     __slots__ = (
         "_backend",
@@ -63,6 +66,7 @@ class EndpointHealth:
         "_ttft",
         "_until",
         "key",
+        "unreachable",
     )
 
     def __init__(self, key: Hashable, backend: "BackendHealth") -> None:
@@ -84,6 +88,7 @@ class EndpointHealth:
         self._desperate_at = NEVER
         self._down = False
         self._streak = 0
+        self.unreachable = False
 
     @property
     def ejected(self) -> bool:
@@ -137,6 +142,7 @@ class EndpointHealth:
         It is all that a probe has to show: to wait for the end of a long stream would keep a healed endpoint out for
         minutes. For an endpoint that is in, only the end of a stream is a success.
         """
+        self.unreachable = False
         self._ttft.add((now - started_at) * 1000.0)
         self._silence.lived(now)
         if self._until and started_at >= self._ejected_at:
@@ -152,6 +158,7 @@ class EndpointHealth:
 
     def succeeded(self, started_at: float, now: float) -> None:
         """The attempt ended well."""
+        self.unreachable = False
         self._evidence.succeeded(started_at)
         self._silence.lived(now)
         if self._until and started_at >= self._ejected_at:
@@ -159,6 +166,7 @@ class EndpointHealth:
 
     def failed(self, started_at: float, now: float, cause: Cause) -> None:
         """The attempt failed, before or after content."""
+        self.unreachable = cause is Cause.CONNECT
         if cause is Cause.ERROR:
             self._silence.lived(now)  # a bad answer is an answer; what it is worth, the evidence says
         else:

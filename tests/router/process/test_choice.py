@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from signalbox.router.process.choice import LATE_SECONDS, LOST_SECONDS, Choice
+from signalbox.router.process.choice import ALONE_SECONDS, LATE_SECONDS, LOST_SECONDS, Choice
 
 
 class Clock:
@@ -115,3 +115,18 @@ def test_it_never_goes_back(edits: list[float], delays: list[float], connected: 
         shown = newest
     clock.now += LOST_SECONDS
     assert int(choice.newest() or b"-1") == len(written) - 1
+
+
+def test_a_router_is_alone_when_a_stream_has_been_missing_for_long(choice: Choice, clock: Clock) -> None:
+    choice.mounted(b"1")
+    clock.now += 10 * ALONE_SECONDS
+    assert not choice.alone  # nobody expects a stream
+    for _ in range(int(ALONE_SECONDS)):
+        choice.lost()
+        assert not choice.alone
+        clock.now += 1
+    assert choice.alone
+    choice.streamed(b"1")
+    assert not choice.alone
+    clock.now += 10 * ALONE_SECONDS
+    assert not choice.alone

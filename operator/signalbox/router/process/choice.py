@@ -12,6 +12,8 @@ LATE_SECONDS = 120.0
 # A file that has not changed for so long without a stream is no longer thought to be late: the stream may never come
 # back, and then the files say how it is.
 LOST_SECONDS = 1800.0
+# Without a stream for so long, addresses of pods may be old.
+ALONE_SECONDS = 10.0
 
 
 class Choice:
@@ -46,6 +48,11 @@ class Choice:
         if self._streamed is not None and self._overtaken():
             self._streamed = None
         return self._mounted if self._streamed is None else self._streamed
+
+    @property
+    def alone(self) -> bool:
+        """Whether nobody tells us which pods come and go: there should be a stream, and has been none for long."""
+        return self._lost_at is not None and self._clock() - self._lost_at >= ALONE_SECONDS
 
     def _overtaken(self) -> bool:
         """Whether the mounted file is certainly newer than what the stream said, or must be taken to be."""

@@ -13,7 +13,7 @@ from signalbox.router.process.mounted import CONFIG_FILE, read
 from signalbox.router.process.revoked import RevokedDigests
 from signalbox.router.process.supervisor import Supervisor
 from signalbox.router.wire.errors import ConfigRejectedError
-from signalbox.routing.config import content_hash, decode
+from signalbox.routing.config import by_names, content_hash, decode
 
 LOOK_SECONDS = 0.5
 REFUSALS = 4
@@ -101,7 +101,8 @@ class Follower:
         if decision.serve is None:
             return None
         config = decision.serve.config
-        given = Serving(config, self.revoked.without(decode(config), decision.serve.secrets))
+        secrets = self.revoked.without(decode(config), decision.serve.secrets)
+        given = Serving(by_names(config) if self.choice.alone else config, secrets)
         if given == self._applied:
             self._in_force = decision.serve
             return None

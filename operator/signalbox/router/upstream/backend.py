@@ -161,15 +161,29 @@ class BackendState:
         endpoints = self.endpoints
         if len(endpoints) == 1:
             only = endpoints[0]
-            return only if only.health.admits(now) and only not in tried else None
+            return only if only.health.admits(now) and only not in tried else self._by_name(now)
         ready = [e for e in endpoints if e.health.admits(now) and e not in tried]
         count = len(ready)
         if count <= 1:
-            return ready[0] if ready else None
+            return ready[0] if ready else self._by_name(now)
         first = int(self._random.random() * count)
         second = int(self._random.random() * (count - 1))
         one, other = ready[first], ready[second if second < first else second + 1]
         return one if one.in_flight <= other.in_flight else other
+
+    def _by_name(self, now: float) -> Endpoint | None:
+        """Where none of a Service's endpoints can be reached, what is known of them is old: its name leads to others.
+
+        The name stays among the endpoints until the next configuration.
+        """
+        name = self.config.dns
+        if name is None or not self.config.endpoints or name in self._addresses:
+            return None
+        if not all(endpoint.health.unreachable for endpoint in self.endpoints):
+            return None
+        self.use((*self._addresses, name))
+        found = self.endpoints[-1]
+        return found if found.health.admits(now) else None
 
     def usable(self, now: float) -> bool:
         """Whether any endpoint takes requests."""
