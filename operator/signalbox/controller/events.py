@@ -15,8 +15,8 @@ from signalbox.kube.resources import BACKENDS, POLICIES, Resource
 
 SERVER_SECONDS = 300  # the API server takes whole seconds only
 CONNECT_SECONDS = 10
-# Objects that are handed on at the same time. Without a limit the first list makes a task for each, all at once.
-WORKERS = 50
+# How long the task lives that kopf makes for each object.
+IDLE_SECONDS = 0.2
 # Not many: only then does kopf do without what it may not list (namespaces, CRDs), and who ends is started again.
 BACKOFFS = (0.2, 0.5, 1.0, 2.0)
 # Time to close connections before a second cancellation, which would interrupt that.
@@ -96,7 +96,7 @@ def _settings() -> kopf.OperatorSettings:
     settings = kopf.OperatorSettings()
     settings.posting.enabled = False
     settings.networking.error_backoffs = BACKOFFS
-    settings.queueing.worker_limit = WORKERS
+    settings.queueing.idle_timeout = IDLE_SECONDS
     settings.watching.server_timeout = SERVER_SECONDS
     settings.watching.client_timeout = SERVER_SECONDS + CONNECT_SECONDS
     settings.watching.connect_timeout = CONNECT_SECONDS

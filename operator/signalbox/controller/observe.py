@@ -126,7 +126,7 @@ def observed(
     rules: AddressRules,
 ) -> Observed:
     """What the plan must know: names and addresses. Backends that are there but not among ``backends`` are invalid."""
-    there = {obj["metadata"]["name"] for obj in store.of(BACKENDS, namespace)}
+    there = store.uids(BACKENDS, namespace).keys()
     return Observed(
         services=services(store, namespace, backends.values()),
         secrets=_names(secrets),

@@ -85,6 +85,11 @@ class Reconciler:
             store, LastGood(children_of), AddressRules(parse_networks(settings().allow_cidrs), reserved), self._pods
         )
 
+    async def welcome(self, namespace: str) -> None:
+        """Say of policies about which nothing was said yet whether they are valid. Raises ``ApiError``."""
+        decided = await self.decider.decide(namespace, self._sources.reading(namespace))
+        await self._status.welcome(namespace, decided.problems)
+
     async def reconcile(self, namespace: str) -> float | None:
         """See the module. Raises ``ApiError``, after having done what could be done.
 
@@ -207,7 +212,7 @@ class Reconciler:
         can mislead.
         """
         serving = {decided.policies[name].metadata.uid for router in decided.plan.routers for name in router.members}
-        there = {obj["metadata"]["uid"] for obj in self._store.of(POLICIES, namespace)}
+        there = set(self._store.uids(POLICIES, namespace).values())
         found = set()
         for resource in CHILDREN:
             for live in self._children.of(resource, namespace):

@@ -23,7 +23,7 @@ from signalbox.controller.probes import application as probes_of
 from signalbox.controller.queue import Queue
 from signalbox.controller.reconcile import Reconciler
 from signalbox.controller.recorder import CONTROLLER, Recorder
-from signalbox.controller.slim import slim
+from signalbox.controller.slim import brief, slim
 from signalbox.controller.store import Store
 from signalbox.controller.stream import Stream, StreamOptions
 from signalbox.controller.supervisor import Supervisor
@@ -41,7 +41,7 @@ from signalbox.routing.config import Address
 # A burst of events of one namespace is one reconcile.
 SETTLE_SECONDS = 0.02
 # Namespaces that are reconciled at the same time; the API server's share of it has limits of its own.
-WORKERS = 32
+WORKERS = 8
 FINISH_SECONDS = 1.0
 
 _log = logging.getLogger(__name__)
@@ -87,7 +87,7 @@ class Operator:
         self._queue = Queue(asyncio.get_running_loop().time)
         self._store = Store(self._noticed, slim)
         self._reconciler: Reconciler | None = None
-        self._children = Store(self._child_noticed)
+        self._children = Store(self._child_noticed, brief=brief)
         self._busy: set[asyncio.Task[None]] = set()
 
     def stop(self) -> None:
@@ -173,7 +173,17 @@ class Operator:
         if self._stream is not None:
             await self._stream.tls.ready.wait()  # children name the authority
         self._add_all()
+        await self._welcome()
         await asyncio.gather(*(self._work() for _ in range(WORKERS)))
+
+    async def _welcome(self) -> None:
+        """First say of everything that is new whether it is valid: the objects of very many routers take minutes."""
+        assert self._reconciler is not None
+        for namespace in self._store.namespaces((POLICIES,)):
+            try:
+                await self._reconciler.welcome(namespace)
+            except Exception:
+                _log.debug("namespace %s: not welcomed", namespace, exc_info=True)  # what is wrong is met again
 
     def _add_all(self) -> None:
         for namespace in self._store.namespaces((POLICIES, BACKENDS)) | self._children.namespaces(CHILDREN):

@@ -1,7 +1,18 @@
 """What is remembered of an object: what is read later, and nothing else. Most objects of a cluster concern others."""
 
 from signalbox.kube.client import Object
-from signalbox.kube.resources import BACKENDS, CONFIG_MAPS, ENDPOINT_SLICES, PODS, POLICIES, SECRETS, SERVICES, Resource
+from signalbox.kube.resources import (
+    BACKENDS,
+    CONFIG_MAPS,
+    DEPLOYMENTS,
+    ENDPOINT_SLICES,
+    PODS,
+    POLICIES,
+    SECRETS,
+    SERVICES,
+    Resource,
+)
+from signalbox.plan.children.release import OPTIONS, RELEASE
 from signalbox.plan.injection import INJECT
 from signalbox.plan.services import SERVICE_LABEL
 
@@ -30,6 +41,21 @@ def slim(resource: Resource, obj: Object) -> Object:
     elif resource not in (SECRETS, CONFIG_MAPS):
         return obj
     return kept
+
+
+def brief(resource: Resource, obj: Object) -> Object | None:
+    """What a router that waits for its turn must know of all others."""
+    if resource is not DEPLOYMENTS:
+        return None
+    metadata, status = obj["metadata"], obj.get("status") or {}
+    notes = _pick(metadata.get("annotations") or {}, (RELEASE, OPTIONS))
+    counts = ("observedGeneration", "replicas", "updatedReplicas", "availableReplicas")
+    progress = [_pick(each, ("type", "reason")) for each in status.get("conditions") or ()]
+    return {
+        "metadata": _pick(metadata, ("name", "namespace", "generation")) | {"annotations": notes},
+        "spec": _pick(obj["spec"], ("replicas",)),
+        "status": _pick(status, counts) | {"conditions": progress},
+    }
 
 
 def _pick(data: Object, keys: tuple[str, ...]) -> Object:

@@ -6,6 +6,9 @@ Lists and watches overtake each other, so what counts is the resource version, n
 
 import time
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+import msgspec
 
 from signalbox.kube.client import Object
 from signalbox.kube.resources import Resource
@@ -14,9 +17,26 @@ Place = tuple[Resource, str]  # a kind in a namespace
 Notice = Callable[[Resource, Object | None, Object | None], None]
 
 
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """An object encoded: as dictionaries it would take ten times the memory. ``brief`` is what is asked of all objects
+    of a kind at once."""
+
+    version: int
+    uid: str
+    encoded: bytes
+    brief: Object | None
+
+    @property
+    def object(self) -> Object:
+        """The object; a new one each time."""
+        found: Object = msgspec.json.decode(self.encoded)
+        return found
+
+
 class Store:
     """Objects by kind, namespace and name. ``notice`` is called with the kind of whatever changed, and the object as it
-    was and is, where it was and is there; ``slim`` makes what is kept of it.
+    was and is, where it was and is there; ``slim`` makes what is kept of it, and ``brief`` what ``everywhere`` gives.
 
     News that is older than what is known changes nothing: a list that began before an object was made does not remove
     it, and one that began before an object was deleted does not bring it back.
@@ -26,12 +46,14 @@ class Store:
         self,
         notice: Notice,
         slim: Callable[[Resource, Object], Object] | None = None,
+        brief: Callable[[Resource, Object], Object | None] = lambda _resource, _obj: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._notice = notice
         self._slim = slim
+        self._brief = brief
         self._clock = clock
-        self._objects: dict[Place, dict[str, Object]] = {}
+        self._objects: dict[Place, dict[str, _Kept]] = {}
         self._deleted: dict[Place, dict[str, int]] = {}
         self._listed: dict[tuple[Resource, str | None], float] = {}
 
@@ -40,10 +62,10 @@ class Store:
         there = {(_namespace(obj), _name(obj)) for obj in objects}
         listed = int(version)
         for key in self._scope(self._objects, resource, namespace):
-            gone = [obj for name, obj in self._objects[key].items() if (key[1], name) not in there]
-            for obj in gone:
-                if _version(obj) <= listed:
-                    self._forget(key, _name(obj), listed)
+            gone = [(name, kept) for name, kept in self._objects[key].items() if (key[1], name) not in there]
+            for name, kept in gone:
+                if kept.version <= listed:
+                    self._forget(key, name, listed)
         for obj in objects:
             self._put(resource, obj)
         for key in self._scope(self._deleted, resource, namespace):
@@ -68,16 +90,23 @@ class Store:
 
     def get(self, resource: Resource, namespace: str, name: str) -> Object | None:
         """One object."""
-        return self._objects.get((resource, namespace), {}).get(name)
+        kept = self._objects.get((resource, namespace), {}).get(name)
+        return kept.object if kept is not None else None
 
     def of(self, resource: Resource, namespace: str) -> list[Object]:
         """All objects of a kind in a namespace, by name."""
         found = self._objects.get((resource, namespace), {})
-        return [found[name] for name in sorted(found)]
+        return [found[name].object for name in sorted(found)]
+
+    def uids(self, resource: Resource, namespace: str) -> dict[str, str]:
+        """Which objects of a kind there are in a namespace: uids by name."""
+        return {name: kept.uid for name, kept in self._objects.get((resource, namespace), {}).items()}
 
     def everywhere(self, resource: Resource) -> Iterator[Object]:
-        """All objects of a kind, wherever they are."""
-        return (obj for key, found in self._objects.items() if key[0] == resource for obj in found.values())
+        """Of all objects of a kind, wherever they are, what is kept in brief."""
+        for key, found in self._objects.items():
+            if key[0] == resource:
+                yield from (kept.brief for kept in found.values() if kept.brief is not None)
 
     def any(self, resource: Resource, namespace: str) -> bool:
         """Whether a namespace has any object of a kind."""
@@ -96,19 +125,20 @@ class Store:
     def _put(self, resource: Resource, obj: Object, *, quiet: bool = False) -> None:
         key, name = (resource, _namespace(obj)), _name(obj)
         before = self._objects.get(key, {}).get(name)
-        known = self._deleted.get(key, {}).get(name, -1) if before is None else _version(before)
+        known = self._deleted.get(key, {}).get(name, -1) if before is None else before.version
         if known < _version(obj):
             obj = self._slim(resource, obj) if self._slim is not None else obj
-            self._objects.setdefault(key, {})[name] = obj
+            kept = _Kept(_version(obj), _uid(obj), msgspec.json.encode(obj), self._brief(resource, obj))
+            self._objects.setdefault(key, {})[name] = kept
             if not quiet:
-                self._notice(resource, before, obj)
+                self._notice(resource, before.object if before is not None else None, obj)
 
     def _remove(self, resource: Resource, obj: Object) -> None:
         """Also where what is known has a newer version: deleting is the last that happens to a uid."""
         key, name = (resource, _namespace(obj)), _name(obj)
         before = self._objects.get(key, {}).get(name)
-        if before is None or _uid(before) == _uid(obj) or _version(before) < _version(obj):
-            newest = max(_version(obj), _version(before) if before is not None else 0)
+        if before is None or before.uid == _uid(obj) or before.version < _version(obj):
+            newest = max(_version(obj), before.version if before is not None else 0)
             self._forget(key, name, newest)
 
     def _forget(self, key: Place, name: str, version: int) -> None:
@@ -116,7 +146,7 @@ class Store:
         known = self._objects.get(key, {})
         gone = known.pop(name, None)
         if gone is not None:
-            self._notice(key[0], gone, None)  # before the last object is forgotten: its namespace still counts
+            self._notice(key[0], gone.object, None)  # before the last object is forgotten: its namespace still counts
             if not known:
                 del self._objects[key]
 

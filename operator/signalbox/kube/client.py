@@ -1,10 +1,10 @@
 """Requests to the API server. Objects are dictionaries: most of what is read is not ours to model."""
 
-import json
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 
 import aiohttp
+import msgspec
 
 from signalbox.kube.access import Access
 from signalbox.kube.errors import SILENT, ApiError
@@ -168,7 +168,7 @@ class Client:
         query: Mapping[str, str] | None = None,
     ) -> Object:
         sent = {**self._access.headers(), "content-type": "application/json", **(headers or {})}
-        data = None if body is None else json.dumps(body).encode()
+        data = None if body is None else msgspec.json.encode(body)
         try:
             async with self._session.request(
                 method, self._access.server + path, data=data, headers=sent, params=query
@@ -176,7 +176,7 @@ class Client:
                 self._told(*what, response.status)
                 if response.status >= 400:
                     raise await self._refused(response)
-                found: Object = await response.json()
+                found: Object = msgspec.json.decode(await response.read())
                 return found
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             self._told(*what, 0)
@@ -197,7 +197,7 @@ async def _events(content: aiohttp.StreamReader) -> AsyncIterator[tuple[str, Obj
     async for chunk in content.iter_any():
         *lines, buffer = (buffer + chunk).split(b"\n")
         for line in lines:
-            event = json.loads(line)
+            event = msgspec.json.decode(line)
             if event["type"] == "ERROR":
                 status = event["object"]
                 raise ApiError(status.get("code", 0), status.get("reason", ""), status.get("message", ""))
@@ -212,7 +212,7 @@ def _path(manifest: Object, *, named: bool = True) -> str:
 async def _error(response: aiohttp.ClientResponse) -> ApiError:
     text = await response.text()
     try:
-        status = json.loads(text)
+        status = msgspec.json.decode(text)
         reason, message = str(status.get("reason", "")), str(status.get("message", ""))
     except (ValueError, AttributeError):
         reason, message = "", text[:500]
