@@ -32,8 +32,9 @@ def install(cluster: Cluster, *options: str, namespace: str = NAMESPACE) -> None
 
 
 def apply_first(cluster: Cluster, namespace: str) -> None:
-    """Apply the smallest whole of engine, backend and policy, and wait until its router is ready."""
+    """Apply the smallest whole of engine, backend and policy, and wait until its router and its engine are ready."""
     kubectl(cluster, "apply", "-n", namespace, "-f", FIRST)
+    kubectl(cluster, "wait", "--for=condition=Ready", "-n", namespace, "modelbackend/engine", READY)
     wait_ready(cluster, namespace)
 
 
