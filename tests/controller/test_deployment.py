@@ -193,7 +193,7 @@ def test_a_sidecar_has_its_files_and_is_ready_without_a_pod(world: World, operat
     world.apply(backend(), policy(router={"sidecar": {}}))
     eventually(lambda: world.statuses() == normal)
     assert status(world)["addresses"] == [{"type": "Sidecar", "url": "http://127.0.0.1:15080/v1"}]
-    assert "replicas" not in status(world)["router"]
+    assert status(world)["router"]["replicas"] == 0
     assert world.config()["policies"][0]["name"] == "chat"
     for version, kind in CHILDREN:
         assert world.absent(version, kind) is (kind not in {"ConfigMap", "Secret"})
@@ -203,4 +203,4 @@ def test_a_sidecar_has_its_files_and_is_ready_without_a_pod(world: World, operat
     world.apply(policy(router={"sidecar": {}}))
     for version, kind in CHILDREN:
         eventually(lambda version=version, kind=kind: world.absent(version, kind) or kind in {"ConfigMap", "Secret"})
-    eventually(lambda: world.statuses() == normal and "replicas" not in status(world)["router"])
+    eventually(lambda: world.statuses() == normal and status(world)["router"]["replicas"] == 0)
