@@ -30,6 +30,9 @@ def generated() -> Iterator[tuple[str, str]]:
         text = yaml.safe_dump(definition, sort_keys=True, width=120, allow_unicode=True)
         yield f"charts/signalbox/files/crds/{name}", f"# {NOTICE}\n{text}"
     yield "charts/signalbox/README.md", chart_readme.render(ROOT / "charts" / "signalbox" / "values.yaml")
+    # One script judges both kinds; Argo CD wants a file for each.
+    health = "manifests/gitops/resource_customizations/signalbox.dev/{}/health.lua"
+    yield health.format("ModelBackend"), (ROOT / health.format("RoutingPolicy")).read_text()
     yield "manifests/gitops/argocd-cm.yaml", argocd_patch()
     yield "docs/api.md", reference.render()
     yield "docs/expressions.md", expressions_doc.render()
