@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from routers import SERVICE, LeaderService, RouterProcess, Routers, StreamingOperator, published
+from connected import SERVICE, LeaderService, RouterProcess, Routers, StreamingOperator, published
 from world import API, World, backend, eventually, policy
 
 SLICE = ("discovery.k8s.io/v1", "EndpointSlice", SERVICE)

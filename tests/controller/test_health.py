@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import yaml
-from routers import LeaderService, Routers, StreamingOperator
+from connected import LeaderService, Routers, StreamingOperator
 from world import API, World, backend, eventually, policy
 
 from cluster.api import Object

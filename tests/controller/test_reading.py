@@ -6,10 +6,10 @@ import pytest
 from world import backend, policy
 
 from signalbox.api import RoutingPolicy
-from signalbox.controller.decide import RouteMemory
-from signalbox.controller.observe import Reader
-from signalbox.controller.store import Store
-from signalbox.controller.together import all_of
+from signalbox.controller.reconciling.decide import RouteMemory
+from signalbox.controller.reconciling.observe import Reader
+from signalbox.controller.reconciling.together import all_of
+from signalbox.controller.watching.store import Store
 from signalbox.kube.client import Object
 from signalbox.kube.resources import BACKENDS, POLICIES, Resource
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx
 import pytest
-from routers import SERVICE, LeaderService, Routers, StreamingOperator
+from connected import SERVICE, LeaderService, Routers, StreamingOperator
 from world import API, CHILDREN, World, backend, eventually, policy
 
 from cluster import rights

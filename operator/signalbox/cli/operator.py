@@ -14,7 +14,7 @@ import click
 from signalbox.cli.listen import cidrs, serves
 from signalbox.cli.logs import Format, set_up
 from signalbox.controller.run import Election, Listening, Operator
-from signalbox.controller.stream import StreamOptions
+from signalbox.controller.serving.stream import StreamOptions
 from signalbox.kube.access import NoAccess
 from signalbox.kube.lease import LeaseLost
 from signalbox.plan.children import OperatorSettings

@@ -11,23 +11,23 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
-from signalbox.controller import webhook
-from signalbox.controller.admittance import Admittance
-from signalbox.controller.admittance import application as metrics_of
-from signalbox.controller.listen import listen
-from signalbox.controller.listings import Listings
-from signalbox.controller.metrics import Metrics
-from signalbox.controller.pods import same_pod
-from signalbox.controller.probes import Health, Lag
-from signalbox.controller.probes import application as probes_of
-from signalbox.controller.queue import Queue
-from signalbox.controller.reconcile import Reconciler
-from signalbox.controller.recorder import CONTROLLER, Recorder
-from signalbox.controller.slim import brief, slim
-from signalbox.controller.store import Store
-from signalbox.controller.stream import Stream, StreamOptions
-from signalbox.controller.supervisor import Supervisor
-from signalbox.controller.watches import Watches
+from signalbox.controller.reconciling.pods import same_pod
+from signalbox.controller.reconciling.queue import Queue
+from signalbox.controller.reconciling.reconcile import Reconciler
+from signalbox.controller.reconciling.recorder import CONTROLLER, Recorder
+from signalbox.controller.serving import webhook
+from signalbox.controller.serving.admittance import Admittance
+from signalbox.controller.serving.admittance import application as metrics_of
+from signalbox.controller.serving.listen import listen
+from signalbox.controller.serving.metrics import Metrics
+from signalbox.controller.serving.probes import Health, Lag
+from signalbox.controller.serving.probes import application as probes_of
+from signalbox.controller.serving.stream import Stream, StreamOptions
+from signalbox.controller.watching.listings import Listings
+from signalbox.controller.watching.slim import brief, slim
+from signalbox.controller.watching.store import Store
+from signalbox.controller.watching.supervisor import Supervisor
+from signalbox.controller.watching.watches import Watches
 from signalbox.kube.access import Access
 from signalbox.kube.client import Client, Object
 from signalbox.kube.errors import ApiError

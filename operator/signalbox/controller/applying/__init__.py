@@ -1,0 +1,1 @@
+"""Making objects what their manifests say, field by field, and leaving to others what is theirs."""

@@ -1,0 +1,1 @@
+"""One namespace made what its resources say."""

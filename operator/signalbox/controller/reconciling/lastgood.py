@@ -1,0 +1,64 @@
+"""Finding the last valid form of a resource that is invalid now.
+
+It is in the ConfigMaps of the routers that serve it. What was found is kept for as long as the resource stays invalid,
+so that a record that is changed by hand meanwhile can be put back.
+"""
+
+from typing import Any
+
+from pydantic import ValidationError
+
+from signalbox.api import ModelBackend, RoutingPolicy
+from signalbox.controller.applying.apply import is_ours
+from signalbox.controller.watching.store import Store
+from signalbox.kube.client import Object
+from signalbox.kube.resources import CONFIG_MAPS
+from signalbox.plan.lastgood import BACKENDS_KEY, POLICIES_KEY, Record, decode
+
+Resource = RoutingPolicy | ModelBackend
+Key = tuple[str, str]  # kind and name
+
+_KINDS: dict[str, tuple[type[RoutingPolicy | ModelBackend], str]] = {
+    "RoutingPolicy": (RoutingPolicy, POLICIES_KEY),
+    "ModelBackend": (ModelBackend, BACKENDS_KEY),
+}
+
+
+class LastGood:
+    """``children`` holds the routers' ConfigMaps."""
+
+    def __init__(self, children: Store) -> None:
+        self._children = children
+        self._kept: dict[str, dict[Key, tuple[Resource, Record]]] = {}
+
+    def find(self, kind: str, obj: Object) -> tuple[Any, Record] | None:
+        """The last valid form of an object, and its record; None where nobody knows one."""
+        metadata = obj["metadata"]
+        namespace, key = metadata["namespace"], (kind, metadata["name"])
+        kept = self._kept.get(namespace, {}).get(key)
+        if kept is not None and kept[1].uid == metadata["uid"]:
+            return kept
+        model, data_key = _KINDS[kind]
+        records = [
+            record
+            for config_map in self._children.of(CONFIG_MAPS, namespace)
+            if is_ours(config_map)
+            and (record := decode((config_map.get("data") or {}).get(data_key, "")).get(key[1])) is not None
+            and record.uid == metadata["uid"]
+        ]
+        for record in sorted(records, key=lambda record: -record.generation):
+            try:
+                resource = model.model_validate(
+                    {key: obj[key] for key in ("apiVersion", "kind", "metadata")} | {"spec": record.spec}
+                )
+            except ValidationError:
+                continue  # changed by hand, or of a version that wrote it otherwise
+            self._kept.setdefault(namespace, {})[key] = resource, record
+            return resource, record
+        return None
+
+    def keep(self, namespace: str, invalid: set[Key]) -> None:
+        """Forget those that are valid again, or gone."""
+        kept = {key: found for key, found in self._kept.pop(namespace, {}).items() if key in invalid}
+        if kept:
+            self._kept[namespace] = kept

@@ -1,0 +1,184 @@
+"""The Secrets and ConfigMaps that a namespace's resources refer to.
+
+Of each only facts are remembered (which keys can serve, and their digests), until its resource version changes. The
+bytes that routers get are in the composed Secret already; only what is not there is fetched, and dropped after use.
+"""
+
+import base64
+import binascii
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from signalbox.api import ModelBackend, RoutingPolicy
+from signalbox.controller.reconciling.pem import faults
+from signalbox.controller.watching.store import Store
+from signalbox.kube.client import Client, Object
+from signalbox.kube.errors import ApiError
+from signalbox.kube.resources import CONFIG_MAPS, SECRETS, Resource
+from signalbox.plan.contents import Fact, digests, fact
+from signalbox.plan.credentials import Entry
+
+Place = tuple[Resource, str, str]  # kind, namespace, name
+
+
+@dataclass(frozen=True)
+class References:
+    """Names of what is referred to, by what it is for."""
+
+    tenants: frozenset[str]
+    keys: frozenset[str]
+    pairs: frozenset[str]
+    authorities: frozenset[str]
+
+    @property
+    def secrets(self) -> frozenset[str]:
+        """All Secrets."""
+        return self.tenants | self.keys | self.pairs
+
+    def usable(self, secret: str, one: Fact) -> bool:
+        """Whether a value can serve for anything that its Secret is referred to for; else it counts as absent."""
+        return (
+            (secret in self.tenants and one.tenant_key) or (secret in self.keys and one.api_key) or secret in self.pairs
+        )
+
+
+def references(policies: Iterable[RoutingPolicy], backends: Iterable[ModelBackend]) -> References:
+    """Everything that these refer to."""
+    policies = list(policies)
+    tenants = {
+        key.secret_ref.name for p in policies for tenant in p.spec.access.tenants or () for key in tenant.keys_from
+    }
+    keys, pairs, authorities = set(), set(), set()
+    for policy in policies:
+        if policy.spec.sidecar is None and (serving := policy.spec.deployment_in_force.tls) is not None:
+            pairs.add(serving.secret_ref.name)
+    for backend in backends:
+        if backend.spec.auth is not None:
+            keys.add(backend.spec.auth.api_key.secret_ref.name)
+        if (tls := backend.spec.tls) is not None:
+            if tls.client_certificate_ref is not None:
+                pairs.add(tls.client_certificate_ref.name)
+            if tls.ca_config_map_ref is not None:
+                authorities.add(tls.ca_config_map_ref.name)
+    return References(frozenset(tenants), frozenset(keys), frozenset(pairs), frozenset(authorities))
+
+
+@dataclass(frozen=True)
+class Known:
+    """Facts about one object at a resource version; ``faults`` are those of certificates and keys."""
+
+    version: int
+    facts: Mapping[str, Fact]
+    faults: Mapping[str, str]
+
+
+class Sources:
+    """What is known of all namespaces; ``reading`` begins one reconcile of one of them."""
+
+    def __init__(self, client: Client, store: Store, children: Store) -> None:
+        self._client, self._store, self._children = client, store, children
+        self._known: dict[Place, Known] = {}
+
+    def reading(self, namespace: str) -> "Reading":
+        """To be kept no longer than the reconcile lasts."""
+        return Reading(namespace, self._client, self._store, self._children, self._known)
+
+    def forget(self, namespace: str, used: References) -> None:
+        """Drop what is not among the references any more."""
+        wanted = {(SECRETS, name) for name in used.secrets} | {(CONFIG_MAPS, name) for name in used.authorities}
+        for place in [p for p in self._known if p[1] == namespace and (p[0], p[2]) not in wanted]:
+            del self._known[place]
+
+
+@dataclass
+class Reading:
+    """One reconcile's look at the sources: what it had to fetch is fetched once."""
+
+    namespace: str
+    client: Client
+    store: Store
+    children: Store
+    known: dict[Place, Known]
+    fetched: dict[tuple[str, str], dict[str, bytes]] = field(default_factory=dict)
+
+    async def facts(self, used: References) -> tuple[dict[str, dict[str, Fact]], dict[str, dict[str, Fact]]]:
+        """The usable values of the Secrets and ConfigMaps that exist. Raises ``ApiError``."""
+        secrets = {}
+        for name in sorted(used.secrets):
+            if (found := await self._facts(SECRETS, name)) is not None:
+                secrets[name] = {key: one for key, one in found.items() if used.usable(name, one)}
+        config_maps = {}
+        for name in sorted(used.authorities):
+            if (found := await self._facts(CONFIG_MAPS, name)) is not None:
+                config_maps[name] = dict(found)
+        return secrets, config_maps
+
+    def faults(self) -> dict[str, str]:
+        """What is wrong with certificates and keys, by kind, name and key; known once their facts are."""
+        return {
+            f"{resource.kind}/{name}/{key}": fault
+            for (resource, namespace, name), known in self.known.items()
+            if namespace == self.namespace
+            for key, fault in known.faults.items()
+        }
+
+    async def contents(self, router: str, entries: Mapping[str, Entry]) -> dict[str, bytes]:
+        """The bytes of every entry of a router. Raises ``ApiError``."""
+        live = self.children.get(SECRETS, self.namespace, router)
+        composed: Mapping[str, str] = (live.get("data") if live is not None else None) or {}
+        return {entry: await self._content(source, composed.get(entry)) for entry, source in entries.items()}
+
+    async def _content(self, source: Entry, composed: str | None) -> bytes:
+        resource = SECRETS if source.kind == "Secret" else CONFIG_MAPS
+        known = self.known[resource, self.namespace, source.name]
+        facts = known.facts
+        if not source.key:
+            return digests(facts)
+        if source.key in known.faults and composed is not None:
+            return _decoded(composed)  # the last good one
+        if composed is not None:
+            value = _decoded(composed)
+            if hashlib.sha256(value).hexdigest() == facts[source.key].digest:
+                return value
+        values = self.fetched.get((source.kind, source.name)) or await self._fetch(resource, source.name)
+        if values is None or source.key not in values:  # it is news that we shall be told of
+            raise ApiError(409, "Conflict", f"{source.kind} {source.name} has changed meanwhile")
+        return values[source.key].strip() if resource is SECRETS else values[source.key]
+
+    async def _facts(self, resource: Resource, name: str) -> Mapping[str, Fact] | None:
+        there = self.store.get(resource, self.namespace, name)
+        if there is None:
+            return None  # whatever appears is seen by the watch
+        known = self.known.get((resource, self.namespace, name))
+        if known is None or known.version < int(there["metadata"]["resourceVersion"]):
+            if await self._fetch(resource, name) is None:
+                return None
+            known = self.known[resource, self.namespace, name]
+        return known.facts
+
+    async def _fetch(self, resource: Resource, name: str) -> dict[str, bytes] | None:
+        obj = await self.client.get(resource, self.namespace, name)
+        if obj is None:
+            return None
+        values = _values(resource, obj)
+        facts = {key: fact(resource.kind, value) for key, value in values.items()}
+        self.known[resource, self.namespace, name] = Known(
+            int(obj["metadata"]["resourceVersion"]), facts, faults(resource, values)
+        )
+        self.fetched[resource.kind, name] = values
+        return values
+
+
+def _values(resource: Resource, obj: Object) -> dict[str, bytes]:
+    data = obj.get("data") or {}
+    if resource is SECRETS:
+        return {key: base64.b64decode(value) for key, value in data.items()}
+    return {key: value.encode() for key, value in data.items()}
+
+
+def _decoded(text: str) -> bytes:
+    try:
+        return base64.b64decode(text)
+    except binascii.Error:
+        return b""

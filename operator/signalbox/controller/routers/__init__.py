@@ -1,0 +1,1 @@
+"""The routers that run: who they are, what they are told, and what they say."""

@@ -1,0 +1,106 @@
+"""The operator's side of the control stream as a whole: who is told what, and what they say."""
+
+import asyncio
+import base64
+import time
+from collections.abc import Callable, Mapping
+
+from signalbox.control.hub import Hub
+from signalbox.control.peers import Router
+from signalbox.control.server import ControlServer, Identity
+from signalbox.controller.routers.reports import Reports
+from signalbox.kube.client import Object
+from signalbox.plan.digests import tenant_digests
+from signalbox.plan.reported import Reported
+from signalbox.routing.config import FORMAT_VERSION, RouterConfig, content_hash, decode, encode
+
+JUDGE_SECONDS = 1.0
+# Routers need a moment to find a new leader: until then what stands in a status is left as it is.
+SETTLE_SECONDS = 10.0
+
+
+class Control:
+    """``changed`` is called with a namespace whose routers report something new."""
+
+    def __init__(self, changed: Callable[[str], None], clock: Callable[[], float] = time.monotonic) -> None:
+        self._changed, self._clock = changed, clock
+        self._sidecars: dict[Router, str] = {}
+        self._held: dict[Router, set[str]] = {}
+        self._began: float | None = None
+        self._settled = False
+        self._hub = Hub(clock)
+        self._reports = Reports(self._hub.hash, FORMAT_VERSION, changed, clock)
+        self.server: ControlServer | None = None
+
+    def open(self, identity: Identity) -> ControlServer:
+        """The handler of the stream."""
+        self.server = ControlServer(identity, self._hub, self._reports)
+        return self.server
+
+    async def lead(self) -> None:
+        """Serve, until cancelled: the stream is the leader's."""
+        assert self.server is not None
+        self._began = self._clock()
+        self.server.begin()
+        try:
+            while True:
+                await asyncio.sleep(JUDGE_SECONDS)
+                self._reports.judge()
+                self._hub.expire()
+                self._settle()
+        finally:
+            self.server.end()
+            self._began, self._settled = None, False
+            self._reports.forget()
+            self._held.clear()
+
+    def replaces(self, namespace: str, name: str, config_map: Object | None, secret: Object | None) -> None:
+        """A router's children are about to be written; this is what they hold, and what pods may have mounted."""
+        if config_map is not None and secret is not None:
+            held = self._held.setdefault(Router(namespace, name), set())
+            held |= _digests(config_map.get("data") or {}, secret.get("data") or {})
+
+    def publish(self, namespace: str, config: RouterConfig, secrets: Mapping[str, bytes]) -> None:
+        """A router's children hold this now."""
+        router, data = Router(namespace, config.name), encode(config)
+        in_force = tenant_digests(config, secrets)
+        revoked = self._held.get(router, set()) - in_force
+        self._held[router] = set(in_force)
+        self._hub.publish(router, content_hash(data), data, revoked, in_force)
+
+    def retain(self, namespace: str, routers: Mapping[str, tuple[str, ...]]) -> None:
+        """The routers that a namespace has, and the sidecar policies of each."""
+        self._hub.retain(namespace, routers)
+        for router in [r for r in self._held if r.namespace == namespace and r.name not in routers]:
+            del self._held[router]
+        for key in [key for key in self._sidecars if key.namespace == namespace]:
+            del self._sidecars[key]
+        for name, policies in routers.items():
+            self._sidecars |= {Router(namespace, policy): name for policy in policies}
+
+    def sidecar_of(self, namespace: str, policy: str) -> str | None:
+        """The router of a sidecar policy."""
+        return self._sidecars.get(Router(namespace, policy))
+
+    def reported(self, namespace: str, router: str) -> Reported | None:
+        """What a router's pods say; None as long as they may not have found us."""
+        return self._reports.of(Router(namespace, router)) if self._settled else None
+
+    def reports(self, namespace: str) -> list[Reported] | None:
+        """What all routers of a namespace say; None as above."""
+        return self._reports.of_namespace(namespace) if self._settled else None
+
+    def _settle(self) -> None:
+        if not self._settled and self._began is not None and self._clock() - self._began >= SETTLE_SECONDS:
+            self._settled = True
+            for namespace in {router.namespace for router in self._hub.routers()}:
+                self._changed(namespace)
+
+
+def _digests(config_map: Mapping[str, str], secret: Mapping[str, str]) -> frozenset[str]:
+    """Nothing is known of a configuration that cannot be read."""
+    try:
+        config = decode(config_map["config.json"].encode())
+        return tenant_digests(config, {name: base64.b64decode(value) for name, value in secret.items()})
+    except (KeyError, ValueError):
+        return frozenset()

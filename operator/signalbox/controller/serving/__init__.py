@@ -1,0 +1,1 @@
+"""The ports of the operator, and what answers at each."""

@@ -1,0 +1,1 @@
+"""What the cluster holds, as far as we were told: watched, listed, remembered."""

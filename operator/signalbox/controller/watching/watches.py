@@ -1,0 +1,122 @@
+"""Everything that is watched beside kopf's two kinds, and the lists that keep kopf honest."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import Any
+
+from signalbox.controller.watching.listings import Listings
+from signalbox.controller.watching.store import Store
+from signalbox.kube.client import Client
+from signalbox.kube.errors import ApiError
+from signalbox.kube.resources import (
+    BACKENDS,
+    CHILDREN,
+    CONFIG_MAPS,
+    ENDPOINT_SLICES,
+    PODS,
+    POLICIES,
+    SECRETS,
+    SERVICES,
+    Resource,
+)
+from signalbox.kube.watch import DEFAULT, follow
+from signalbox.plan.injection import INJECT
+
+SWEEP_SECONDS = 60.0
+SWEEP_AGAIN_SECONDS = 2.0  # before the first list, nothing can be done
+DEFECT_SECONDS = 5.0
+LOOK_SECONDS = 0.02
+SAY_SECONDS = 10.0
+NO_HELM_RELEASES = "type!=helm.sh/release.v1"
+CHILD_SELECTOR = "app.kubernetes.io/managed-by=signalbox,app.kubernetes.io/component=router"
+
+_OURS = (BACKENDS, POLICIES)
+
+_log = logging.getLogger(__name__)
+
+
+class Watches:
+    """``store`` gets what users wrote, ``children`` what we did; ``namespaces`` empty means all."""
+
+    def __init__(
+        self, client: Client, store: Store, children: Store, listings: Listings, namespaces: tuple[str, ...]
+    ) -> None:
+        self._client, self._store, self._children, self._listings = client, store, children, listings
+        self._scopes: tuple[str | None, ...] = namespaces or (None,)
+        self._sweep_now = asyncio.Event()
+
+    def sweep(self) -> None:
+        """List kopf's kinds now: it has been away."""
+        self._sweep_now.set()
+
+    def start(self) -> list[asyncio.Task[None]]:
+        """Watch until the tasks are cancelled."""
+        tasks = [asyncio.create_task(_for_ever("sweep", self._sweep))]
+        for scope in self._scopes:
+            tasks += [self._follow(self._store, resource, scope) for resource in (SERVICES, ENDPOINT_SLICES)]
+            # Of users' Secrets and ConfigMaps only the metadata, and of Helm's own Secrets not even that.
+            secrets = {"metadata_only": True, "fieldSelector": NO_HELM_RELEASES}
+            tasks.append(self._follow(self._store, SECRETS, scope, **secrets))
+            tasks.append(self._follow(self._store, CONFIG_MAPS, scope, metadata_only=True))
+            tasks.append(self._follow(self._store, PODS, scope, labelSelector=INJECT))
+            tasks += [
+                self._follow(self._children, resource, scope, labelSelector=CHILD_SELECTOR) for resource in CHILDREN
+            ]
+        return tasks
+
+    async def listed(self) -> None:
+        """Wait until everything has been listed."""
+        waited = 0.0
+        while True:
+            missing = self._listings.missing()
+            if not missing:
+                return
+            if waited >= SAY_SECONDS:
+                _log.warning("nothing is done before everything is listed: %s", "; ".join(missing))
+                waited = 0.0
+            waited += LOOK_SECONDS
+            await asyncio.sleep(LOOK_SECONDS)
+
+    def _follow(self, store: Store, resource: Resource, scope: str | None, **options: Any) -> asyncio.Task[None]:
+        progress = self._listings.expect(resource, scope, DEFAULT.relist + DEFAULT.watch)
+
+        def work() -> Awaitable[None]:
+            return follow(self._client, resource, scope, store, progress=progress, **options)
+
+        return asyncio.create_task(_for_ever(resource.plural, work))
+
+    async def _sweep(self) -> None:
+        """List what kopf watches: it never tells what was deleted while it had lost the thread."""
+        wanted = [
+            (resource, scope, self._listings.expect(resource, scope, SWEEP_SECONDS))
+            for resource in _OURS
+            for scope in self._scopes
+        ]
+        while True:
+            complete = True
+            self._sweep_now.clear()
+            for resource, scope, progress in wanted:
+                try:
+                    objects, version = await self._client.list(resource, scope)
+                except ApiError as error:
+                    complete = False
+                    progress.refused(error)
+                    _log.warning("cannot list %s: %s", resource.plural, error)
+                else:
+                    self._store.replaced(resource, scope, objects, version)
+                    progress.listed()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(SWEEP_SECONDS if complete else SWEEP_AGAIN_SECONDS):
+                    await self._sweep_now.wait()
+
+
+async def _for_ever(name: str, work: Callable[[], Awaitable[None]]) -> None:
+    """A defect in one watch must neither end it in silence nor end the others."""
+    while True:
+        try:
+            await work()
+        except Exception:
+            _log.exception("watching %s: a defect; it starts again in %.0f s", name, DEFECT_SECONDS)
+        await asyncio.sleep(DEFECT_SECONDS)

@@ -1,0 +1,71 @@
+"""How fresh what we know is, by a clock of the test's own."""
+
+from signalbox.controller.watching.listings import Listings
+from signalbox.kube.errors import ApiError
+from signalbox.kube.resources import POLICIES, SECRETS, SERVICES
+
+
+class Clock:
+    now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_nothing_is_known_before_the_first_list() -> None:
+    clock = Clock()
+    listings = Listings(clock)
+    secrets = listings.expect(SECRETS, None, 600)
+    services = listings.expect(SERVICES, "team", 600)
+    assert listings.missing() == ["secrets not listed yet", "services in namespace team not listed yet"]
+    services.listed()
+    assert listings.missing() == ["secrets not listed yet"]
+    assert listings.ages() == {SERVICES: 0.0}
+    secrets.listed()
+    clock.now += 5
+    services.listed()
+    assert listings.missing() == []
+    assert listings.ages() == {SECRETS: 5.0, SERVICES: 0.0}
+
+
+def test_missing_rights_and_kinds_are_said_with_the_remedy() -> None:
+    listings = Listings(Clock())
+    secrets, policies = listings.expect(SECRETS, "team", 600), listings.expect(POLICIES, None, 60)
+    secrets.refused(ApiError(403, "Forbidden", "no way"))
+    policies.refused(ApiError(404, "NotFound", "unknown path"))
+    assert listings.missing() == [
+        "cannot list secrets in namespace team: no way; "
+        'grant list and watch on secrets (apiGroup "") to the operator by a Role in namespace team',
+        "cannot list routingpolicies: unknown path; install the CustomResourceDefinition routingpolicies.signalbox.dev",
+    ]
+    secrets.listed()
+    policies.listed()
+    assert listings.missing() == []
+    secrets.refused(ApiError(403, "Forbidden", "taken away"))
+    assert len(listings.missing()) == 1
+
+
+def test_a_server_in_trouble_counts_only_when_it_lasts() -> None:
+    clock = Clock()
+    listings = Listings(clock)
+    secrets = listings.expect(SECRETS, None, 600)
+    secrets.listed()
+    secrets.refused(ApiError(500, "InternalError", "etcd"))
+    assert listings.missing() == []
+    clock.now += 1201
+    assert listings.missing() == ["cannot list secrets: not for 1201 s: etcd"]
+
+
+def test_a_reader_that_does_not_even_try_hangs() -> None:
+    clock = Clock()
+    listings = Listings(clock)
+    secrets = listings.expect(SECRETS, None, 600)
+    clock.now += 1200
+    assert listings.stuck() == []
+    clock.now += 1
+    assert listings.stuck() == ["secrets"]
+    secrets.refused(ApiError(0, "Unreachable", "down"))  # an outage of the server is no reason to start again
+    assert listings.stuck() == []
+    clock.now += 1201
+    secrets.heard()
+    assert listings.stuck() == []
