@@ -186,67 +186,50 @@ class ConfigMapKeyRef(ApiModel):
     """Which of its entries."""
 
 
-class _QuantityAnnotation:
-    """An amount as Kubernetes writes it: the API server of the cluster has the last word on it."""
+class _IntOrString:
+    """One type in the schema and one place in an error, where Kubernetes takes a number or a text."""
 
-    RULE = Rule(
-        "type(self) == int ? self >= 0 : self.matches('^[0-9]+([.][0-9]+)?([eE][0-9]+|[numkMGTPE]|[KMGTPE]i)?$')",
-        "must be an amount such as 500m, 2 or 256Mi",
-    )
+    def __init__(self, rule: Rule, most: int) -> None:
+        self._rule, self._most = rule, most
 
-    @classmethod
-    def _read(cls, value: Any) -> int | str:
+    def _read(self, value: Any) -> int | str:
         known = isinstance(value, int | str) and not isinstance(value, bool)
-        if not known or (isinstance(value, str) and len(value) > 32) or not cls.RULE.holds(value):
-            raise PydanticCustomError("rule", "{message}", {"message": cls.RULE.message})
+        if not known or len(str(value)) > self._most or not self._rule.holds(value):
+            raise PydanticCustomError("rule", "{message}", {"message": self._rule.message})
         return value  # type: ignore[no-any-return]
 
-    @classmethod
-    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        return core_schema.no_info_plain_validator_function(cls._read)
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_plain_validator_function(self._read)
 
-    @classmethod
-    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
         return {
             "anyOf": [{"type": "integer"}, {"type": "string"}],
             "x-kubernetes-int-or-string": True,
-            "maxLength": 32,
-            "x-kubernetes-validations": [cls.RULE.schema()],
+            "maxLength": self._most,
+            "x-kubernetes-validations": [self._rule.schema()],
         }
 
 
-Quantity = Annotated[int | str, _QuantityAnnotation]
-"""An amount of CPU, memory or the like."""
+Quantity = Annotated[
+    int | str,
+    _IntOrString(
+        Rule(
+            "type(self) == int ? self >= 0 : self.matches('^[0-9]+([.][0-9]+)?([eE][0-9]+|[numkMGTPE]|[KMGTPE]i)?$')",
+            "must be an amount such as 500m, 2 or 256Mi",
+        ),
+        most=32,
+    ),
+]
+"""An amount of CPU, memory or the like, as Kubernetes writes it: the API server of the cluster has the last word."""
 
-
-class _PortAnnotation:
-    """A port by number or by name: one type in the schema, one place in an error."""
-
-    RULE = Rule(
-        "type(self) == int ? self >= 1 && self <= 65535 : "
-        "self.matches('^[a-z0-9]([a-z0-9-]*[a-z0-9])?$') && self.matches('[a-z]') && !self.contains('--')",
-        "must be a number from 1 to 65535 (without quotes) or the name of a port of the Service",
-    )
-
-    @classmethod
-    def _read(cls, value: Any) -> int | str:
-        known = isinstance(value, int | str) and not isinstance(value, bool)
-        if not known or not cls.RULE.holds(value) or len(str(value)) > 15:
-            raise PydanticCustomError("rule", "{message}", {"message": cls.RULE.message})
-        return value  # type: ignore[no-any-return]
-
-    @classmethod
-    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        return core_schema.no_info_plain_validator_function(cls._read)
-
-    @classmethod
-    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        return {
-            "anyOf": [{"type": "integer"}, {"type": "string"}],
-            "x-kubernetes-int-or-string": True,
-            "maxLength": 15,
-            "x-kubernetes-validations": [cls.RULE.schema()],
-        }
-
-
-Port = Annotated[int | str, _PortAnnotation]
+Port = Annotated[
+    int | str,
+    _IntOrString(
+        Rule(
+            "type(self) == int ? self >= 1 && self <= 65535 : "
+            "self.matches('^[a-z0-9]([a-z0-9-]*[a-z0-9])?$') && self.matches('[a-z]') && !self.contains('--')",
+            "must be a number from 1 to 65535 (without quotes) or the name of a port of the Service",
+        ),
+        most=15,
+    ),
+]

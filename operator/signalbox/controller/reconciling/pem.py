@@ -1,13 +1,10 @@
 """Whether certificates and keys can serve at all: found out here, before they reach a router."""
 
-import os
 import ssl
-import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Mapping
 
 from signalbox.kube.resources import SECRETS, Resource
+from signalbox.pem import load_authorities, load_pair
 
 CERTIFICATE, KEY = "tls.crt", "tls.key"
 
@@ -25,9 +22,9 @@ def faults(resource: Resource, values: Mapping[str, bytes]) -> dict[str, str]:
 def authorities_fault(pem: bytes) -> str:
     """Why a text is no list of certificates; empty where it is one."""
     try:
-        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=pem.decode("ascii"))
-    except (ssl.SSLError, ValueError) as error:
-        return f"holds no PEM certificates ({_reason(error)})"
+        load_authorities(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), pem)
+    except ValueError as error:
+        return f"holds no PEM certificates ({error})"
     return ""
 
 
@@ -36,38 +33,7 @@ def pair_fault(certificate: bytes, key: bytes) -> str:
     if fault := authorities_fault(certificate):
         return f"{CERTIFICATE} {fault}"
     try:
-        with _file(certificate) as certificate_path, _file(key) as key_path:
-            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate_path, key_path, _refuse)
-    except (ssl.SSLError, ValueError) as error:
-        return f"{KEY} is not the usable PEM key of {CERTIFICATE} ({_reason(error)})"
+        load_pair(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), certificate, key)
+    except ValueError as error:
+        return f"{KEY} is not the usable PEM key of {CERTIFICATE} ({error})"
     return ""
-
-
-def _refuse() -> str:
-    """Else OpenSSL would ask on the terminal."""
-    raise ValueError("it is encrypted")
-
-
-def _reason(error: Exception) -> str:
-    """In words of OpenSSL, which never quote the text."""
-    if isinstance(error, ssl.SSLError) and error.reason:
-        return error.reason
-    return "it is encrypted" if "encrypted" in str(error) else "no PEM text"
-
-
-@contextmanager
-def _file(content: bytes) -> Iterator[str]:
-    """A path to these bytes, which OpenSSL insists on; in memory where the system can."""
-    if hasattr(os, "memfd_create"):
-        descriptor = os.memfd_create("pem")
-        path = f"/proc/self/fd/{descriptor}"
-    else:
-        descriptor, path = tempfile.mkstemp(prefix="signalbox-")
-    try:
-        with os.fdopen(descriptor, "wb", closefd=False) as file:
-            file.write(content)
-        yield path
-    finally:
-        os.close(descriptor)
-        if not path.startswith("/proc/"):
-            Path(path).unlink()

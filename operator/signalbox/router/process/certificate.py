@@ -7,7 +7,7 @@ change nothing.
 import ssl
 from pathlib import Path
 
-from signalbox.router.upstream.tls import load_pair
+from signalbox.pem import load_pair
 
 CERTIFICATE_FILE = "tls.crt"
 KEY_FILE = "tls.key"

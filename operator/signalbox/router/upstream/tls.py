@@ -1,14 +1,11 @@
 """TLS towards backends: one context for each content of authorities, certificate and key."""
 
 import hashlib
-import os
 import ssl
-import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Mapping
 from weakref import WeakValueDictionary
 
+from signalbox.pem import load_authorities, load_pair
 from signalbox.routing.config import Tls
 
 
@@ -65,9 +62,9 @@ def _build(tls: Tls, authorities: bytes | None, certificate: bytes | None, key: 
 
 def _load_authorities(context: ssl.SSLContext, entry: str | None, pem: bytes) -> None:
     try:
-        context.load_verify_locations(cadata=pem.decode("ascii"))
-    except (ssl.SSLError, ValueError) as error:
-        raise ValueError(f"secret entry {entry}: no PEM certificates: {_reason(error)}") from None
+        load_authorities(context, pem)
+    except ValueError as error:
+        raise ValueError(f"secret entry {entry}: no PEM certificates: {error}") from None
 
 
 def _load_client_certificate(context: ssl.SSLContext, tls: Tls, certificate: bytes, key: bytes) -> None:
@@ -76,40 +73,3 @@ def _load_client_certificate(context: ssl.SSLContext, tls: Tls, certificate: byt
         load_pair(context, certificate, key)
     except ValueError as error:
         raise ValueError(f"secret entry {tls.key}: no usable PEM private key for {tls.certificate}: {error}") from None
-
-
-def load_pair(context: ssl.SSLContext, certificate: bytes, key: bytes) -> None:
-    """Give a context its own certificate, from PEM texts. Raises ``ValueError``; the context may then hold half."""
-    try:
-        with _file(certificate) as certificate_path, _file(key) as key_path:
-            context.load_cert_chain(certificate_path, key_path, password=_refuse_password)
-    except (ssl.SSLError, ValueError) as error:
-        raise ValueError(_reason(error)) from None
-
-
-def _refuse_password() -> str:
-    """Without this OpenSSL would ask on the terminal."""
-    raise ValueError("the key is encrypted; store it without a passphrase")
-
-
-def _reason(error: Exception) -> str:
-    return getattr(error, "reason", None) or str(error)
-
-
-@contextmanager
-def _file(content: bytes) -> Iterator[str]:
-    """A path to these bytes, which OpenSSL insists on; memory only where the system can, else removed at once."""
-    if hasattr(os, "memfd_create"):
-        descriptor = os.memfd_create("pem")
-        path = f"/proc/self/fd/{descriptor}"
-    else:
-        descriptor, path = tempfile.mkstemp(prefix="signalbox-")
-    try:
-        view = memoryview(content)
-        while view:
-            view = view[os.write(descriptor, view) :]
-        yield path
-    finally:
-        os.close(descriptor)
-        if not path.startswith("/proc/"):
-            Path(path).unlink()
