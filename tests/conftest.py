@@ -1,8 +1,9 @@
 """A real Kubernetes for every test that asks for it: fixtures ``cluster`` and ``namespace``."""
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
+from faulty import Proxy
 
 from cluster.build import Say
 from cluster.errors import ClusterError
@@ -64,3 +65,12 @@ def namespace(cluster: Cluster) -> Iterator[str]:
     name = create_namespace(cluster)
     yield name
     delete_namespace(cluster, name)
+
+
+@pytest.fixture
+async def proxy(cluster: Cluster) -> AsyncIterator[Proxy]:
+    """What stands between a client and the API server, and does as it is told."""
+    made = Proxy(cluster)
+    await made.start()
+    yield made
+    await made.stop()

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from connected import LeaderService, StreamingOperator
 from world import OperatorProcess, World
 
 from cluster import rights
@@ -23,6 +24,21 @@ def operator(access: Path, namespace: str) -> Iterator[OperatorProcess]:
     yield running
     if running.process.poll() is None:
         running.kill()
+
+
+@pytest.fixture
+def streaming(access: Path, namespace: str) -> Iterator[StreamingOperator]:
+    """One that routers reach, by ``service`` and without."""
+    running = StreamingOperator(access, namespace)
+    yield running
+    running.kill()
+
+
+@pytest.fixture
+def service(world: World) -> Iterator[LeaderService]:
+    made = LeaderService(world)
+    yield made
+    made.close()
 
 
 @pytest.fixture

@@ -20,21 +20,7 @@ def keys(*values: str) -> dict[str, object]:
 
 
 @pytest.fixture
-def operator(access: Path, namespace: str) -> Iterator[StreamingOperator]:
-    running = StreamingOperator(access, namespace)
-    yield running
-    running.kill()
-
-
-@pytest.fixture
-def service(world: World) -> Iterator[LeaderService]:
-    made = LeaderService(world)
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def routers(world: World, operator: StreamingOperator, service: LeaderService, tmp_path: Path) -> Iterator[Routers]:
+def routers(world: World, streaming: StreamingOperator, service: LeaderService, tmp_path: Path) -> Iterator[Routers]:
     world.apply(backend(), policy())
     made = Routers(world, service, tmp_path)
     made.connected()
@@ -49,7 +35,7 @@ def test_an_edit_reaches_routers_whose_files_are_late(world: World, routers: Rou
 
 
 def test_routers_outlive_their_operator(
-    world: World, routers: Routers, operator: StreamingOperator, access: Path, namespace: str
+    world: World, routers: Routers, streaming: StreamingOperator, access: Path, namespace: str
 ) -> None:
     failures: list[BaseException] = []
     stop = threading.Event()
@@ -65,7 +51,7 @@ def test_routers_outlive_their_operator(
     asking = threading.Thread(target=ask)
     asking.start()
     try:
-        operator.kill()
+        streaming.kill()
         eventually(lambda: all("control stream: lost" in router.said for router in routers.all))
         second = StreamingOperator(access, namespace)
         try:
@@ -86,7 +72,7 @@ def test_routers_outlive_their_operator(
 def test_a_clean_end_hands_over(
     world: World,
     routers: Routers,
-    operator: StreamingOperator,
+    streaming: StreamingOperator,
     access: Path,
     namespace: str,
     service: LeaderService,
@@ -94,7 +80,7 @@ def test_a_clean_end_hands_over(
     second = StreamingOperator(access, namespace)
     try:
         before = service.endpoint()
-        assert operator.end() == 0
+        assert streaming.end() == 0
         eventually(lambda: service.endpoint() != before)
         eventually(lambda: all(router.said.count("control stream: connected") == 2 for router in routers.all))
         world.apply(policy(model="later"))
@@ -104,7 +90,7 @@ def test_a_clean_end_hands_over(
 
 
 def test_a_revoked_key_ends_before_the_files_follow(
-    world: World, operator: StreamingOperator, service: LeaderService, tmp_path: Path
+    world: World, streaming: StreamingOperator, service: LeaderService, tmp_path: Path
 ) -> None:
     world.apply(backend(), keys(ONE, TWO), policy(access=TENANTS))
     routers = Routers(world, service, tmp_path)
@@ -148,7 +134,7 @@ def test_a_configuration_waits_for_its_secret_and_says_so(world: World, routers:
     eventually(lambda: world.conditions("RoutingPolicy", "chat").get("Programmed") != waiting)
 
 
-def test_the_way_to_the_leader_is_put_right(world: World, operator: StreamingOperator, service: LeaderService) -> None:
+def test_the_way_to_the_leader_is_put_right(world: World, streaming: StreamingOperator, service: LeaderService) -> None:
     port = eventually(service.endpoint)
     path = f"/apis/discovery.k8s.io/v1/namespaces/{world.namespace}/endpointslices/{SERVICE}"
     world.api.call("PATCH", path, {"ports": [{"name": "control", "port": 1}]}, "application/merge-patch+json")

@@ -5,7 +5,6 @@
 
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,20 +20,6 @@ NORMAL = {"Accepted": "T", "ResolvedRefs": "T", "Programmed": "T", "Ready": "T"}
 SECRET = {"apiKey": {"secretRef": {"name": "key", "key": "token"}}}
 BOTH = [{"name": name, "backendRef": {"name": name}} for name in ("a", "b")]
 UNREACHABLE_SECONDS = 60.0
-
-
-@pytest.fixture
-def operator(access: Path, namespace: str) -> Iterator[StreamingOperator]:
-    running = StreamingOperator(access, namespace)
-    yield running
-    running.kill()
-
-
-@pytest.fixture
-def service(world: World) -> Iterator[LeaderService]:
-    made = LeaderService(world)
-    yield made
-    made.close()
 
 
 class Judge:
@@ -95,7 +80,7 @@ def timeless(obj: Object, namespace: str) -> Object:
 
 
 @pytest.fixture
-def judge(world: World, operator: StreamingOperator, request: pytest.FixtureRequest) -> Judge:
+def judge(world: World, streaming: StreamingOperator, request: pytest.FixtureRequest) -> Judge:
     return Judge(world, regenerate=request.config.getoption("--regenerate", default=False))
 
 

@@ -20,14 +20,6 @@ async def client(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> AsyncIter
 
 
 @pytest.fixture
-async def proxy(cluster: Cluster) -> AsyncIterator[Proxy]:
-    made = Proxy(cluster)
-    await made.start()
-    yield made
-    await made.stop()
-
-
-@pytest.fixture
 async def shaky(proxy: Proxy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Client]:
     """A client that goes through the proxy."""
     monkeypatch.setenv("KUBECONFIG", str(proxy.kubeconfig(tmp_path / "kubeconfig")))

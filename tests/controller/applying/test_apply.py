@@ -8,7 +8,6 @@ import pytest
 from aiohttp import web
 from faulty import Fault, Proxy
 
-from cluster.running import Cluster
 from signalbox.controller.applying.apply import HAND_OVER_TRIES, ensure
 from signalbox.controller.applying.difference import applied
 from signalbox.controller.watching.store import Store
@@ -16,14 +15,6 @@ from signalbox.kube.access import Access
 from signalbox.kube.client import MERGE, Client
 from signalbox.kube.errors import ApiError
 from signalbox.kube.resources import CONFIG_MAPS
-
-
-@pytest.fixture
-async def proxy(cluster: Cluster) -> AsyncIterator[Proxy]:
-    made = Proxy(cluster)
-    await made.start()
-    yield made
-    await made.stop()
 
 
 @pytest.fixture

@@ -4,8 +4,6 @@ import base64
 import json
 import ssl
 import time
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -59,15 +57,8 @@ class Door:
 
 
 @pytest.fixture
-def operator(access: Path, namespace: str) -> Iterator[StreamingOperator]:
-    running = StreamingOperator(access, namespace)
-    yield running
-    running.kill()
-
-
-@pytest.fixture
-def door(world: World, cluster: Cluster, operator: StreamingOperator) -> Door:
-    return Door(world, cluster, operator.port)
+def door(world: World, cluster: Cluster, streaming: StreamingOperator) -> Door:
+    return Door(world, cluster, streaming.port)
 
 
 def test_a_pod_of_the_router_is_let_in(door: Door) -> None:

@@ -4,7 +4,6 @@ import asyncio
 import socket
 import urllib.error
 import urllib.request
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -42,14 +41,6 @@ class Probes:
                 return answer.status, answer.read().decode()
         except urllib.error.HTTPError as error:
             return error.code, error.read().decode()
-
-
-@pytest.fixture
-async def proxy(cluster: Cluster) -> AsyncIterator[Proxy]:
-    made = Proxy(cluster)
-    await made.start()
-    yield made
-    await made.stop()
 
 
 @pytest.fixture
