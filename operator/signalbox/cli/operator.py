@@ -11,8 +11,8 @@ from pathlib import Path
 
 import click
 
-from signalbox.cli.listen import cidrs, serves
 from signalbox.cli.logs import Format, set_up
+from signalbox.cli.options import allow_cidr_option, serves
 from signalbox.controller.run import Election, Listening, Operator
 from signalbox.controller.serving.stream import StreamOptions
 from signalbox.kube.access import NoAccess
@@ -98,14 +98,7 @@ Exit codes: 0 ended as asked, 1 no access to a cluster, 2 wrong usage, 3 the Lea
     callback=serves,
     help=f"Serve /healthz and /readyz. Default: {PROBES} in a pod, nowhere else.",
 )
-@click.option(
-    "--allow-cidr",
-    "allow_cidrs",
-    multiple=True,
-    metavar="NETWORK",
-    callback=cidrs,
-    help="Let backends have addresses that are closed otherwise (loopback, link-local, metadata, …); repeatable.",
-)
+@allow_cidr_option("Let backends have addresses that are closed otherwise, such as loopback or link-local; repeatable.")
 @click.option("--dev", is_flag=True, help="No Lease: this is the only one that runs, on a developer's machine, say.")
 @click.option(
     "--log-format", type=click.Choice(["text", "json"]), default="text", show_default=True, help="Lines of the log."

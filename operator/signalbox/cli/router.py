@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import click
 
-from signalbox.cli.listen import cidrs, listens, log_target
+from signalbox.cli.options import access_log_option, allow_cidr_option, listens, log_target
 from signalbox.cli.stopping import Signals, stop
 from signalbox.control.client import Client, Endpoint
 from signalbox.router.options import ProxyOptions, SupervisorOptions
@@ -60,17 +60,8 @@ Exit codes: 0 ended as asked, 1 could not serve or was ended by force, 2 wrong u
     help="Serve HTTPS, with tls.crt and tls.key of this directory; new ones are in force within seconds.",
 )
 @click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="Processes on the port.")
-@click.option(
-    "--allow-cidr",
-    "allow_cidrs",
-    multiple=True,
-    metavar="NETWORK",
-    callback=cidrs,
-    help="Let backends be in a network that is closed otherwise, such as link-local; repeatable.",
-)
-@click.option(
-    "--access-log", default="-", show_default=True, metavar="FILE", help='A file, "-" for standard output, or "none".'
-)
+@allow_cidr_option("Let backends be in a network that is closed otherwise, such as link-local; repeatable.")
+@access_log_option
 @click.option("--grace", type=click.FloatRange(0, 300), default=5.0, show_default=True, help="Seconds; see below.")
 @click.option(
     "--drain-timeout",

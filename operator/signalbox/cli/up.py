@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 
 from signalbox.cli import render
-from signalbox.cli.listen import cidrs, listens, log_target
+from signalbox.cli.options import access_log_option, allow_cidr_option, listens, log_target
 from signalbox.cli.screen import first_screen
 from signalbox.cli.stopping import Signals, stop
 from signalbox.local.live import Change, Live, StartError
@@ -86,17 +86,10 @@ def _endpoints(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -
     callback=_endpoints,
     help="Where the ModelBackend NAME, which has a serviceRef, is found; repeatable, also for one NAME.",
 )
-@click.option(
-    "--allow-cidr",
-    "allow_cidrs",
-    multiple=True,
-    metavar="NETWORK",
-    callback=cidrs,
-    help="Let backends be in a network that is closed otherwise, such as link-local; repeatable. Loopback is open.",
+@allow_cidr_option(
+    "Let backends be in a network that is closed otherwise, such as link-local; repeatable. Loopback is open."
 )
-@click.option(
-    "--access-log", default="-", show_default=True, metavar="FILE", help='A file, "-" for standard output, or "none".'
-)
+@access_log_option
 def up(
     path: Path,
     listen: Address,

@@ -1,6 +1,8 @@
-"""Options of commands that listen."""
+"""Options that several commands have."""
 
 import ipaddress
+from collections.abc import Callable
+from typing import Any
 
 import click
 
@@ -27,6 +29,22 @@ def cidrs(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> tup
         return tuple(str(ipaddress.ip_network(value)) for value in values)
     except ValueError as error:
         raise click.BadParameter(f"{error}: write a network such as 10.0.0.0/8") from None
+
+
+def allow_cidr_option(help_text: str) -> Callable[[Any], Any]:
+    """``--allow-cidr``, as ``allow_cidrs``."""
+    return click.option("--allow-cidr", "allow_cidrs", multiple=True, metavar="NETWORK", callback=cidrs, help=help_text)
+
+
+def access_log_option(command: Any) -> Any:
+    """``--access-log``, to be read by ``log_target``."""
+    return click.option(
+        "--access-log",
+        default="-",
+        show_default=True,
+        metavar="FILE",
+        help='A file, "-" for standard output, or "none".',
+    )(command)
 
 
 def log_target(text: str) -> int | str | None:
