@@ -21,7 +21,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what needs a cluster, so that ``-m 'not cluster'`` runs all the rest."""
     for item in items:
-        if {"cluster", "enclosure"} & set(getattr(item, "fixturenames", ())):
+        if {"cluster", "bare", "enclosure"} & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.cluster)
 
 

@@ -1,4 +1,5 @@
-"""Releases of the chart in the tests' common cluster, each in a namespace of its own and named like that."""
+"""Releases of the chart in the tests' common cluster, each in a namespace of its own and named like that; and a cluster
+in which nothing is installed."""
 
 import os
 from collections.abc import Iterator
@@ -6,12 +7,15 @@ from collections.abc import Iterator
 import pytest
 import yaml
 
+from cluster import programs
 from cluster.api import ApiError
 from cluster.build import HERE, Say
+from cluster.controlplane import ControlPlane
 from cluster.golang import sources
 from cluster.release import Release
-from cluster.running import Cluster, served
+from cluster.running import Cluster, connected, served
 from cluster.waiting import eventually
+from cluster.workdir import Workdir
 
 PROMETHEUS = "github.com/prometheus-operator/prometheus-operator"
 POD_MONITORS = ("apiextensions.k8s.io/v1", "CustomResourceDefinition", "podmonitors.monitoring.coreos.com")
@@ -23,6 +27,25 @@ def release(cluster: Cluster, namespace: str) -> Iterator[Release]:
     found = Release(cluster, namespace)
     yield found
     found.uninstall()
+
+
+@pytest.fixture(scope="module")
+def bare(say: Say) -> Iterator[Cluster]:
+    """A control plane of the module's own: without CRDs, and nobody minds what becomes of it."""
+    if os.environ.get("KUBECONFIG"):
+        pytest.skip("an existing cluster is not to be installed in, and emptied")
+    workdir = Workdir()
+    try:
+        plane = ControlPlane(programs.find(say), workdir)
+        plane.start()
+        try:
+            controllers = "kube-controller-manager" in plane.components
+            with connected(plane.kubeconfig, crds=False, controllers=controllers) as found:
+                yield found
+        finally:
+            plane.stop()
+    finally:
+        workdir.remove(keep_logs=False)
 
 
 @pytest.fixture

@@ -1,9 +1,7 @@
 """A release of the chart in the tests' common cluster."""
 
-import yaml
-
 from cluster.api import Object
-from cluster.helm import CHART, helm
+from cluster.helm import CHART, helm, parsed
 from cluster.running import Cluster
 
 OURS = "crds.install=false"  # the CRDs are there, and belong to all tests
@@ -21,8 +19,7 @@ class Release:
 
     def manifests(self) -> list[Object]:
         """What Helm has applied."""
-        text = helm(self.cluster, "get", "manifest", self.name, "--namespace", self.name).stdout
-        return [each for each in yaml.safe_load_all(text) if each]
+        return parsed(helm(self.cluster, "get", "manifest", self.name, "--namespace", self.name).stdout)
 
     def notes(self) -> str:
         return helm(self.cluster, "get", "notes", self.name, "--namespace", self.name).stdout

@@ -1,6 +1,7 @@
 """The operator's rights: exactly those that the chart gives, and a comparison of them with what was used."""
 
 from collections.abc import Iterable, Sequence
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -9,6 +10,7 @@ from cluster.api import Object
 from cluster.running import Cluster
 
 TEMPLATES = ("serviceaccount", "rbac", "webhook")
+ANY = "any-namespace"
 
 
 class Right(NamedTuple):
@@ -22,7 +24,7 @@ class Right(NamedTuple):
 
 def give(cluster: Cluster, namespace: str, directory: Path) -> Path:
     """Make the operator's account with the chart's rules for one namespace, and what these name; a kubeconfig."""
-    for each in rendered(namespace, f"namespaces={{{namespace}}}"):
+    for each in rendered(namespace):
         cluster.api.apply(each)
     account = account_of(namespace)
     token = cluster.api.token(account, namespace)
@@ -32,7 +34,7 @@ def give(cluster: Cluster, namespace: str, directory: Path) -> Path:
 
 def take(cluster: Cluster, namespace: str) -> None:
     """Remove what would outlive the namespace."""
-    for each in rendered(namespace, f"namespaces={{{namespace}}}"):
+    for each in rendered(namespace):
         if "namespace" not in each["metadata"]:
             cluster.api.delete(each["apiVersion"], each["kind"], each["metadata"]["name"])
 
@@ -47,10 +49,16 @@ def user_of(namespace: str) -> str:
     return f"system:serviceaccount:{namespace}:{account_of(namespace)}"
 
 
-def rendered(namespace: str, *values: str) -> list[Object]:
-    """Account, roles, bindings and webhook, as the chart has them for a release named like its namespace."""
+def rendered(namespace: str) -> list[Object]:
+    """Account, roles, bindings and webhook of a release that is named like its namespace, and serves it alone."""
+    return helm.parsed(_text().replace(ANY, namespace))
+
+
+@cache
+def _text() -> str:
+    """Of a release named ``ANY``: nearly every test wants one, and Helm takes a good part of a second."""
     only = [f"--show-only=templates/{name}.yaml" for name in TEMPLATES]
-    return helm.rendered(*values, release=namespace, namespace=namespace, options=only)
+    return helm.helm(None, "template", ANY, helm.CHART, "--namespace", ANY, f"--set=namespaces={{{ANY}}}", *only).stdout
 
 
 def granted(manifests: Iterable[Object]) -> set[Right]:

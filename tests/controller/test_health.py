@@ -14,7 +14,7 @@ from connected import LeaderService, Routers, StreamingOperator
 from world import API, World, backend, eventually, policy
 
 from cluster.api import Object
-from install.health import SCRIPTS, argo, kstatus
+from manifests.gitops.verdicts import SCRIPTS, argo, kstatus
 
 NORMAL = {"Accepted": "T", "ResolvedRefs": "T", "Programmed": "T", "Ready": "T"}
 SECRET = {"apiKey": {"secretRef": {"name": "key", "key": "token"}}}

@@ -50,8 +50,7 @@ def test_every_right_is_used_and_none_is_missing(
     assert operator.end() == 0
     events = cluster.requests(rights.user_of(namespace))
     assert rights.refused(events) == set()
-    manifests = rights.rendered(namespace, f"namespaces={{{namespace}}}")
-    assert rights.granted(manifests) - rights.used(events) == UNUSED.keys()
+    assert rights.granted(rights.rendered(namespace)) - rights.used(events) == UNUSED.keys()
 
 
 def connect_a_router(world: World, directory: Path) -> None:

@@ -7,7 +7,7 @@ from lupa.lua51 import LuaRuntime
 
 from cluster.api import Object
 
-SCRIPTS = Path(__file__).parents[2] / "manifests" / "gitops" / "resource_customizations" / "signalbox.dev"
+SCRIPTS = Path(__file__).parents[3] / "manifests" / "gitops" / "resource_customizations" / "signalbox.dev"
 
 
 def argo(obj: Object) -> tuple[str, str]:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import yaml
 
-from install.health import SCRIPTS, argo, kstatus
+from manifests.gitops.verdicts import SCRIPTS, argo, kstatus
 
 SAME = {"Healthy": "Current", "Progressing": "InProgress", "Degraded": "Failed"}
 

@@ -7,16 +7,15 @@ from types import ModuleType
 
 import kubernetes_validate
 import pytest
-import yaml
 
 from cluster import build
 from cluster.api import Object
+from cluster.helm import parsed
 from cluster.kubectl import KUBECTL
 from cluster.node.images import run
 
 ROOT = Path(__file__).parents[2]
 BASE = ROOT / "manifests" / "base"
-GITOPS = ROOT / "manifests" / "gitops"
 
 
 @pytest.fixture(scope="module")
@@ -38,9 +37,9 @@ def test_the_base_is_the_chart(base: ModuleType) -> None:
 
 
 def test_kustomize_builds_the_base() -> None:
-    built = [each for each in yaml.safe_load_all(run(str(KUBECTL), "kustomize", str(BASE))) if each]
+    built = parsed(run(str(KUBECTL), "kustomize", str(BASE)))
     files = ("crds.yaml", "operator.yaml")
-    written = [each for name in files for each in yaml.safe_load_all((BASE / name).read_text())]
+    written = [each for name in files for each in parsed((BASE / name).read_text())]
     assert by_name(built) == by_name(written)
     major_minor = ".".join(build.kubernetes_version().split(".")[:2])
     for each in built:
@@ -49,10 +48,3 @@ def test_kustomize_builds_the_base() -> None:
 
 def by_name(manifests: list[Object]) -> dict[tuple[str, str], Object]:
     return {(each["kind"], each["metadata"]["name"]): each for each in manifests}
-
-
-def test_the_patch_of_argo_cd_holds_the_health_scripts() -> None:
-    data = yaml.safe_load((GITOPS / "argocd-cm.yaml").read_text())["data"]
-    for kind in ("ModelBackend", "RoutingPolicy"):
-        script = GITOPS / "resource_customizations" / "signalbox.dev" / kind / "health.lua"
-        assert data[f"resource.customizations.health.signalbox.dev_{kind}"] == script.read_text()

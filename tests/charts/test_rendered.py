@@ -1,0 +1,82 @@
+"""The chart, rendered by a real Helm: valid, restricted, and with a reason for each right."""
+
+from pathlib import Path
+
+import kubernetes_validate
+import pytest
+import yaml
+
+from charts.rendering import VALUES, manifests, text
+from cluster import build
+from cluster.api import Object
+from cluster.helm import CHART, helm
+
+
+@pytest.fixture(params=VALUES)
+def rendered(request: pytest.FixtureRequest) -> list[Object]:
+    return manifests(VALUES[request.param])
+
+
+def test_lint() -> None:
+    assert "0 chart(s) failed" in helm(None, "lint", "--strict", CHART).stdout
+
+
+def test_everything_rendered_is_valid(rendered: list[Object]) -> None:
+    major_minor = ".".join(build.kubernetes_version().split(".")[:2])
+    for each in rendered:
+        kubernetes_validate.validate(each, f"{major_minor}.0", strict=True)
+
+
+def test_pods_are_restricted(rendered: list[Object]) -> None:
+    (deployment,) = [each for each in rendered if each["kind"] == "Deployment"]
+    pod = deployment["spec"]["template"]["spec"]
+    assert pod["securityContext"]["runAsNonRoot"] is True
+    assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    for container in pod["containers"]:
+        context = container["securityContext"]
+        assert context["readOnlyRootFilesystem"] is True
+        assert context["allowPrivilegeEscalation"] is False
+        assert context["capabilities"] == {"drop": ["ALL"]}
+
+
+def test_no_role_has_a_star(rendered: list[Object]) -> None:
+    for each in rendered:
+        for rule in each.get("rules", ()) if each["kind"] in {"Role", "ClusterRole"} else ():
+            assert "*" not in str(rule), each["metadata"]["name"]
+        assert "cluster-admin" not in str(each.get("roleRef"))
+
+
+def test_every_rule_says_why() -> None:
+    """A comment stands above each."""
+    for name in ("_helpers.tpl", "rbac.yaml"):
+        lines = (CHART / "templates" / name).read_text().splitlines()
+        for number, line in enumerate(lines):
+            if line.startswith("- apiGroups:"):
+                before = lines[number - 1]
+                same = before.startswith(("  verbs:", "  resourceNames:"))  # goes on with the reason above
+                assert before.startswith("#") or same, f"{name}:{number + 1}"
+
+
+def test_no_authority_is_rendered(rendered: list[Object]) -> None:
+    assert not [each for each in rendered if "caBundle" in str(each)]
+
+
+def test_pods_are_monitored_where_that_is_possible() -> None:
+    def monitors(*options: str) -> list[Object]:
+        return [each for each in manifests("{}", *options) if each["kind"] == "PodMonitor"]
+
+    assert not monitors()
+    assert monitors("--api-versions", "monitoring.coreos.com/v1/PodMonitor")
+
+
+def test_who_brings_the_roles_gets_none_but_those_for_users() -> None:
+    found = text(VALUES["theirs"])
+    assert "kind: ClusterRoleBinding" not in found
+    assert "signalbox-metrics" not in found
+    assert "aggregate-to-view" in found
+
+
+def test_the_chart_has_the_version_of_the_package() -> None:
+    chart = yaml.safe_load((CHART / "Chart.yaml").read_text())
+    project = (Path(CHART).parents[1] / "pyproject.toml").read_text()
+    assert f'version = "{chart["appVersion"]}"' in project
