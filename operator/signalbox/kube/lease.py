@@ -44,6 +44,7 @@ class Lease:
         self._seen_at = 0.0
         self._renewed_at = 0.0
         self._live: Object | None = None
+        self._retry_after = 0.0  # as the server asked at the last attempt
         self.identity = identity
         self.held = False
         self.holder = ""
@@ -54,7 +55,8 @@ class Lease:
             if await self._attempt():
                 break
             # Less than ``retry``, so that what a predecessor hands over is taken within that time.
-            await asyncio.sleep(self._timing.retry * random.uniform(0.5, 0.8))  # noqa: S311 - jitter
+            pause = self._timing.retry * random.uniform(0.5, 0.8)  # noqa: S311 - jitter
+            await asyncio.sleep(max(pause, self._retry_after))
         self.held = True
         _log.info("leader: %s holds %s/%s", self.identity, self._namespace, self._name)
 
@@ -75,7 +77,7 @@ class Lease:
                 while not await self._attempt():
                     if self.holder != self.identity:
                         return False
-                    await asyncio.sleep(min(self._timing.retry, 0.5))
+                    await asyncio.sleep(max(min(self._timing.retry, 0.5), self._retry_after))
         except TimeoutError:
             return False
         return True
@@ -93,6 +95,7 @@ class Lease:
 
     async def _attempt(self) -> bool:
         """One attempt to take or renew it; whether it is ours now. What goes wrong is said, and tried again."""
+        self._retry_after = 0.0
         began = self._clock()  # what counts for the others is the write, and that is not earlier
         try:
             live = await self._client.get(LEASES, self._namespace, self._name)
@@ -104,6 +107,7 @@ class Lease:
                     return False
                 live = await self._client.replace(LEASES, live | {"spec": self._spec(live["spec"])})
         except ApiError as error:
+            self._retry_after = error.retry_after or 0.0
             if not (error.conflict or error.already_exists):  # somebody was faster
                 _log.warning("Lease %s/%s: %s", self._namespace, self._name, error)
             return False
