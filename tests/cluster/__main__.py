@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from cluster import cache, programs
-from cluster.build import helm
+from cluster.build import helm, kstatus
 from cluster.errors import ClusterError
 from cluster.node import installation, outside
 from cluster.node.outside import Enclosure
@@ -61,6 +61,7 @@ def build() -> None:
     if not os.environ.get("KUBECONFIG"):
         programs.find(say)
     helm(say)
+    kstatus(say)
 
 
 @main.command()

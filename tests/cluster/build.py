@@ -78,6 +78,11 @@ def helm(say: Say) -> Path:
     return program(Target("helm", TOOLS, variables=(variable,), package="helm.sh/helm/v4/cmd/helm"), say)
 
 
+def kstatus(say: Say) -> Path:
+    """What judges an object as Flux does; see its source."""
+    return program(Target("kstatus", TOOLS, package="./kstatus"), say)
+
+
 def program(target: Target, say: Say) -> Path:
     """The program, from the cache or built now."""
     go = golang.find(target.module, say)
@@ -88,7 +93,8 @@ def program(target: Target, say: Say) -> Path:
 def digest(target: Target, go: str) -> str:
     """A hash of all that decides what comes out."""
     parts = [go, *os.uname()[::4], target.tags, *target.variables, *sorted(golang.ENVIRONMENT.values())]
-    for file in sorted([*target.module.glob("*.go"), *target.module.glob("go.*")]):
+    here = [] if target.package == "." else (target.module / target.package).glob("*.go")
+    for file in sorted([*target.module.glob("*.go"), *target.module.glob("go.*"), *here]):
         parts += [file.name, file.read_text()]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
@@ -99,24 +105,23 @@ def compile_to(place: Path, target: Target, go: Path, say: Say) -> None:
     command = [str(go), "build", "-v", "-tags", target.tags, "-ldflags", linker, "-o", str(place), target.package]
     environment = {**os.environ, **golang.ENVIRONMENT}
     say(f"building {target.name} with {golang.version(go)} (minutes the first time, cached afterwards)")
-    process = subprocess.Popen(
-        command, cwd=target.module, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
-    )
     progress = Progress(target.name)
-    reader = threading.Thread(target=progress.read, args=(process,), daemon=True)
-    reader.start()
-    try:
-        while True:
-            try:
-                status = process.wait(PROGRESS_SECONDS)
-                break
-            except subprocess.TimeoutExpired:
-                say(progress.line())
-    except BaseException:  # interrupted: do not go on alone in the background
-        process.kill()
-        process.wait()
-        raise
-    reader.join()
+    with subprocess.Popen(
+        command, cwd=target.module, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    ) as process:
+        reader = threading.Thread(target=progress.read, args=(process,), daemon=True)
+        reader.start()
+        try:
+            while True:
+                try:
+                    status = process.wait(PROGRESS_SECONDS)
+                    break
+                except subprocess.TimeoutExpired:
+                    say(progress.line())
+        except BaseException:  # interrupted: do not go on alone in the background
+            process.kill()
+            raise
+        reader.join()
     if status:
         raise ClusterError(f"{target.name} could not be built; go said:\n" + "\n".join(progress.last))
     say(f"built {target.name} in {progress.seconds():.0f} s")

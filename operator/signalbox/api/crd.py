@@ -8,7 +8,7 @@ from functools import cache
 from typing import Any
 
 from signalbox.api.base import ApiModel
-from signalbox.api.meta import GROUP, VERSION
+from signalbox.api.meta import GROUP, UNSEEN, VERSION
 from signalbox.api.modelbackend import ModelBackend
 from signalbox.api.routingpolicy import RoutingPolicy
 
@@ -55,6 +55,7 @@ def structural(model: type[ApiModel]) -> Json:
     for name, description in STANDARD.items():
         schema["properties"][name] = {"type": "string", "description": description}
     schema["properties"]["metadata"] = {"type": "object", "properties": {"name": {"type": "string"}}}
+    schema["properties"]["status"]["default"] = {"observedGeneration": UNSEEN}
     schema["required"] = ["metadata", "spec"]
     return schema
 

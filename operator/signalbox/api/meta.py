@@ -35,6 +35,12 @@ class StatusModel(ApiModel):
     model_config = ConfigDict(extra="ignore")
 
 
+# Of an object that no operator has seen yet, by the API server's default: whoever waits compares generations, and would
+# take an object without any status for one that is as it should be.
+UNSEEN = -1
+ObservedGeneration = Annotated[int, Field(ge=UNSEEN)]
+
+
 class Condition(StatusModel):
     """One aspect of the object's state, as Kubernetes' own kinds report it."""
 

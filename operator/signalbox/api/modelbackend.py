@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from signalbox.api.base import ApiModel
-from signalbox.api.meta import Conditions, ObjectMeta, StatusModel
+from signalbox.api.meta import Conditions, ObjectMeta, ObservedGeneration, StatusModel
 from signalbox.api.requestmapping import HeaderName, RequestMapping
 from signalbox.api.rules import ListOf, Rule, Rules
 from signalbox.api.types import (
@@ -263,8 +263,8 @@ class Endpoints(StatusModel):
 class ModelBackendStatus(StatusModel):
     """What Signalbox knows about the backend."""
 
-    observed_generation: Annotated[int, Field(ge=0)] | None = None
-    """The metadata.generation that this status describes."""
+    observed_generation: ObservedGeneration | None = None
+    """The metadata.generation that this status describes; -1 before an operator has seen the object."""
     conditions: Conditions | None = None
     """Accepted, ResolvedRefs, Reachable, Authorized and Ready."""
     endpoints: Endpoints | None = None

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from signalbox.api.base import ApiModel
 from signalbox.api.deployment import RFC1035, Deployment, Router, Sidecar
-from signalbox.api.meta import Conditions, ObjectMeta, StatusModel
+from signalbox.api.meta import Conditions, ObjectMeta, ObservedGeneration, StatusModel
 from signalbox.api.rules import ListOf, Rule, Rules
 from signalbox.api.types import LabelName, ModelName, NameRef, SignalName, TargetName
 
@@ -216,8 +216,8 @@ class RouterStatus(StatusModel):
 class RoutingPolicyStatus(StatusModel):
     """What Signalbox made of the policy."""
 
-    observed_generation: Annotated[int, Field(ge=0)] | None = None
-    """The metadata.generation that this status describes."""
+    observed_generation: ObservedGeneration | None = None
+    """The metadata.generation that this status describes; -1 before an operator has seen the object."""
     conditions: Conditions | None = None
     """Accepted, ResolvedRefs, Programmed, Reachable and Ready."""
     addresses: Annotated[list[RouterAddress], Field(max_length=16), ListOf("atomic")] | None = None

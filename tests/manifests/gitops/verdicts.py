@@ -1,12 +1,17 @@
-"""How tools judge a status: Argo CD by its script, kstatus (Flux, kubectl, Argo CD's waits) by the conditions alone."""
+"""How tools judge an object: Argo CD by a script, Flux and Helm's --wait by the library kstatus; the real ones."""
 
+import json
+import subprocess
 from pathlib import Path
 from typing import Any
 
 from lupa.lua51 import LuaRuntime
 
+from cluster import build
 from cluster.api import Object
 
+# What one says of what the other says.
+SAME = {"Healthy": "Current", "Progressing": "InProgress", "Degraded": "Failed"}
 SCRIPTS = Path(__file__).parents[3] / "manifests" / "gitops" / "resource_customizations" / "signalbox.dev"
 
 
@@ -30,15 +35,9 @@ def table(runtime: Any, value: Any) -> Any:
 
 
 def kstatus(obj: Object) -> str:
-    """Current, InProgress, Failed or Terminating, by the rules for kinds that kstatus does not know."""
-    if "deletionTimestamp" in obj["metadata"]:
-        return "Terminating"
-    status = obj.get("status") or {}
-    if status.get("observedGeneration", obj["metadata"]["generation"]) != obj["metadata"]["generation"]:
-        return "InProgress"
-    conditions = {each["type"]: each["status"] for each in status.get("conditions") or ()}
-    if conditions.get("Reconciling") == "True":
-        return "InProgress"
-    if conditions.get("Stalled") == "True":
-        return "Failed"
-    return "Current" if conditions.get("Ready", "True") == "True" else "InProgress"
+    """Current, InProgress, Failed or Terminating."""
+    identified = {"apiVersion": "signalbox.dev/v1alpha1", **obj}
+    done = subprocess.run(
+        [build.kstatus(print)], input=json.dumps(identified), check=True, capture_output=True, text=True
+    )
+    return str(json.loads(done.stdout)["status"])
