@@ -4,6 +4,7 @@ import base64
 import json
 import ssl
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -14,6 +15,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from world import SECONDS, World, backend, eventually, policy
 
+from cluster import rights
 from cluster.api import Object
 from cluster.namespaces import create_namespace, delete_namespace
 from cluster.running import Cluster
@@ -33,11 +35,11 @@ class Door:
 
     def __init__(self, world: World, cluster: Cluster, port: int) -> None:
         self.world, self.cluster = world, cluster
-        world.apply(backend(), policy())
-        eventually(lambda: len(pods(world)) == 2)
         secret = eventually(lambda: world.child("v1", "Secret", "signalbox-tls"))
         self._context = ssl.create_default_context(cadata=base64.b64decode(secret["data"]["ca.crt"]).decode())
         self._url = f"https://localhost:{port}/v1/control"
+        self._theirs: list[Object] = []
+        eventually(lambda: len(pods(world)) == 2)
         self.pod = pods(world)[0]
 
     def knock(self, token: str) -> int:
@@ -48,17 +50,39 @@ class Door:
         ):
             return answer.status_code
 
-    def create(self, pod: Object, namespace: str = "") -> Object:
+    def create(self, pod: Object) -> Object:
         """A pod of somebody's."""
         labels = {"app.kubernetes.io/instance": "chat-router", **pod["metadata"].get("labels", {})}
-        metadata = {"name": "theirs", **pod["metadata"], "labels": labels}
+        metadata = {"generateName": "theirs-", **pod["metadata"], "labels": labels}
         obj = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": {**POD, **pod.get("spec", {})}}
-        return self.world.api.create(obj, namespace or self.world.namespace)
+        self._theirs.append(self.world.api.create(obj, self.world.namespace))
+        return self._theirs[-1]
+
+    def leave(self) -> None:
+        """Only the router's own pods are there for the next test."""
+        for pod in self._theirs:
+            self.world.api.delete("v1", "Pod", pod["metadata"]["name"], self.world.namespace, gracePeriodSeconds=0)
+
+
+@pytest.fixture(scope="module")
+def open_for_all(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[World, int]]:
+    """One operator for all of these tests, and its port."""
+    namespace = create_namespace(cluster)
+    world = World(cluster, namespace)
+    world.apply(backend(), policy())
+    running = StreamingOperator(rights.give(cluster, namespace, tmp_path_factory.mktemp("access")), namespace)
+    yield world, running.port
+    running.kill()
+    rights.take(cluster, namespace)
+    delete_namespace(cluster, namespace)
 
 
 @pytest.fixture
-def door(world: World, cluster: Cluster, streaming: StreamingOperator) -> Door:
-    return Door(world, cluster, streaming.port)
+def door(cluster: Cluster, open_for_all: tuple[World, int]) -> Iterator[Door]:
+    world, port = open_for_all
+    made = Door(world, cluster, port)
+    yield made
+    made.leave()
 
 
 def test_a_pod_of_the_router_is_let_in(door: Door) -> None:
@@ -173,6 +197,7 @@ def test_a_deployment_of_somebody_else(door: Door) -> None:
     door.world.apply({**theirs, "spec": spec})
     pod = eventually(lambda: door.world.api.list("v1", "Pod", door.world.namespace, labelSelector="app=theirs")[0])
     assert door.knock(token_of(door.world, pod)) == 403
+    door.world.api.delete("apps/v1", "Deployment", "theirs", door.world.namespace, propagationPolicy="Background")
 
 
 def test_an_expired_token(door: Door) -> None:
