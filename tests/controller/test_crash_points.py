@@ -23,7 +23,7 @@ pytestmark = pytest.mark.filterwarnings(
 AT_ONCE = 6
 PROCESSES = 3
 KOPF_SECONDS = 20.0
-STRIDE = 6  # of the short test; it begins elsewhere for each kind of cut
+STRIDE = 12  # of the short test; it begins elsewhere for each kind of cut
 
 
 @pytest.fixture
