@@ -173,4 +173,5 @@ class ControlPlane:
             "--use-service-account-credentials",
             "--leader-elect=false",
             "--secure-port=0",
+            "--horizontal-pod-autoscaler-sync-period=1s",  # a test that waits for one would wait for 15 s
         ]

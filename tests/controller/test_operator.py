@@ -205,20 +205,6 @@ def test_a_composed_secret_is_made_of_what_is_there_and_not_fetched_again(
         eventually(lambda: composed() == "second-token")
 
 
-def test_what_is_changed_or_deleted_by_hand_comes_back(world: World, operator: OperatorProcess) -> None:
-    ready(world)
-    before = world.child(*CONFIG)["data"]
-    path = f"/api/v1/namespaces/{world.namespace}/configmaps/chat-router"
-    change = {"data": {"config.json": "{}", "more": "x"}, "metadata": {"annotations": {"mesh": "theirs"}}}
-    world.api.call("PATCH", path, change, "application/merge-patch+json")
-    eventually(lambda: world.child(*CONFIG)["data"].get("config.json") == before["config.json"])
-    assert world.child(*CONFIG)["metadata"]["annotations"]["mesh"] == "theirs"
-    for version, kind in CHILDREN:
-        uid = world.child(version, kind)["metadata"]["uid"]
-        world.api.delete(version, kind, "chat-router", world.namespace)
-        eventually(lambda version=version, kind=kind, uid=uid: world.child(version, kind)["metadata"]["uid"] != uid)
-
-
 def test_replicas_are_left_to_whoever_scales(world: World, operator: OperatorProcess) -> None:
     ready(world)
     scale = f"/apis/apps/v1/namespaces/{world.namespace}/deployments/chat-router/scale"
@@ -234,22 +220,6 @@ def test_a_single_replica_has_no_disruption_budget(world: World, operator: Opera
     world.api.call("PATCH", scale, {"spec": {"replicas": 1}}, "application/merge-patch+json")
     eventually(lambda: world.absent("policy/v1", "PodDisruptionBudget"))
     assert not world.absent(*DEPLOYMENT)
-
-
-def test_a_foreign_object_is_never_touched(world: World, operator: OperatorProcess) -> None:
-    foreign = {
-        "apiVersion": "v1",
-        "kind": "Service",
-        "metadata": {"name": "chat-router"},
-        "spec": {"clusterIP": "None"},
-    }
-    world.apply(foreign)
-    before = world.child("v1", "Service")
-    world.apply(backend(), policy())
-    eventually(lambda: world.conditions("RoutingPolicy", "chat").get("Programmed") == ("False", "NameConflict"))
-    world.api.delete(API, "RoutingPolicy", "chat", world.namespace)
-    eventually(lambda: world.absent("v1", "ConfigMap"))
-    assert world.child("v1", "Service") == before
 
 
 def test_a_policy_that_goes_takes_its_children_along(world: World, operator: OperatorProcess) -> None:

@@ -1,10 +1,19 @@
 """Making children what their manifests say, and never touching what is not ours."""
 
-from signalbox.controller.applying.difference import MANAGER, applied, handed_over, holds, replica_owners
+from typing import Any
+
+from signalbox.controller.applying.difference import (
+    MANAGER,
+    applied,
+    handed_over,
+    holds,
+    only_applied,
+    replica_owners,
+)
 from signalbox.controller.watching.store import Store
 from signalbox.kube.client import Client, Object
 from signalbox.kube.errors import ApiError
-from signalbox.kube.resources import BY_KIND, CHILDREN, DEPLOYMENTS, Resource
+from signalbox.kube.resources import BY_KIND, CHILDREN, DEPLOYMENTS, SERVICES, Resource
 from signalbox.plan.children import FIRST_REPLICAS, labels_of
 
 REPLICAS_MANAGER = "signalbox-replicas"
@@ -26,7 +35,7 @@ async def ensure(client: Client, store: Store, manifest: Object) -> bool:
     metadata = manifest["metadata"]
     live = store.get(resource, metadata["namespace"], metadata["name"])
     wrote = False
-    if live is None:
+    if live is None or not _made_by_us(live):  # we know by labels, which anybody can write, and take away
         live = await _create(client, manifest)
         wrote = True
     if taken := not applied(live):
@@ -36,7 +45,7 @@ async def ensure(client: Client, store: Store, manifest: Object) -> bool:
         given = await _give_replicas_away(client, manifest, live)
         live, wrote = given or live, wrote or given is not None
     if taken or NEW in _annotations(live) or not holds(live, manifest):
-        live = await _apply(client, manifest, live)
+        live = await _corrected(client, resource, manifest, live)
         wrote = True
     if wrote:
         store.changed(resource, "MODIFIED", live)
@@ -55,7 +64,7 @@ async def _create(client: Client, manifest: Object) -> Object:
         if not error.already_exists:
             raise
     live = await client.get(resource, metadata["namespace"], metadata["name"])
-    if live is None or not is_ours(live):
+    if live is None or not _made_by_us(live):
         kind, name = manifest["kind"], metadata["name"]
         raise NameTaken(f"{kind} {name} exists and is not Signalbox's: delete or rename it")
     return live
@@ -101,6 +110,30 @@ async def _hand_over(client: Client, resource: Resource, live: Object) -> None:
     raise ApiError(409, "Conflict", f"{resource.kind} {name} is changed all the time")
 
 
+async def _corrected(client: Client, resource: Resource, manifest: Object, live: Object) -> Object:
+    """By apply, which leaves what others have added. Where that cannot be, what they added goes: a key too many among
+    a router's files, and a port of its Service that keeps ours from being there.
+    """
+    if strays := (live.get("data") or {}).keys() - manifest.get("data", {}).keys():
+        live = await _patch(client, resource, live, {"data": dict.fromkeys(strays)})
+    try:
+        return await _apply(client, manifest, live)
+    except ApiError as error:
+        if resource is not SERVICES or not error.invalid:
+            raise
+    live = await _patch(client, resource, live, {"spec": {"ports": manifest["spec"]["ports"]}})
+    # Else the ports would be ours twice, and the next apply could not take them away.
+    version = live["metadata"]["resourceVersion"]
+    live = await _patch(client, resource, live, {}, managedFields=only_applied(live), resourceVersion=version)
+    return await _apply(client, manifest, live)
+
+
+async def _patch(client: Client, resource: Resource, live: Object, change: Object, **metadata: Any) -> Object:
+    """With the uid, so that nothing is done to an object made anew meanwhile."""
+    namespace, name, uid = (live["metadata"][key] for key in ("namespace", "name", "uid"))
+    return await client.patch(resource, namespace, name, change | {"metadata": {"uid": uid, **metadata}}, MANAGER)
+
+
 async def _apply(client: Client, manifest: Object, live: Object) -> Object:
     """With the uid, so that an object made anew meanwhile is not taken over."""
     metadata = manifest["metadata"] | {"uid": live["metadata"]["uid"]}
@@ -115,6 +148,11 @@ async def prune(client: Client, store: Store, namespace: str, keep: set[tuple[st
             if (resource.kind, name) not in keep and is_ours(live):
                 await client.delete(resource, namespace, name, live["metadata"]["uid"])
                 store.changed(resource, "DELETED", live)
+
+
+def _made_by_us(live: Object) -> bool:
+    """Also where somebody took away its labels or its owner: nobody else applies as we do."""
+    return is_ours(live) or applied(live)
 
 
 def is_ours(live: Object) -> bool:

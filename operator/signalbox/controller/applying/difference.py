@@ -78,6 +78,12 @@ def handed_over(live: Mapping[str, Any], manager: str = MANAGER) -> list[dict[st
     return entries
 
 
+def only_applied(live: Mapping[str, Any], manager: str = MANAGER) -> list[dict[str, Any]]:
+    """The managed fields without what a manager has updated beside what it has applied."""
+    entries = live["metadata"].get("managedFields") or ()
+    return [dict(entry) for entry in entries if (entry.get("manager"), entry.get("operation")) != (manager, "Update")]
+
+
 def replica_owners(live: Mapping[str, Any]) -> set[str]:
     """Who says how many replicas there are: a scaler, a person, or the first number that we gave."""
     return {

@@ -38,7 +38,7 @@ _log = logging.getLogger(__name__)
 # Routers that wait for their turn to be upgraded ask again after this time.
 TURN_SECONDS = 5.0
 # What has a child's name and is not ours is not watched.
-TAKEN_SECONDS = 30.0
+TAKEN_SECONDS = 10.0
 # Routers whose children are written at the same time, over all namespaces.
 AT_ONCE = 8
 
