@@ -3,22 +3,27 @@
 import base64
 import json
 import shutil
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 import trustme
 import yaml
+from connected import StreamingOperator
+from world import World, backend, eventually, policy
 
+from cluster import kubeconfig
 from cluster.api import ApiError
 from cluster.helm import CHART, helm
 from cluster.kubectl import kubectl
 from cluster.running import Cluster, served
-from cluster.waiting import eventually
 
 NAME = "signalbox"
 WHERE = ("--namespace", NAME)
-CRD = ("apiextensions.k8s.io/v1", "CustomResourceDefinition", "modelbackends.signalbox.dev")
+CRDS = ("modelbackends.signalbox.dev", "routingpolicies.signalbox.dev")
+CRD = ("apiextensions.k8s.io/v1", "CustomResourceDefinition", CRDS[0])
+OPERATORS_OWN = {"lease/signalbox-operator", "secret/signalbox-tls", "endpointslice/signalbox-leader"}
 BACKEND = {
     "apiVersion": "signalbox.dev/v1alpha1",
     "kind": "ModelBackend",
@@ -82,6 +87,68 @@ def test_the_life_of_a_release(bare: Cluster, earlier: Path) -> None:
     helm(bare, "install", NAME, CHART, *WHERE)
     assert "pricing" in spec_of(api.get(*CRD)), "installed again, it takes its CRDs over"
     helm(bare, "uninstall", NAME, *WHERE)
+
+    another = ("install", "another", CHART, "--namespace", "elsewhere", "--create-namespace")
+    refused = helm(bare, *another, check=False)
+    assert "invalid ownership metadata" in refused.stderr, "they are those of the release before"
+    helm(bare, *another, "--take-ownership")
+    assert api.get(*CRD)["metadata"]["annotations"]["meta.helm.sh/release-namespace"] == "elsewhere"
+    assert (
+        api.get("signalbox.dev/v1alpha1", "ModelBackend", "kept", "default")["metadata"]["uid"]
+        == left["metadata"]["uid"]
+    )
+    helm(bare, "uninstall", "another", "--namespace", "elsewhere")
+
+
+@pytest.mark.parametrize("way", ["--server-side", "--server-side=false"])
+def test_crds_that_were_applied_before_are_taken_over(bare: Cluster, earlier: Path, way: str) -> None:
+    """Older ones, too, by whatever kind of apply: what the chart says of them wins."""
+    kubectl(bare, "delete", "crd", "--ignore-not-found", *CRDS)
+    kubectl(bare, "apply", way, "-f", earlier / "files" / "crds")
+    install = ("install", NAME, CHART, *WHERE, "--create-namespace")
+    assert "invalid ownership metadata" in helm(bare, *install, check=False).stderr
+    assert "conflict" in helm(bare, *install, "--take-ownership", check=False).stderr
+    helm(bare, "uninstall", NAME, *WHERE)
+    helm(bare, *install, "--take-ownership", "--force-conflicts")
+    assert "pricing" in spec_of(bare.api.get(*CRD))
+    helm(bare, "uninstall", NAME, *WHERE)
+    assert bare.api.get(*CRD)["metadata"]["name"] == CRD[2], "it stays"
+
+
+def test_routers_stay_and_nothing_else(bare: Cluster, tmp_path: Path) -> None:
+    """Also what the operator made for itself goes with the release, although one still runs then."""
+    bare.api.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAME}})
+    assert eventually(lambda: "configmap/kube-root-ca.crt" in found(bare))
+    before = found(bare)
+    helm(bare, "upgrade", "--install", NAME, CHART, *WHERE, "--set", f"namespaces={{{NAME}}}")
+    assert bare.ca
+    token = bare.api.token(NAME, NAME)
+    access = kubeconfig.write(tmp_path / "operator.kubeconfig", bare.server, bare.ca, NAME, token=token)
+    operator = StreamingOperator(access, NAME, "--webhook", NAME)
+    try:
+        assert eventually(lambda: found(bare) >= OPERATORS_OWN)
+        World(bare, NAME).apply(backend(), policy())
+        router = eventually(lambda: bare.api.get("apps/v1", "Deployment", "chat-router", NAME))
+        helm(bare, "uninstall", NAME, *WHERE)
+        assert eventually(lambda: not OPERATORS_OWN & found(bare))
+    finally:
+        operator.kill()
+    assert eventually(lambda: {name for name in found(bare) if "/chat" not in name} == before | {"modelbackend/a"})
+    left = bare.api.get("apps/v1", "Deployment", "chat-router", NAME)
+    assert left["metadata"]["uid"] == router["metadata"]["uid"]
+    assert "deletionTimestamp" not in left["metadata"]
+
+
+def found(cluster: Cluster) -> set[str]:
+    """Kind and name of all that is in the release's namespace, but for what comes and goes by itself."""
+    names = kubectl(cluster, "get", kinds(cluster), "--namespace", NAME, "--output=name").stdout.split()
+    return {f"{kind.partition('.')[0]}/{name}" for kind, _, name in (each.partition("/") for each in names)}
+
+
+@cache
+def kinds(cluster: Cluster) -> str:
+    listed = kubectl(cluster, "api-resources", "--namespaced", "--verbs=list", "--output=name").stdout.split()
+    return ",".join(kind for kind in listed if not kind.startswith(("events", "pods", "replicasets")))
 
 
 def test_an_upgrade_leaves_the_webhook_its_authority(bare: Cluster) -> None:

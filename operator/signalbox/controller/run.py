@@ -147,7 +147,9 @@ class Operator:
         """Reconcile as long as we are the leader."""
         lease = None
         if self._election is not None:
-            lease = Lease(client, self._election.namespace, self._election.name, self._election.identity)
+            election = self._election
+            owners = self._stream.owner.references if self._stream is not None else None
+            lease = Lease(client, election.namespace, election.name, election.identity, owners=owners)
             await lease.acquire()
         self._leads = True
         work = [asyncio.create_task(self._start_work(watches))]

@@ -8,7 +8,7 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -34,10 +34,19 @@ class Timing:
 
 
 class Lease:
-    """One replica's view of one Lease. ``acquire``, then ``keep``, then ``release``."""
+    """One replica's view of one Lease. ``acquire``, then ``keep``, then ``release``. ``owners`` tells the references to
+    those with whom a Lease goes that we make."""
 
-    def __init__(self, client: Client, namespace: str, name: str, identity: str, timing: Timing | None = None) -> None:
-        self._client, self._namespace, self._name = client, namespace, name
+    def __init__(
+        self,
+        client: Client,
+        namespace: str,
+        name: str,
+        identity: str,
+        timing: Timing | None = None,
+        owners: Callable[[], Awaitable[list[Object]]] | None = None,
+    ) -> None:
+        self._client, self._namespace, self._name, self._owners = client, namespace, name, owners
         self._timing = timing or Timing()
         self._clock: Callable[[], float] = time.monotonic
         self._seen = ""  # the version of the Lease that we saw last, and when it was new
@@ -100,7 +109,7 @@ class Lease:
         try:
             live = await self._client.get(LEASES, self._namespace, self._name)
             if live is None:
-                live = await self._client.create(self._manifest(), self.identity)
+                live = await self._client.create(await self._manifest(), self.identity)
             else:
                 self._note(live, began)
                 if self.holder not in {"", self.identity} and not self._expired(live):
@@ -136,7 +145,8 @@ class Lease:
             "leaseTransitions": before.get("leaseTransitions", 0) + (0 if ours else 1),
         }
 
-    def _manifest(self) -> Object:
-        metadata = {"namespace": self._namespace, "name": self._name}
+    async def _manifest(self) -> Object:
+        owners = await self._owners() if self._owners is not None else []
+        metadata = {"namespace": self._namespace, "name": self._name, "ownerReferences": owners}
         kind = {"apiVersion": LEASES.api_version, "kind": LEASES.kind}
         return {**kind, "metadata": metadata, "spec": self._spec({"leaseTransitions": -1})}

@@ -5,6 +5,7 @@ import ipaddress
 import logging
 
 from signalbox.controller.applying.difference import MANAGER, holds
+from signalbox.controller.own.owner import Owner
 from signalbox.controller.own.watched import Own
 from signalbox.kube.client import Client, Object
 from signalbox.kube.errors import ApiError
@@ -36,10 +37,10 @@ def endpoint_slice(namespace: str, service: str, address: str, port: int) -> Obj
 
 
 class LeaderEndpoint:
-    """Keeps the slice as it should be, while we lead."""
+    """Keeps the slice as it should be, while we lead; it goes with its ``owner``."""
 
-    def __init__(self, client: Client, wanted: Object) -> None:
-        self._client, self._wanted = client, wanted
+    def __init__(self, client: Client, wanted: Object, owner: Owner) -> None:
+        self._client, self._wanted, self._owner = client, wanted, owner
         self._own = Own(client, ENDPOINT_SLICES, wanted["metadata"]["namespace"], wanted["metadata"]["name"])
 
     async def keep(self) -> None:
@@ -58,7 +59,8 @@ class LeaderEndpoint:
     async def _write(self) -> None:
         while True:
             try:
-                await self._client.apply(self._wanted, MANAGER)
+                owned = {**self._wanted["metadata"], "ownerReferences": await self._owner.references()}
+                await self._client.apply({**self._wanted, "metadata": owned}, MANAGER)
             except ApiError as error:
                 if error.status == 422 and self._own.live is not None:  # the address type cannot be changed
                     await self._remove(self._own.live)

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from signalbox.controller.own.certificates import BUNDLE, CERTIFICATE, KEY, read, renewed, written
+from signalbox.controller.own.owner import Owner
 from signalbox.controller.own.watched import Own
 from signalbox.kube.client import Client, Object
 from signalbox.kube.errors import ApiError
@@ -27,13 +28,19 @@ _log = logging.getLogger(__name__)
 class Tls:
     """``context`` serves the newest certificate that was read; ``bundle`` is who signs for it, "" before the first.
 
-    ``changed`` is called when the bundle does.
+    The Secret goes with its ``owner``. ``changed`` is called when the bundle does.
     """
 
     def __init__(
-        self, client: Client, namespace: str, name: str, names: Sequence[str], changed: Callable[[], None]
+        self,
+        client: Client,
+        namespace: str,
+        name: str,
+        names: Sequence[str],
+        owner: Owner,
+        changed: Callable[[], None],
     ) -> None:
-        self._client, self._names, self._changed = client, tuple(names), changed
+        self._client, self._names, self._owner, self._changed = client, tuple(names), owner, changed
         self._secret = Own(client, SECRETS, namespace, name)
         self._loaded: tuple[bytes, bytes] | None = None
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -73,7 +80,12 @@ class Tls:
             return
         data = {key: base64.b64encode(value).decode() for key, value in written(after).items()}
         if live is None:
-            metadata = {"namespace": self._secret.namespace, "name": self._secret.name, "labels": LABELS}
+            metadata = {
+                "namespace": self._secret.namespace,
+                "name": self._secret.name,
+                "labels": LABELS,
+                "ownerReferences": await self._owner.references(),
+            }
             secret = {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "type": "Opaque", "data": data}
             await self._client.create(secret, MANAGER)
         else:

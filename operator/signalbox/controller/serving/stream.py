@@ -10,6 +10,7 @@ from aiohttp import web
 
 from signalbox.control.messages import PATH
 from signalbox.controller.own.leader import LeaderEndpoint, endpoint_slice
+from signalbox.controller.own.owner import Owner
 from signalbox.controller.own.tls import Tls
 from signalbox.controller.own.trust import WebhookTrust
 from signalbox.controller.routers.control import Control
@@ -75,11 +76,13 @@ class Stream:
     ) -> None:
         self._client, self._options, self._all_changed = client, options, all_changed
         self.control = Control(changed)
+        self.owner = Owner(client, options.namespace, options.leader_service)
         self.tls = Tls(
             client,
             options.namespace,
             options.tls_secret,
             options.hosts,
+            self.owner,
             self._trust_changed,
         )
         self._trust = WebhookTrust(client, options.webhook, lambda: self.tls.bundle) if options.webhook else None
@@ -101,7 +104,7 @@ class Stream:
         options = self._options
         if options.address is not None:
             where = endpoint_slice(options.namespace, options.leader_service, options.address, options.listen.port)
-            work["way to the leader"] = LeaderEndpoint(self._client, where).keep
+            work["way to the leader"] = LeaderEndpoint(self._client, where, self.owner).keep
         if self._trust is not None:
             work["trust in the webhook"] = self._trust.keep
         return [asyncio.create_task(_for_ever(name, part)) for name, part in work.items()]
