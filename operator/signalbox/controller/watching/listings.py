@@ -28,6 +28,10 @@ class Listing:
         self.tried_at = self.listed_at = self._clock()
         self.failed = None
 
+    def tried(self) -> None:
+        """Its reader is at work."""
+        self.tried_at = self._clock()
+
     def heard(self) -> None:
         """The server answers, if only by saying that nothing has changed."""
         self.tried_at = self._clock()

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any
 
-from signalbox.controller.watching.listings import Listings
+from signalbox.controller.watching.listings import Listing, Listings
 from signalbox.controller.watching.store import Store
 from signalbox.kube.client import Client
 from signalbox.kube.errors import ApiError
@@ -25,6 +25,8 @@ from signalbox.kube.watch import DEFAULT, follow
 from signalbox.plan.injection import INJECT
 
 SWEEP_SECONDS = 60.0
+# Each may hang for as long as a request may take, and all others share the connections.
+SWEEPS_AT_ONCE = 8
 SWEEP_AGAIN_SECONDS = 2.0  # before the first list, nothing can be done
 DEFECT_SECONDS = 5.0
 LOOK_SECONDS = 0.02
@@ -46,6 +48,7 @@ class Watches:
         self._client, self._store, self._children, self._listings = client, store, children, listings
         self._scopes: tuple[str | None, ...] = namespaces or (None,)
         self._sweep_now = asyncio.Event()
+        self._swept = [listings.expect(resource, scope, SWEEP_SECONDS) for resource in _OURS for scope in self._scopes]
 
     def sweep(self) -> None:
         """List kopf's kinds now: it has been away."""
@@ -53,7 +56,7 @@ class Watches:
 
     def start(self) -> list[asyncio.Task[None]]:
         """Watch until the tasks are cancelled."""
-        tasks = [asyncio.create_task(_for_ever("sweep", self._sweep))]
+        tasks = [asyncio.create_task(_for_ever("sweep", self.sweeping))]
         for scope in self._scopes:
             tasks += [self._follow(self._store, resource, scope) for resource in (SERVICES, ENDPOINT_SLICES)]
             # Of users' Secrets and ConfigMaps only the metadata, and of Helm's own Secrets not even that.
@@ -87,29 +90,33 @@ class Watches:
 
         return asyncio.create_task(_for_ever(resource.plural, work))
 
-    async def _sweep(self) -> None:
+    async def sweeping(self) -> None:
         """List what kopf watches: it never tells what was deleted while it had lost the thread."""
-        wanted = [
-            (resource, scope, self._listings.expect(resource, scope, SWEEP_SECONDS))
-            for resource in _OURS
-            for scope in self._scopes
-        ]
+        limit = asyncio.Semaphore(SWEEPS_AT_ONCE)
         while True:
-            complete = True
             self._sweep_now.clear()
-            for resource, scope, progress in wanted:
-                try:
-                    objects, version = await self._client.list(resource, scope)
-                except ApiError as error:
-                    complete = False
-                    progress.refused(error)
-                    _log.warning("cannot list %s: %s", resource.plural, error)
-                else:
-                    self._store.replaced(resource, scope, objects, version)
-                    progress.listed()
+            async with asyncio.TaskGroup() as group:
+                lists = [group.create_task(self._list(progress, limit)) for progress in self._swept]
+            complete = all(each.result() for each in lists)
             with suppress(TimeoutError):
                 async with asyncio.timeout(SWEEP_SECONDS if complete else SWEEP_AGAIN_SECONDS):
                     await self._sweep_now.wait()
+
+    async def _list(self, progress: Listing, limit: asyncio.Semaphore) -> bool:
+        """Whether it could be listed."""
+        async with limit:
+            for each in self._swept:
+                each.tried()  # to wait for one's turn is not to hang
+            resource, scope = progress.resource, progress.namespace
+            try:
+                objects, version = await self._client.list(resource, scope)
+            except ApiError as error:
+                progress.refused(error)
+                _log.warning("cannot list %s: %s", resource.plural, error)
+                return False
+            self._store.replaced(resource, scope, objects, version)
+            progress.listed()
+            return True
 
 
 async def _for_ever(name: str, work: Callable[[], Awaitable[None]]) -> None:
