@@ -13,6 +13,7 @@ import yaml
 from connected import StreamingOperator
 from world import World, backend, eventually, policy
 
+from charts.rendering import text
 from cluster import kubeconfig
 from cluster.api import ApiError
 from cluster.helm import CHART, helm
@@ -151,7 +152,7 @@ def kinds(cluster: Cluster) -> str:
     return ",".join(kind for kind in listed if not kind.startswith(("events", "pods", "replicasets")))
 
 
-def test_an_upgrade_leaves_the_webhook_its_authority(bare: Cluster) -> None:
+def test_nobody_takes_the_webhooks_authority_for_a_drift(bare: Cluster, tmp_path: Path) -> None:
     """It is the operator's to write: a chart that knew of it would take it away."""
     kind = ("admissionregistration.k8s.io/v1", "MutatingWebhookConfiguration")
     helm(bare, "upgrade", "--install", NAME, CHART, *WHERE, "--create-namespace")
@@ -162,6 +163,13 @@ def test_an_upgrade_leaves_the_webhook_its_authority(bare: Cluster) -> None:
     (found,) = bare.api.get(*kind, NAME)["webhooks"]
     assert found["failurePolicy"] == "Fail"
     assert found["clientConfig"]["caBundle"] == bundle
+
+    manifests = tmp_path / "manifests.yaml"
+    manifests.write_text(text("webhook: {failurePolicy: Fail}"))
+    as_argo_cd = ("--server-side", "--force-conflicts", "--field-manager=argocd-controller", "-f", manifests)
+    kubectl(bare, "diff", *as_argo_cd)  # says by its exit code that there is none
+    kubectl(bare, "apply", *as_argo_cd)
+    assert bare.api.get(*kind, NAME)["webhooks"] == [found]
     helm(bare, "uninstall", NAME, *WHERE)
 
 

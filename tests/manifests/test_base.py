@@ -48,3 +48,10 @@ def test_kustomize_builds_the_base() -> None:
 
 def by_name(manifests: list[Object]) -> dict[tuple[str, str], Object]:
     return {(each["kind"], each["metadata"]["name"]): each for each in manifests}
+
+
+def test_no_tool_deletes_the_crds_with_all_policies() -> None:
+    for each in parsed((BASE / "crds.yaml").read_text()):
+        annotations = each["metadata"]["annotations"]
+        assert annotations["argocd.argoproj.io/sync-options"] == "Prune=false,Delete=false"
+        assert annotations["kustomize.toolkit.fluxcd.io/prune"] == "disabled"
