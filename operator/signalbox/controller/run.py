@@ -43,6 +43,10 @@ SETTLE_SECONDS = 0.02
 # Namespaces that are reconciled at the same time; the API server's share of it has limits of its own.
 WORKERS = 8
 FINISH_SECONDS = 1.0
+# Connections to the API server for the Lease, and for what anybody who opens a port can make us ask: nothing else waits
+# for these, nor these for anything else.
+LEASE_CONNECTIONS = 2
+ASKED_CONNECTIONS = 24
 
 _log = logging.getLogger(__name__)
 
@@ -98,11 +102,13 @@ class Operator:
         """Work until stopped. Raises ``NoAccess``, and ``LeaseLost`` when another one may act now."""
         access = Access()
         client = Client(access, self.metrics.requested)
+        asked = Client(access, self.metrics.requested, ASKED_CONNECTIONS)
+        elected = Client(access, self.metrics.requested, LEASE_CONNECTIONS)
         recorder = Recorder(client, self._election.identity if self._election is not None else CONTROLLER)
         if (options := self._listening.stream) is not None:
             image = self._settings.image
             posts = {webhook.PATH: webhook.Webhook(self._store, self._settings_now).handle}
-            self._stream = Stream(client, self._children, image, options, posts, self._queue.add, self._add_all)
+            self._stream = Stream(client, asked, self._children, image, options, posts, self._queue.add, self._add_all)
             await self._stream.start()
         self._reconciler = Reconciler(
             client,
@@ -116,7 +122,7 @@ class Operator:
         )
         ports: list[web.AppRunner] = []
         if self._stream is not None:
-            readable = metrics_of(Admittance(client), self.metrics.text)
+            readable = metrics_of(Admittance(asked), self.metrics.text)
             ports.append(await listen(readable, self._listening.metrics, self._stream.tls.context))
         listings, lag = Listings(), Lag()
         self.metrics.observe(self._queue, listings, lambda: self._leads)
@@ -125,7 +131,7 @@ class Operator:
         kopf.start()
         background = [*watches.start(), asyncio.create_task(recorder.run()), asyncio.create_task(lag.run())]
         ports.append(await listen(probes_of(Health(listings, self._queue, lag)), self._listening.probes))
-        leading = asyncio.create_task(self._lead(client, watches))
+        leading = asyncio.create_task(self._lead(elected, watches))
         stopping = asyncio.create_task(self._until_stopped())
         try:
             await asyncio.wait({leading, stopping}, return_when=asyncio.FIRST_COMPLETED)
@@ -138,7 +144,8 @@ class Operator:
             await kopf.stop()
             for port in ports:
                 await port.cleanup()
-            await client.close()
+            for each in (client, asked, elected):
+                await each.close()
 
     async def _until_stopped(self) -> None:
         await self._stopped.wait()

@@ -30,12 +30,17 @@ Told = Callable[[str, str, int], None]
 
 
 class Client:
-    """Connections to one API server; ``told`` hears of each request. Every method raises ``ApiError``."""
+    """Connections to one API server; ``told`` hears of each request. Every method raises ``ApiError``.
 
-    def __init__(self, access: Access, told: Told = lambda verb, resource, status: None) -> None:
+    Requests beyond ``connections`` wait for each other: whoever must not wait for others has a client of his own.
+    """
+
+    def __init__(
+        self, access: Access, told: Told = lambda verb, resource, status: None, connections: int = CONNECTIONS
+    ) -> None:
         self._access, self._told = access, told
         timeout = aiohttp.ClientTimeout(total=SECONDS, connect=CONNECT_SECONDS)
-        connector = aiohttp.TCPConnector(ssl=access.context, limit=CONNECTIONS)
+        connector = aiohttp.TCPConnector(ssl=access.context, limit=connections)
         self._session = aiohttp.ClientSession(connector=connector, timeout=timeout)
         # A watch keeps its connection, and there are several for each namespace: they must not use up the others'.
         self._streams = aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=access.context, limit=0))

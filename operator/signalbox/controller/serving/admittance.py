@@ -1,5 +1,6 @@
 """Who may read the metrics: whoever the API server knows by the token, and lets get the path."""
 
+import asyncio
 import hashlib
 import time
 from collections.abc import Callable
@@ -14,6 +15,9 @@ from signalbox.kube.resources import SUBJECT_ACCESS_REVIEWS, TOKEN_REVIEWS
 
 SECONDS = 10.0
 MOST = 256
+# Asked at once, and how long a token waits for its turn.
+AT_ONCE = 4
+WAIT_SECONDS = 5.0
 PATH = "/metrics"
 
 
@@ -23,6 +27,7 @@ class Admittance:
     def __init__(self, client: Client, clock: Callable[[], float] = time.monotonic) -> None:
         self._client, self._clock = client, clock
         self._answers: dict[bytes, tuple[float, int]] = {}
+        self._limit = asyncio.Semaphore(AT_ONCE)
 
     async def status(self, token: str) -> int:
         """HTTP status for a bearer token: 200, 401, 403, or 503 where the API server cannot say."""
@@ -34,8 +39,9 @@ class Admittance:
         if answer and now - at < SECONDS:
             return answer
         try:
-            answer = await self._ask(token)
-        except ApiError:
+            async with asyncio.timeout(WAIT_SECONDS), self._limit:
+                answer = await self._ask(token)
+        except (ApiError, TimeoutError):
             return 503
         if len(self._answers) >= MOST:
             self._answers = {k: found for k, found in self._answers.items() if now - found[0] < SECONDS}

@@ -61,12 +61,13 @@ class StreamOptions:
 
 
 class Stream:
-    """``posts`` are further handlers by path. ``changed`` is called with a namespace about which there is news,
-    ``all_changed`` when every router's children are to be looked at."""
+    """``asked`` is for what strangers make us ask, ``posts`` are further handlers by path. ``changed`` is called with a
+    namespace about which there is news, ``all_changed`` when every router's children are to be looked at."""
 
     def __init__(
         self,
         client: Client,
+        asked: Client,
         children: Store,
         image: str,
         options: StreamOptions,
@@ -86,7 +87,7 @@ class Stream:
             self._trust_changed,
         )
         self._trust = WebhookTrust(client, options.webhook, lambda: self.tls.bundle) if options.webhook else None
-        server = self.control.open(PodIdentity(client, children, image, self.control.sidecar_of))
+        server = self.control.open(PodIdentity(asked, children, image, self.control.sidecar_of))
         self._application = web.Application()
         for path, handler in {PATH: server.handle, **posts}.items():
             self._application.router.add_post(path, handler)
