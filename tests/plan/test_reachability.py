@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from hypothesis import given
 from hypothesis import strategies as st
 
-from signalbox.plan.reachability import always, covers, implies, never
+from signalbox.plan.reachability import Reachability
 from signalbox.routing.expressions.tree import Call, Condition, Constant, Logic, Node, Variable
 
 A, B, C = Variable("request.stream"), Variable("query.hasCode"), Variable("targets.a.healthy")
@@ -17,12 +17,28 @@ def condition(tree: Node) -> Condition:
     return Condition(source="", tree=tree)
 
 
-def both(*parts: Node) -> Node:
+def both(*parts: Node) -> Logic:
     return Logic(operator="and", operands=parts)
 
 
 def either(*parts: Node) -> Node:
     return Logic(operator="or", operands=parts)
+
+
+def implies(premise: Node, conclusion: Node) -> bool:
+    return Reachability().implies(premise, conclusion)
+
+
+def covers(earlier: Condition, later: Condition) -> bool:
+    return Reachability().covers(earlier, later)
+
+
+def always(tested: Condition) -> bool:
+    return Reachability().always(tested)
+
+
+def never(tested: Condition) -> bool:
+    return Reachability().never(tested)
 
 
 def test_equal_conditions_cover_each_other() -> None:
@@ -60,6 +76,16 @@ def test_deep_nesting_is_cheap() -> None:
 
     assert implies(nest(60, True), nest(60, True))
     assert isinstance(implies(nest(60, True), nest(60, False)), bool)
+
+
+def test_what_takes_too_many_steps_is_left_unanswered() -> None:
+    wide = both(*(Variable(f"x{number}") for number in range(50)))
+    reach = Reachability(steps=100)
+    assert reach.implies(wide, Variable("x49"))
+    assert not reach.exhausted
+    assert not reach.implies(wide, both(*(Variable(f"x{number}") for number in reversed(range(49)))))
+    assert reach.exhausted
+    assert reach.implies(wide, both(*wide.operands)), "what is written alike needs no step"
 
 
 def _evaluate(node: Node, values: Mapping[Node, bool]) -> bool:

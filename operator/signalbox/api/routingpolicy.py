@@ -160,7 +160,8 @@ class RoutingPolicySpec(ApiModel):
             ),
         ),
     ]
-    """Tried in order: the first route whose condition holds serves the request. The last has no condition."""
+    """Tried in order: the first route whose condition holds serves the request. The last has no condition.
+    All conditions together have at most 65,536 characters."""
     access: Access
     """Who may use the policy. There is no default: say tenants, or anonymous: {}."""
     debug: Literal["Denied", "Allowed"] = "Denied"

@@ -1,57 +1,80 @@
 """Which conditions can never decide: those that an earlier one always forestalls."""
 
+from typing import Final
+
 import msgspec
 
 from signalbox.routing.expressions.tree import Condition, Constant, Logic, Node
 
+MAX_STEPS: Final = 100_000
+"""A third of a second. Two long conditions alone may need the product of their sizes."""
 
-def always(condition: Condition) -> bool:
-    """Whether it is constantly true."""
-    return implies(Constant(value=True), condition.tree)
-
-
-def never(condition: Condition) -> bool:
-    """Whether it is constantly false."""
-    return implies(condition.tree, Constant(value=False))
+_TRUE: Final = Constant(value=True)
+_FALSE: Final = Constant(value=False)
 
 
-def covers(earlier: Condition, later: Condition) -> bool:
-    """Whether every request that matches ``later`` has matched ``earlier``. Sound, not complete."""
-    return implies(later.tree, earlier.tree)
+class Reachability:
+    """Compares the conditions of one policy, in no more than ``steps`` steps for all of them together.
 
-
-def implies(premise: Node, conclusion: Node) -> bool:
-    """Whether ``conclusion`` is true whenever ``premise`` is, as far as ``&&``, ``||`` and constants tell.
-
-    Errors do not weaken it: an ``&&`` that is true has no operand that failed, and one true operand makes an ``||``
-    true whatever the others do.
+    What would take more counts as not implied, and ``exhausted`` tells so: all that is said is true still.
     """
-    return _implies(premise, conclusion, {})
 
+    def __init__(self, steps: int = MAX_STEPS) -> None:
+        self._left = steps
+        self._numbers: dict[object, int] = {}
+        self._numbered: dict[int, tuple[Node, int]] = {}
+        self._known: dict[tuple[int, int], bool] = {}
 
-def _implies(premise: Node, conclusion: Node, known: dict[tuple[int, int], bool]) -> bool:
-    """``known`` keeps answers by identity, so that deep nesting costs a product of sizes and not an exponential."""
-    pair = (id(premise), id(conclusion))
-    if pair not in known:
-        known[pair] = _decide(premise, conclusion, known)
-    return known[pair]
+    @property
+    def exhausted(self) -> bool:
+        """Whether something was left unanswered."""
+        return self._left < 0
 
+    def always(self, condition: Condition) -> bool:
+        """Whether it is constantly true."""
+        return self.implies(_TRUE, condition.tree)
 
-def _decide(premise: Node, conclusion: Node, known: dict[tuple[int, int], bool]) -> bool:
-    if _same(premise, conclusion) or _is(conclusion, True) or _is(premise, False):
-        return True
-    if isinstance(premise, Logic) and premise.operator == "or":
-        return all(_implies(part, conclusion, known) for part in premise.operands)
-    if isinstance(conclusion, Logic) and conclusion.operator == "and":
-        return all(_implies(premise, part, known) for part in conclusion.operands)
-    return (isinstance(premise, Logic) and any(_implies(part, conclusion, known) for part in premise.operands)) or (
-        isinstance(conclusion, Logic) and any(_implies(premise, part, known) for part in conclusion.operands)
-    )
+    def never(self, condition: Condition) -> bool:
+        """Whether it is constantly false."""
+        return self.implies(condition.tree, _FALSE)
 
+    def covers(self, earlier: Condition, later: Condition) -> bool:
+        """Whether every request that matches ``later`` has matched ``earlier``. Sound, not complete."""
+        return self.implies(later.tree, earlier.tree)
 
-def _same(one: Node, other: Node) -> bool:
-    """Equal, and of equal types: in Python 1 == 1.0 == True."""
-    return one == other and msgspec.json.encode(one) == msgspec.json.encode(other)
+    def implies(self, premise: Node, conclusion: Node) -> bool:
+        """Whether ``conclusion`` is true whenever ``premise`` is, as far as ``&&``, ``||`` and constants tell.
+
+        Errors do not weaken it: an ``&&`` that is true has no operand that failed, and one true operand makes an
+        ``||`` true whatever the others do.
+        """
+        pair = self._number(premise), self._number(conclusion)
+        if pair[0] == pair[1] or _is(conclusion, True) or _is(premise, False):
+            return True
+        self._left -= 1
+        if self.exhausted or not (isinstance(premise, Logic) or isinstance(conclusion, Logic)):
+            return False
+        if pair not in self._known:
+            self._known[pair] = self._by_parts(premise, conclusion)
+        return self._known[pair]
+
+    def _by_parts(self, premise: Node, conclusion: Node) -> bool:
+        if isinstance(premise, Logic) and premise.operator == "or":
+            return all(self.implies(part, conclusion) for part in premise.operands)
+        if isinstance(conclusion, Logic) and conclusion.operator == "and":
+            return all(self.implies(premise, part) for part in conclusion.operands)
+        return (isinstance(premise, Logic) and any(self.implies(part, conclusion) for part in premise.operands)) or (
+            isinstance(conclusion, Logic) and any(self.implies(premise, part) for part in conclusion.operands)
+        )
+
+    def _number(self, node: Node) -> int:
+        """One number for all that is written alike: types count, since in Python 1 == 1.0 == True."""
+        found = self._numbered.get(id(node))
+        if found is None:
+            parts = (node.operator, *map(self._number, node.operands)) if isinstance(node, Logic) else None
+            number = self._numbers.setdefault(parts or msgspec.json.encode(node), len(self._numbers))
+            found = self._numbered[id(node)] = node, number
+        return found[1]
 
 
 def _is(node: Node, value: bool) -> bool:

@@ -1,16 +1,22 @@
 """The routes of a policy: conditions, strategies, and which of them can ever serve."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from typing import Final
 
 from signalbox.api.routingpolicy import Route, RoutingPolicy, WeightedTarget
 from signalbox.plan.expressions import Checker, ExpressionError
 from signalbox.plan.problems import Problem, Severity
-from signalbox.plan.reachability import always, covers, never
+from signalbox.plan.reachability import Reachability
 from signalbox.routing import config
 from signalbox.routing.expressions.tree import Condition, Constant
 
 KIND = "RoutingPolicy"
 Report = Callable[[Problem], None]
+
+MAX_CHARACTERS: Final = 65_536
+"""Of all conditions of a policy together: to check that many takes half a second of a processor."""
+MAX_PROBLEMS: Final = 100
+"""With the routes of one policy: nobody reads more, and a policy can have very many."""
 
 _INVALID = Constant(value=None)
 """Stands in the place of a condition that does not compile, so that the other routes can be checked still."""
@@ -21,13 +27,44 @@ CompiledRoutes = tuple[tuple[config.Route, ...], tuple[Problem, ...]]
 
 def compiled_routes(policy: RoutingPolicy) -> CompiledRoutes:
     """The routes of a policy and the problems with them; both depend on nothing but the policy."""
-    problems: list[Problem] = []
-    routes = compile_routes(policy, problems.append)
-    return routes, tuple(problems)
+    first = _First(policy)
+    routes = _compile(policy, first.report)
+    return routes, first.problems
 
 
-def compile_routes(policy: RoutingPolicy, report: Report) -> tuple[config.Route, ...]:
-    """Compile every route, as far as it is sound; what is not comes back as problems."""
+class _First:
+    """Keeps the first problems, and says what the others were."""
+
+    def __init__(self, policy: RoutingPolicy) -> None:
+        self._policy = policy
+        self._found: list[Problem] = []
+        self._left_out: dict[Severity, int] = {}
+
+    def report(self, problem: Problem) -> None:
+        if len(self._found) < MAX_PROBLEMS:
+            self._found.append(problem)
+        else:
+            self._left_out[problem.severity] = self._left_out.get(problem.severity, 0) + 1
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        if not self._left_out:
+            return tuple(self._found)
+        message = f"{sum(self._left_out.values())} more problems are not shown"
+        severity: Severity = "error" if "error" in self._left_out else "warning"
+        fix = "mend those that are, and see again"
+        rest = _problem(self._policy, "TooManyProblems", "spec.routes", message, fix, severity)
+        return *self._found, rest
+
+
+def _compile(policy: RoutingPolicy, report: Report) -> tuple[config.Route, ...]:
+    """Compile every route, as far as it is sound."""
+    length = sum(len(route.when or "") for route in policy.spec.routes)
+    if length > MAX_CHARACTERS:
+        message = f"the conditions have {length} characters together; at most {MAX_CHARACTERS} are allowed"
+        fix = "make them shorter, or split the policy"
+        report(_problem(policy, "ConditionsTooLong", "spec.routes", message, fix))
+        return ()
     names = [target.name for target in policy.spec.targets]
     checker = Checker(names)
     routes: list[config.Route] = []
@@ -35,7 +72,7 @@ def compile_routes(policy: RoutingPolicy, report: Report) -> tuple[config.Route,
         path = f"spec.routes[{index}]"
         when = _condition(policy, route, path, checker, report)
         for where, targets in _sets(route, path):
-            _check_set(policy, where, targets, names, report)
+            _check_set(policy, where, targets, dict.fromkeys(names), report)
         routes.append(config.Route(name=route.name, strategy=_strategy(route), when=when))
     _check_reach(policy, routes, report)
     _check_use(policy, report)
@@ -84,7 +121,7 @@ def _sets(route: Route, path: str) -> Iterator[tuple[str, Sequence[WeightedTarge
 
 
 def _check_set(
-    policy: RoutingPolicy, path: str, targets: Sequence[WeightedTarget], names: Sequence[str], report: Report
+    policy: RoutingPolicy, path: str, targets: Sequence[WeightedTarget], names: Collection[str], report: Report
 ) -> None:
     for index, target in enumerate(targets):
         if target.name not in names:
@@ -99,30 +136,34 @@ def _check_set(
 
 
 def _check_reach(policy: RoutingPolicy, routes: Sequence[config.Route], report: Report) -> None:
+    reach = Reachability()
     for index, route in enumerate(routes):
         if route.when is not None and route.when.tree is _INVALID:
             continue
         path = f"spec.routes[{index}]"
-        blocker = next((earlier for earlier in routes[:index] if _takes_all(earlier, route)), None)
+        blocker = next((earlier for earlier in routes[:index] if _takes_all(earlier, route, reach)), None)
         if blocker is not None:
-            catches = (
-                "takes every request" if blocker.when is None or always(blocker.when) else "takes all of its requests"
-            )
+            everything = blocker.when is None or reach.always(blocker.when)
+            catches = "takes every request" if everything else "takes all of its requests"
             message = f'is never reached: the earlier route "{blocker.name}" {catches}'
             fix = f'move it before "{blocker.name}", change one of the two conditions, or remove it'
             report(_problem(policy, "UnreachableRoute", path, message, fix))
-        elif route.when is not None and never(route.when):
+        elif route.when is not None and reach.never(route.when):
             message = "never holds: this route takes no request"
             fix = "remove the route, or write the condition that is meant"
             report(_problem(policy, "NeverHolds", f"{path}.when", message, fix, severity="warning"))
+    if reach.exhausted:
+        message = "the conditions are too long to compare all of them: a route that is never reached may go unnoticed"
+        fix = "make them shorter, or split the policy"
+        report(_problem(policy, "ReachNotChecked", "spec.routes", message, fix, severity="warning"))
 
 
-def _takes_all(earlier: config.Route, later: config.Route) -> bool:
+def _takes_all(earlier: config.Route, later: config.Route, reach: Reachability) -> bool:
     if earlier.when is None:
         return True
     if earlier.when.tree is _INVALID:
         return False
-    return always(earlier.when) or (later.when is not None and covers(earlier.when, later.when))
+    return reach.always(earlier.when) or (later.when is not None and reach.covers(earlier.when, later.when))
 
 
 def _check_use(policy: RoutingPolicy, report: Report) -> None:
