@@ -21,15 +21,24 @@ ROUTER = Router("team", "chat-router")
 
 
 class Known:
-    """Tokens are names of pods; "bad" is none, "foreign" may not be served."""
+    """Tokens are names of pods; "bad" is none, "foreign" may not be served, of "slow" nobody ever hears,
+    and "nonsense" is seen by looking at it."""
 
     def __init__(self) -> None:
         self.gone: set[str] = set()
         self.expires = time.time() + 3600
+        self.slow = 0
+
+    def glance(self, token: str) -> None:
+        if token == "nonsense":
+            raise Refused(401, token)
 
     async def identify(self, token: str) -> Peer:
         if token in {"bad", "foreign"}:
             raise Refused(401 if token == "bad" else 403, token)
+        if token == "slow":
+            self.slow += 1
+            await asyncio.sleep(3600)
         peer = Peer(ROUTER, token, f"uid-{token}", self.expires)
         await self.verify(peer)
         return peer
@@ -256,13 +265,14 @@ async def test_whatever_is_wrong_is_tried_again(listener: Listener, tmp_path: Pa
         await listener.open()
 
 
-async def raw(listener: Listener, tmp_path: Path, *lines: bytes) -> bytes:
-    """What comes back, to the end, from one who sends these lines."""
+async def raw(listener: Listener, tmp_path: Path, *lines: bytes, token: str = "a", at: str = "127.0.0.1") -> bytes:
+    """What comes back, to the end, from one who is at an address and sends these lines."""
     context = ssl.create_default_context(cafile=str(tmp_path / "ca.crt"))
-    reader, writer = await asyncio.open_connection("localhost", listener.port, ssl=context)
-    writer.write(
-        f"POST {PATH} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer a\r\ntransfer-encoding: chunked\r\n\r\n".encode()
+    reader, writer = await asyncio.open_connection(
+        "127.0.0.1", listener.port, ssl=context, server_hostname="localhost", local_addr=(at, 0)
     )
+    head = f"POST {PATH} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {token}\r\ntransfer-encoding: chunked\r\n\r\n"
+    writer.write(head.encode())
     for data in lines:
         writer.write(b"%x\r\n%b\r\n" % (len(data), data))
     try:
@@ -292,3 +302,17 @@ async def test_who_floods_is_cut_off(listener: Listener, tmp_path: Path, lines: 
 async def test_who_says_nothing_is_cut_off(listener: Listener, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server, "SILENCE_SECONDS", 0.1)
     assert (await raw(listener, tmp_path)).endswith(b"0\r\n\r\n")
+
+
+async def test_one_address_keeps_nobody_else_out(listener: Listener, tmp_path: Path) -> None:
+    """Whoever can open a port may send tokens that take the API server long."""
+    crowd = [asyncio.create_task(raw(listener, tmp_path, token="slow")) for _ in range(2 * server.REVIEWS)]
+    await until(lambda: listener.known.slow >= server.REVIEWS_OF_ONE)
+    nonsense = await raw(listener, tmp_path, token="nonsense")
+    assert nonsense.startswith(b"HTTP/1.1 401")
+    welcome = asyncio.create_task(raw(listener, tmp_path, line(Hello(format_version=1)), at="127.0.0.2"))
+    await until(lambda: listener.heard.hellos)
+    assert listener.known.slow == server.REVIEWS_OF_ONE
+    for task in (*crowd, welcome):
+        task.cancel()
+    await asyncio.gather(*crowd, welcome, return_exceptions=True)

@@ -14,14 +14,16 @@ from aiohttp import ClientError, web
 from signalbox.control.hub import Hub
 from signalbox.control.messages import Hello, Malformed, Ping, Report, from_router, line
 from signalbox.control.peers import Peer, Refused
+from signalbox.control.turns import Turns
 
 PING_SECONDS = 1.0
 WRITE_SECONDS = 10.0
 SILENCE_SECONDS = 10.0
 IDENTIFY_SECONDS = 10.0
 LOOK_AGAIN_SECONDS = 60.0
-# Tokens that are being looked at by the API server at once; whoever comes without one costs nothing.
+# Tokens that are being looked at by the API server at once, and those that came from one address.
 REVIEWS = 16
+REVIEWS_OF_ONE = 4
 STREAMS = 8192
 # Messages of a pod: twice what a router sends at most.
 RATE = 10.0
@@ -34,7 +36,10 @@ _log = logging.getLogger(__name__)
 
 
 class Identity(Protocol):
-    """Who may be served. Both raise ``Refused``."""
+    """Who may be served. All raise ``Refused``."""
+
+    def glance(self, token: str) -> None:
+        """Whether a token is worth asking about: this costs nothing, and proves nothing."""
 
     async def identify(self, token: str) -> Peer:
         """The pod that a token proves."""
@@ -64,7 +69,7 @@ class ControlServer:
     ) -> None:
         self._identity, self._hub, self._sink, self._now = identity, hub, sink, now
         self._look = LOOK_AGAIN_SECONDS if look is None else look
-        self._reviews = asyncio.Semaphore(REVIEWS)
+        self._reviews = Turns(REVIEWS, REVIEWS_OF_ONE)
         self._streams: dict[str, asyncio.Event] = {}
         self._leading = False
 
@@ -120,8 +125,9 @@ class ControlServer:
         kind, _, token = request.headers.get("authorization", "").partition(" ")
         if kind.lower() != "bearer" or not token:
             raise Refused(401, "no bearer token")
+        self._identity.glance(token)
         try:
-            async with asyncio.timeout(IDENTIFY_SECONDS), self._reviews:
+            async with asyncio.timeout(IDENTIFY_SECONDS), self._reviews.take(request.remote or ""):
                 peer = await self._identity.identify(token)
         except TimeoutError:
             raise Refused(503, "the API server was too slow") from None

@@ -5,14 +5,13 @@ which must be one of our children, or its own injected container. Annotations an
 prove nothing.
 """
 
-import base64
-import binascii
-import json
+import time
 from collections.abc import Callable
 from typing import Any
 
 from signalbox.control.peers import Peer, Refused, Router
 from signalbox.controller.applying.apply import is_ours
+from signalbox.controller.routers.claims import read
 from signalbox.controller.watching.store import Store
 from signalbox.kube.client import Client, Object
 from signalbox.kube.errors import ApiError
@@ -34,6 +33,10 @@ class PodIdentity:
     def __init__(self, client: Client, children: Store, image: str, sidecar_of: SidecarOf) -> None:
         self._client, self._children, self._image, self._sidecar_of = client, children, image, sidecar_of
 
+    def glance(self, token: str) -> None:
+        """See ``control.server.Identity``."""
+        self._at_home(read(token, time.time()).namespace)
+
     async def identify(self, token: str) -> Peer:
         """See ``control.server.Identity``."""
         try:
@@ -47,7 +50,7 @@ class PodIdentity:
         namespace, account = _account(str(user.get("username", "")))
         extra = user.get("extra") or {}
         pod, uid = _only(extra.get(_POD_NAME)), _only(extra.get(_POD_UID))
-        return Peer(await self._router(namespace, account, pod, uid), pod, uid, _expiry(token))
+        return Peer(await self._router(namespace, account, pod, uid), pod, uid, read(token, time.time()).expires)
 
     async def verify(self, peer: Peer) -> None:
         """See ``control.server.Identity``."""
@@ -55,8 +58,7 @@ class PodIdentity:
             raise Refused(403, "the pod belongs to another router now")
 
     async def _router(self, namespace: str, account: str | None, name: str, uid: str) -> Router:
-        if not self._children.any(CONFIG_MAPS, namespace):  # and it may be one in which we have no rights
-            raise Refused(403, f"no router is in namespace {namespace}")
+        self._at_home(namespace)
         pod = await self._get(PODS, namespace, name, uid)
         running_as = pod["spec"].get("serviceAccountName", "default")
         if account is not None and account != running_as:
@@ -65,6 +67,10 @@ class PodIdentity:
         if policy is not None:
             return Router(namespace, self._injected(namespace, policy, pod))
         return Router(namespace, await self._deployed(namespace, running_as, pod))
+
+    def _at_home(self, namespace: str) -> None:
+        if not self._children.any(CONFIG_MAPS, namespace):  # and it may be one in which we have no rights
+            raise Refused(403, f"no router is in namespace {namespace}")
 
     def _injected(self, namespace: str, policy: str, pod: Object) -> str:
         if not is_injected(pod, self._image):
@@ -113,12 +119,3 @@ def _controller(obj: Object, kind: Resource) -> tuple[str, str]:
         if owner.get("controller") and (owner.get("apiVersion"), owner.get("kind")) == (kind.api_version, kind.kind):
             return str(owner["name"]), str(owner["uid"])
     raise Refused(403, f"{obj['metadata']['name']} belongs to no {kind.kind}")
-
-
-def _expiry(token: str) -> float:
-    """When the token ends; the API server has verified it, so what it says is so."""
-    try:
-        payload = token.split(".")[1]
-        return float(json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))["exp"])
-    except (IndexError, KeyError, ValueError, TypeError, binascii.Error):
-        raise Refused(401, "the token does not say when it expires") from None
