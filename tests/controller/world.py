@@ -152,6 +152,7 @@ class World:
                 path = f"/api/v1/namespaces/{self.namespace}/pods/{pod['metadata']['name']}/status"
                 status = {"phase": "Running", "conditions": [ready]}
                 self.api.call("PATCH", path, {"status": status}, "application/merge-patch+json")
-            return rolled_out(self.child("apps/v1", "Deployment", name))
+            live = self.child("apps/v1", "Deployment", name)
+            return rolled_out(live) and live["status"].get("availableReplicas", 0) == live["spec"]["replicas"]
 
         eventually(done)

@@ -52,7 +52,7 @@ def test_no_target_resolves() -> None:
 
 
 def test_rollout() -> None:
-    for serving in (Serving(programmed=True), Serving()):
+    for serving in (Serving(programmed=True, rolling=True), Serving()):
         assert row(of_policy([], serving)) == {
             "Accepted": True,
             "ResolvedRefs": True,
@@ -60,6 +60,22 @@ def test_rollout() -> None:
             "Ready": False,
             "Reconciling": True,
         }
+
+
+def test_all_pods_are_lost() -> None:
+    assert row(of_policy([], Serving(programmed=True))) == {
+        "Accepted": True,
+        "ResolvedRefs": True,
+        "Programmed": True,
+        "Ready": False,
+        "Reconciling": True,
+    }
+
+
+def test_a_router_that_waits_for_a_new_release_serves_and_says_so() -> None:
+    found = of_policy([], Serving(programmed=True, available=True, waiting="others first"))
+    assert row(found) == row(of_policy([], SERVES))
+    assert next(f for f in found if f.type == "Programmed").message.endswith("keeps its release for now: others first")
 
 
 def test_a_taken_name_does_not_pass_by_itself() -> None:

@@ -10,7 +10,7 @@ from signalbox.plan.problems import Problem
 from signalbox.plan.reported import Reported, of_backend, of_policy
 
 NORMAL = conditions.of_policy([], Serving(programmed=True, available=True))
-ROLLING = conditions.of_policy([], Serving(programmed=True))
+ROLLING = conditions.of_policy([], Serving(programmed=True, rolling=True))
 BLOCKED = conditions.of_policy([], Serving(blocked=("NameConflict", "taken")))
 INVALID = conditions.of_policy(
     [Problem(kind="RoutingPolicy", name="p", reason="InvalidField", path="spec", message="bad")],

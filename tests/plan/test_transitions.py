@@ -12,7 +12,7 @@ from signalbox.plan.transitions import transitions
 INVALID = Problem(kind="RoutingPolicy", name="p", reason="InvalidExpression", message="wrong")
 MISSING = Problem(kind="RoutingPolicy", name="p", reason="BackendNotFound", message="no a", condition="ResolvedRefs")
 NOTHING = Problem(kind="RoutingPolicy", name="p", reason="NoResolvedTarget", message="none", condition="ResolvedRefs")
-ROLLS, SERVES = Serving(programmed=True), Serving(programmed=True, available=True)
+ROLLS, SERVES = Serving(programmed=True, rolling=True), Serving(programmed=True, available=True)
 BLOCKED = Serving(blocked=("NameConflict", "taken"))
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
+from signalbox.controller.applying.apply import is_ours
 from signalbox.controller.reconciling.pods import same_pod
 from signalbox.controller.reconciling.queue import Queue
 from signalbox.controller.reconciling.reconcile import Reconciler
@@ -91,7 +92,7 @@ class Operator:
         self._queue = Queue(asyncio.get_running_loop().time)
         self._store = Store(self._noticed, slim)
         self._reconciler: Reconciler | None = None
-        self._children = Store(self._child_noticed, brief=brief)
+        self._children = Store(self._child_noticed, brief=lambda kind, obj: brief(kind, obj) if is_ours(obj) else None)
         self._busy: set[asyncio.Task[None]] = set()
 
     def stop(self) -> None:

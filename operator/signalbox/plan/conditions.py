@@ -27,14 +27,17 @@ class Finding(msgspec.Struct, frozen=True):
 class Serving(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of the router of a policy.
 
-    ``programmed``: its children hold the plan; ``available``: pods serve; ``blocked`` says why children could not be
-    written, as reason and message. ``config_hash`` names the configuration that its ConfigMap holds. Of a
+    ``programmed``: its children hold the plan; ``rolling``: not all pods do yet; ``available``: a pod serves;
+    ``blocked`` says why children could not be written, as reason and message, ``waiting`` why a new release has not
+    come yet. ``config_hash`` names the configuration that its ConfigMap holds. Of a
     sidecar ``replicas`` are the pods that have it, ``uninjected`` those that ask for it in vain.
     """
 
     programmed: bool = False
+    rolling: bool = False
     available: bool = False
     blocked: tuple[str, str] | None = None
+    waiting: str = ""
     replicas: int | None = None
     ready_replicas: int | None = None
     uninjected: int = 0
@@ -78,15 +81,20 @@ def of_policy(problems: Sequence[Problem], serving: Serving) -> list[Finding]:
             Finding("Ready", False, "NoResolvedTarget", message),
             Finding("Reconciling", True, "NoResolvedTarget", message),
         ]
-    if serving.programmed and serving.available:
+    after = f"; it keeps its release for now: {serving.waiting}" if serving.waiting else ""
+    programmed = _programmed(serving, f"the router has this configuration{after}")
+    if serving.programmed and serving.rolling:
+        programmed = Finding("Programmed", False, "Rollout", "the router is being rolled out")
+    elif serving.programmed and serving.available:
+        return [*found, programmed, Finding("Ready", True, "Ready", "the router serves")]
+    elif serving.programmed:
+        message = "no pod of the router is available"
         return [
             *found,
-            _programmed(serving, "the router has this configuration"),
-            Finding("Ready", True, "Ready", "the router serves"),
+            programmed,
+            Finding("Ready", False, "Unavailable", message),
+            Finding("Reconciling", True, "Unavailable", message),
         ]
-    programmed = _programmed(serving, "")
-    if serving.programmed:
-        programmed = Finding("Programmed", False, "Rollout", "the router is being rolled out")
     blocked = Finding("Ready", False, programmed.reason, programmed.message)
     if serving.blocked:
         return [*found, programmed, blocked, Finding("Stalled", True, programmed.reason, programmed.message)]

@@ -28,7 +28,7 @@ from signalbox.kube.resources import CHILDREN, CONFIG_MAPS, DEPLOYMENTS, POLICIE
 from signalbox.plan.children import CONFIG_HASH, OperatorSettings, children
 from signalbox.plan.conditions import Serving
 from signalbox.plan.lastgood import BACKENDS_KEY, POLICIES_KEY, Record, encode
-from signalbox.plan.rollouts import rolled_out, upgrades, waits_for
+from signalbox.plan.rollouts import rolled_out, serves, upgrades, waits_for
 from signalbox.plan.routers import PlannedRouter
 from signalbox.plan.services import at
 from signalbox.routing.address_rules import AddressRules, Network, parse_networks
@@ -119,22 +119,24 @@ class Reconciler:
     ) -> Ensured:
         """One of very many: the API server is not to be asked for all of them at once."""
         async with self._limit:
-            blocked, again, failure = None, None, None
+            blocked, again, failure, waiting = None, None, None, ""
             try:
-                again = TURN_SECONDS if await self._ensure_router(router, decided, reading, planned) else None
+                if waiting := await self._ensure_router(router, decided, reading, planned):
+                    again = TURN_SECONDS
             except NameTaken as taken:
                 blocked, again = ("NameConflict", str(taken)), TAKEN_SECONDS
             except ApiError as error:
                 blocked = ("ApplyFailed", f"the API server refused: {error}")
                 failure = None if error.invalid else error  # else only another object can help, which is an event
-            return Ensured(self._serving(router, reading.namespace, blocked), again, failure)
+            serving = self._serving(router, reading.namespace, blocked)
+            return Ensured(msgspec.structs.replace(serving, waiting=waiting), again, failure)
 
     async def _ensure_router(
         self, router: PlannedRouter, decided: Decided, reading: Reading, planned: set[tuple[str, str]]
-    ) -> bool:
+    ) -> str:
         """Make its children what they should be; ``planned`` gets their kinds and names.
 
-        Gives whether the Deployment still waits for its turn to be upgraded.
+        Gives why the Deployment still waits for its turn to be upgraded, where it does.
         """
         namespace, name = reading.namespace, router.config.name
         everything = {(resource.kind, name) for resource in CHILDREN}
@@ -145,18 +147,18 @@ class Reconciler:
         remembered = _last_good(router, decided.records)
         manifests = children(router, decided.policies, entries, self._settings(), replicas, remembered)
         planned -= everything - {(manifest["kind"], name) for manifest in manifests}
-        waits = False
+        waiting = ""
         if self._control is not None:
             held = (self._children.get(resource, namespace, name) for resource in (CONFIG_MAPS, SECRETS))
             self._control.replaces(namespace, name, *held)
         for manifest in manifests:
             if manifest["kind"] == DEPLOYMENTS.kind:
-                waits = not await self._ensure_deployment(manifest)
+                waiting = await self._ensure_deployment(manifest)
             else:
                 await self._ensure(manifest)
             if manifest["kind"] == CONFIG_MAPS.kind and self._control is not None:
                 self._control.publish(namespace, router.config, entries)
-        return waits
+        return waiting
 
     def _serving(self, router: PlannedRouter, namespace: str, blocked: tuple[str, str] | None) -> Serving:
         """What is known of a router, once its children have been written or not. A sidecar is ready as soon as its
@@ -175,28 +177,29 @@ class Reconciler:
             pods = self._pods.count(namespace, router.members[0])
             return msgspec.structs.replace(known, replicas=pods.injected, uninjected=pods.missing)
         if live is None:
-            return known
+            return msgspec.structs.replace(known, rolling=True)
         return msgspec.structs.replace(
             known,
-            available=rolled_out(live),
+            rolling=not rolled_out(live),
+            available=serves(live),
             replicas=live["spec"].get("replicas"),
             ready_replicas=at(live, "status", "readyReplicas") or 0,
         )
 
-    async def _ensure_deployment(self, manifest: Object) -> bool:
-        """Whether it could be done already; of upgrades one at a time, so that no two routers take the same turn."""
+    async def _ensure_deployment(self, manifest: Object) -> str:
+        """Why it could not be done yet, if so; of upgrades one at a time, so that no two routers take the same turn."""
         namespace, name = manifest["metadata"]["namespace"], manifest["metadata"]["name"]
         if not upgrades(manifest, self._children.get(DEPLOYMENTS, namespace, name)):
             await self._ensure(manifest)
-            return True
+            return ""
         async with self._rolling:
             live = self._children.get(DEPLOYMENTS, namespace, name)
-            reason = waits_for(manifest, live, self._children.everywhere(DEPLOYMENTS))
-            if reason is None:
+            wait = waits_for(manifest, live, self._children.everywhere(DEPLOYMENTS))
+            if wait is None:
                 await self._ensure(manifest)
-                return True
-        _log.info("router %s/%s keeps its release for now: %s", namespace, name, reason)
-        return False
+                return ""
+        _log.info("router %s/%s keeps its release for now: %s (%s)", namespace, name, wait.message, wait.routers)
+        return wait.message
 
     async def _ensure(self, manifest: Object) -> None:
         if await ensure(self._client, self._children, manifest):
