@@ -42,7 +42,7 @@ def check_template(policy: RoutingPolicy, report: Report) -> None:
     except PatchError as error:
         report(_problem(policy, error.path, error.message, "see kubectl patch --type=strategic"))
         return
-    names = [item.get("name") for item in template.spec.get("containers") or ()]
+    names = list(_named(template.spec, "containers"))
     container = f"containers[{names.index(CONTAINER)}]" if CONTAINER in names else "containers"
     for where, message in _losses(made, merged, container):
         report(_problem(policy, f"{path}.{where}", message, _FIX))

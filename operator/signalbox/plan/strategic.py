@@ -83,6 +83,8 @@ def _items(original: Sequence[Any], patch: Sequence[Any], key: str, path: str) -
             continue
         if item.get(key) is None:
             raise PatchError(where, f"has no {key}, which says what it is merged with: add one")
+        if not isinstance(item[key], str | int):
+            raise PatchError(join(where, key), "must be a name or a number")
         if directive == "delete":
             there.pop(item[key], None)
         else:
@@ -99,7 +101,7 @@ def _items(original: Sequence[Any], patch: Sequence[Any], key: str, path: str) -
 
 def _directive(patch: Mapping[str, Any], path: str) -> str:
     found = patch.get(DIRECTIVE, "merge")
-    if found not in {"merge", "replace", "delete"}:
+    if found not in ("merge", "replace", "delete"):
         raise PatchError(join(path, DIRECTIVE), "must be delete, replace or merge")
     return str(found)
 
