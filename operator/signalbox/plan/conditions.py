@@ -61,9 +61,12 @@ def of_policy(problems: Sequence[Problem], serving: Serving) -> list[Finding]:
     missing = [p for p in problems if p.severity == "error" and not p.invalidates]
     if invalid:
         text = describe(invalid)
+        programmed = _programmed(serving, "the last valid form goes on serving")
+        if not serving.programmed and not serving.blocked:
+            programmed = Finding("Programmed", False, "Invalid", "no valid form of it is known: see Accepted")
         return [
             Finding("Accepted", False, invalid[0].reason, text),
-            _programmed(serving, "the last valid form goes on serving"),
+            programmed,
             Finding("Ready", False, "Invalid", "the policy is not valid: see Accepted"),
             Finding("Stalled", True, invalid[0].reason, text),
         ]
