@@ -30,7 +30,8 @@ Interest = tuple[Resource, str]  # a kind and a name
 @dataclass(frozen=True)
 class Decided:
     """What is to be served: the plan, the resources behind it by kind and name, their records, and all problems;
-    what each ``serviceRef`` leads to, and everything that is referred to."""
+    what each ``serviceRef`` leads to, and everything that is referred to. ``generations`` are those of all policies and
+    backends that this is about, by uid."""
 
     plan: Plan
     policies: dict[str, RoutingPolicy]
@@ -38,6 +39,7 @@ class Decided:
     problems: list[Problem]
     services: Mapping[str, Service]
     used: References
+    generations: Mapping[str, int | None]
 
 
 class Decider:
@@ -116,7 +118,8 @@ class Decider:
         self._last_good.keep(namespace, known)
         self._routes.keep(namespace, policies.values())
         records |= {key: record_of(obj) for key, obj in there.items() if key not in known}
-        return Decided(said, policies, records, problems, observed.services, used)
+        generations = {obj["metadata"]["uid"]: obj["metadata"].get("generation") for obj in there.values()}
+        return Decided(said, policies, records, problems, observed.services, used, generations)
 
 
 class RouteMemory:

@@ -107,8 +107,8 @@ class Reconciler:
         if self._control is not None:
             self._control.retain(namespace, {r.config.name: () if r.sidecar is None else r.members for r in routers})
         await prune(self._client, self._children, namespace, planned | self._unplanned(namespace, decided))
-        await self._status.policies(namespace, decided.problems, routers, serving)
-        later = await self._status.backends(namespace, decided.problems, decided.services)
+        await self._status.policies(namespace, decided, routers, serving)
+        later = await self._status.backends(namespace, decided)
         again += [later] if later is not None else []
         if failures := [one.failure for one in done if one.failure is not None]:
             raise failures[0]

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 
+from signalbox.controller.reconciling.decide import Decided
 from signalbox.controller.reconciling.recorder import Recorder
 from signalbox.controller.reconciling.together import all_of
 from signalbox.controller.routers.control import Control
@@ -57,17 +58,13 @@ class StatusWriter:
         )
 
     async def policies(
-        self,
-        namespace: str,
-        problems: Sequence[Problem],
-        routers: Iterable[PlannedRouter],
-        serving: Mapping[str, Serving],
+        self, namespace: str, decided: Decided, routers: Iterable[PlannedRouter], serving: Mapping[str, Serving]
     ) -> None:
         """``routers`` are those that serve, ``serving`` is what is known of them by name of the policy."""
         planned = {name: router for router in routers for name in router.members}
-        about = _by_name("RoutingPolicy", problems)
+        about = _by_name("RoutingPolicy", decided.problems)
         writes = []
-        for obj in self._store.of(POLICIES, namespace):
+        for obj in self._same(POLICIES, namespace, decided):
             name = obj["metadata"]["name"]
             status: Object = {}
             known = serving.get(name, Serving())
@@ -82,24 +79,27 @@ class StatusWriter:
             writes.append(self._write(POLICIES, obj, found, status))
         await all_of(writes)
 
-    async def backends(
-        self, namespace: str, problems: Sequence[Problem], services: Mapping[str, Service]
-    ) -> float | None:
-        """``services`` is what each ``serviceRef`` leads to, by name of the backend.
-
-        The answer is the number of seconds after which a figure may be written that may not be written yet.
-        """
-        about = _by_name("ModelBackend", problems)
+    async def backends(self, namespace: str, decided: Decided) -> float | None:
+        """The answer is the number of seconds after which a figure may be written that may not be written yet."""
+        about = _by_name("ModelBackend", decided.problems)
         writes = []
-        for obj in self._store.of(BACKENDS, namespace):
+        for obj in self._same(BACKENDS, namespace, decided):
             name = obj["metadata"]["name"]
-            service = services.get(name)
+            service = decided.services.get(name)
             findings = of_backend(about.get(name, ()), len(service.endpoints) if service else None)
             if self._control is not None:
                 reports = self._control.reports(namespace)
                 findings = reported_of_backend(findings, name, reports, _conditions(obj))
             writes.append(self._write(BACKENDS, obj, findings, {}, _endpoints(obj, service)))
         return min((wait for wait in await all_of(writes) if wait), default=None)
+
+    def _same(self, resource: Resource, namespace: str, decided: Decided) -> list[Object]:
+        """Those whose spec is still what was decided about: of an edit that came meanwhile nothing is known yet."""
+        return [
+            obj
+            for obj in self._store.of(resource, namespace)
+            if decided.generations.get(obj["metadata"]["uid"], -1) == obj["metadata"].get("generation")
+        ]
 
     async def _write(
         self,
