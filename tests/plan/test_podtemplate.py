@@ -12,7 +12,24 @@ from signalbox.plan.podtemplate import PATH, check_template
 from signalbox.plan.problems import Problem
 
 NAMES = st.sampled_from(
-    ["$patch", "$other", "args", "command", "containerPort", "containers", "env", "initContainers", "mountPath", "name", "ports", "securityContext", "serviceAccountName", "value", "volumeMounts", "volumes"]
+    [
+        "$patch",
+        "$other",
+        "args",
+        "command",
+        "containerPort",
+        "containers",
+        "env",
+        "initContainers",
+        "mountPath",
+        "name",
+        "ports",
+        "securityContext",
+        "serviceAccountName",
+        "value",
+        "volumeMounts",
+        "volumes",
+    ]
 )
 SCALARS = st.none() | st.booleans() | st.integers(0, 3) | st.sampled_from(["router", "config", "delete", "replace", ""])
 VALUES = st.recursive(

@@ -1,0 +1,313 @@
+"""Specs by chance: every field of both kinds, valid ones, and ones that only the planner refuses.
+
+A cell is one policy with its two backends. The same number makes the same specs in every cell, but for the cell's name.
+"""
+
+import copy
+import random
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+from world import API
+
+from cluster.api import Object
+from signalbox.api import ModelBackend, RoutingPolicy
+from signalbox.api.crd import structural
+
+Spec = dict[str, Any]
+
+CONDITIONS = (
+    "query.chars > 1",
+    "query.chars < 50 && !request.stream",
+    'query.text.contains("code")',
+    'request.model == "other"',
+    "targets.x.healthy",
+)
+POD_SPECS: tuple[Spec, ...] = (
+    {"nodeSelector": {"pool": "routers"}, "tolerations": [{"key": "spot", "operator": "Exists"}]},
+    {"containers": [{"name": "router", "env": [{"name": "ONE", "value": "1"}, {"name": "TWO", "value": "2"}]}]},
+    {"containers": [{"name": "router", "env": [{"name": "TWO", "value": "2"}]}, {"name": "mesh", "image": "mesh:1"}]},
+    {"containers": [{"name": "router", "resources": {"requests": {"cpu": "0.25"}}}]},
+    {"volumes": [{"name": "more", "emptyDir": {}}], "terminationGracePeriodSeconds": 90},
+    {"volumes": [{"name": "more", "emptyDir": {"medium": "Memory"}}], "securityContext": {"runAsUser": 4000}},
+    {"terminationGracePeriodSeconds": None, "hostAliases": [{"ip": "10.0.0.9", "hostnames": ["one", "two"]}]},
+    {"affinity": {"nodeAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": []}}, "priority": 0},
+)
+
+
+class Cell(NamedTuple):
+    """Names of one policy and its backends."""
+
+    name: str
+
+    @property
+    def backends(self) -> tuple[str, str]:
+        return f"{self.name}-a", f"{self.name}-b"
+
+    def objects(self, specs: "Specs") -> list[Object]:
+        named = [("ModelBackend", name, spec) for name, spec in zip(self.backends, specs.backends, strict=True)]
+        policy = copy.deepcopy(specs.policy)
+        for target in policy["targets"]:
+            target["backendRef"]["name"] = f"{self.name}-{target['backendRef']['name']}"
+        if group := policy.get("router", {}).get("deployment", {}).get("group"):
+            policy["router"]["deployment"]["group"] = f"{self.name}-{group}"
+        named.append(("RoutingPolicy", self.name, policy))
+        return [{"apiVersion": API, "kind": kind, "metadata": {"name": n}, "spec": spec} for kind, n, spec in named]
+
+
+class Specs(NamedTuple):
+    """What is in a cell."""
+
+    policy: Spec
+    backends: tuple[Spec, Spec]
+
+    @property
+    def replicas(self) -> int | None:
+        """The number that it declares, if any."""
+        found: int | None = self.policy.get("router", {}).get("deployment", {}).get("replicas")
+        return found
+
+    @property
+    def router(self) -> str:
+        """Its name, in a cell of the name CELL."""
+        group = self.policy.get("router", {}).get("deployment", {}).get("group")
+        return f"CELL-{group}-group" if group else "CELL-router"
+
+    @property
+    def deploys(self) -> bool:
+        return "sidecar" not in self.policy.get("router", {})
+
+
+class Chance:
+    """Draws specs."""
+
+    def __init__(self, seed: int) -> None:
+        self._random = random.Random(seed)
+
+    def specs(self) -> Specs:
+        return Specs(self._policy(), (self._backend(), self._backend()))
+
+    def invalid(self, specs: Specs) -> tuple[Specs, str, str]:
+        """Specs that the planner refuses, the kind that is at fault, and the field that a message must name."""
+        policy, (first, second) = copy.deepcopy(specs)
+        if not self._random.randrange(len(INVALID) + 1):
+            first = {"model": "m", "url": "https://[1]/v1"}
+            return Specs(policy, (first, second)), "ModelBackend", "spec.url"
+        spoil, field = self._random.choice(INVALID)
+        spoil(policy)
+        return Specs(policy, (first, second)), "RoutingPolicy", field
+
+    def _fields(self, **makers: Callable[[], Any]) -> Spec:
+        """Each field, or not."""
+        return {name: make() for name, make in makers.items() if self._random.random() < 0.7}
+
+    def _one(self, *values: Any) -> Callable[[], Any]:
+        return lambda: copy.deepcopy(self._random.choice(values))
+
+    def _some(self, *values: Any) -> Callable[[], list[Any]]:
+        return lambda: self._random.sample(values, self._random.randint(1, len(values)))
+
+    def _backend(self) -> Spec:
+        one, some = self._one, self._some
+        if self._random.random() < 0.4:
+            where = {
+                "serviceRef": {"name": "llama", "port": one(80, "http")()},
+                **self._fields(basePath=one("/", "/v2")),
+            }
+        else:
+            urls = "https://api.example.com/v1", "https://10.1.2.3:8443", "http://models.example.com:8000/v1"
+            where = {"url": one(*urls)()}
+        spec = {
+            "model": one("m", "meta/n")(),
+            **where,
+            **self._fields(
+                request=lambda: self._fields(
+                    headers=some({"name": "X-One", "value": "1"}, {"name": "X-Two", "value": "2"}),
+                    query=some({"name": "api-version", "value": "1"}, {"name": "b", "value": "2"}),
+                    rename=one({"max_tokens": "max_completion_tokens"}, {"user": "who", "seed": "start"}),
+                    remove=some("top_k", "logit_bias"),
+                ),
+                auth=lambda: {
+                    "apiKey": {
+                        "secretRef": {"name": "upstream", "key": one("token", "other")()},
+                        **self._fields(header=one("api-key", "Authorization"), prefix=one("", "Key ")),
+                    }
+                },
+                tls=lambda: self._fields(
+                    caConfigMapRef=one({"name": "authority", "key": "ca.crt"}),
+                    serverName=one("one.example.com", "two.example.com"),
+                    clientCertificateRef=one({"name": "certificate"}),
+                ),
+                profile=lambda: self._fields(
+                    contextWindow=one(1000, 128_000), features=some("Tools", "LogProbs", "Vision")
+                ),
+                pricing=lambda: {
+                    "inputPerMillion": one("0.05", "1")(),
+                    "outputPerMillion": one("0.5", "2")(),
+                    **self._fields(cachedInputPerMillion=one("0", "0.01")),
+                },
+                limits=lambda: self._fields(
+                    maxInFlight=one(7, 100), requestsPerMinute=one(60, 600), tokensPerMinute=one(6000, 60_000)
+                ),
+                health=lambda: {
+                    "http": {"path": one("/health", "/ready")()},
+                    **self._fields(interval=one("5s", "1m"), unhealthyThreshold=one(2, 5), healthyThreshold=one(1, 2)),
+                },
+                timeouts=lambda: self._fields(
+                    connect=one("1s", "500ms"), firstToken=one("5s", "30s"), idle=one("5s"), request=one("60s", "1h")
+                ),
+            ),
+        }
+        if spec.get("url", "").startswith("http:"):
+            spec.pop("tls", None)
+        return spec
+
+    def _policy(self) -> Spec:
+        one = self._one
+        names = self._random.sample(("x", "y", "z"), self._random.randint(1, 3))
+        if "x" not in names:
+            names[0] = "x"
+        conditions = self._random.sample(CONDITIONS, self._random.randint(0, 3))
+        routes = [{"name": f"r{index}", "when": when} for index, when in enumerate(conditions)] + [{"name": "last"}]
+        return {
+            "models": self._some("auto", "gpt", "other")(),
+            "targets": [{"name": name, "backendRef": {"name": one("a", "b")()}} for name in names],
+            "routes": [route | self._strategy(names) for route in routes],
+            "access": one({"anonymous": {}}, {"tenants": [self._tenant("one"), self._tenant("two")]})(),
+            **self._fields(
+                debug=one("Denied", "Allowed"),
+                router=one(
+                    {"sidecar": self._fields(port=one(15080, 16000))},
+                    *({"deployment": self._deployment()} for _ in range(4)),
+                ),
+            ),
+        }
+
+    def _tenant(self, name: str) -> Spec:
+        keys = self._some({"secretRef": {"name": "keys"}}, {"secretRef": {"name": "more-keys"}})
+        return {"name": name, **self._fields(tier=self._one("gold", "silver")), "keysFrom": keys()}
+
+    def _strategy(self, names: list[str]) -> Spec:
+        if self._random.random() < 0.5:
+            return {"weighted": {"targets": self._shares(names)}}
+        return {"failover": {"tiers": [{"targets": self._shares(names)} for _ in range(self._random.randint(1, 2))]}}
+
+    def _shares(self, names: list[str]) -> list[Spec]:
+        weighted = self._random.random() < 0.5
+        chosen = self._random.sample(names, self._random.randint(1, len(names)))
+        return [{"name": name} | ({"weight": self._random.randint(1, 9)} if weighted else {}) for name in chosen]
+
+    def _deployment(self) -> Spec:
+        one = self._one
+        labels, notes = one({"team": "a"}, {"team": "b", "tier": "c"}), one({"note": "a"}, {"note": "b", "other": "c"})
+        return self._fields(
+            replicas=one(1, 3),
+            workers=one(1, 2, 4),
+            group=one("team", "others"),
+            resources=lambda: self._fields(
+                requests=one({"cpu": "0.5"}, {"cpu": 1, "memory": "1024Mi"}), limits=one({"memory": "2Gi"})
+            ),
+            service=lambda: self._fields(
+                type=one("ClusterIP", "NodePort", "LoadBalancer"), port=one(80, 8080), annotations=notes, labels=labels
+            ),
+            tls=one({"secretRef": {"name": "certificate"}}),
+            podTemplate=lambda: self._fields(
+                metadata=lambda: self._fields(labels=labels, annotations=notes), spec=one(*POD_SPECS)
+            ),
+        )
+
+
+def _when(text: str) -> Callable[[Spec], None]:
+    def spoil(policy: Spec) -> None:
+        policy["routes"].insert(0, {"name": "spoilt", "when": text, "weighted": {"targets": [{"name": "x"}]}})
+
+    return spoil
+
+
+def _last(strategy: Spec) -> Callable[[Spec], None]:
+    def spoil(policy: Spec) -> None:
+        policy["routes"][-1] = {"name": "last", **copy.deepcopy(strategy)}
+
+    return spoil
+
+
+def _mixed(policy: Spec) -> None:
+    policy["targets"].append({"name": "more", "backendRef": {"name": "a"}})
+    _last({"weighted": {"targets": [{"name": "x", "weight": 1}, {"name": "more"}]}})(policy)
+
+
+def _deployed(field: str, value: Spec) -> Callable[[Spec], None]:
+    def spoil(policy: Spec) -> None:
+        router = policy.get("router", {})
+        policy["router"] = {"deployment": router.get("deployment", {}) | {field: copy.deepcopy(value)}}
+
+    return spoil
+
+
+def _template(**pod: Any) -> Callable[[Spec], None]:
+    return _deployed("podTemplate", {"spec": pod})
+
+
+_LABEL = {"app.kubernetes.io/name": "mine"}
+_TEMPLATE = "spec.router.deployment.podTemplate."
+# What the schema lets through; each with the field that the message is to begin with.
+INVALID: tuple[tuple[Callable[[Spec], None], str], ...] = (
+    (_when("query.char > 1"), "spec.routes[0].when"),
+    (_when("query.chars"), "spec.routes[0].when"),
+    (_when("query.chars > 1.5"), "spec.routes[0].when"),
+    (_when("targets.nobody.healthy"), "spec.routes[0].when"),
+    (_when("targets.x.overloaded"), "spec.routes[0].when"),
+    (_when("query.chars >"), "spec.routes[0].when"),
+    (_last({"weighted": {"targets": [{"name": "nobody"}]}}), "spec.routes["),
+    (_mixed, "spec.routes["),
+    (_last({"failover": {"tiers": [{"targets": [{"name": "x"}, {"name": "nobody"}]}]}}), "spec.routes["),
+    (_deployed("service", {"labels": _LABEL}), "spec.router.deployment.service.labels"),
+    (_deployed("podTemplate", {"metadata": {"labels": _LABEL}}), _TEMPLATE + "metadata.labels"),
+    (_template(serviceAccountName="mine"), _TEMPLATE + "spec.serviceAccountName"),
+    (_template(containers=[{"name": "router", "command": ["sh"]}]), _TEMPLATE + "spec.containers[0].command"),
+    (_template(containers=[{"name": "router", "$patch": "delete"}]), _TEMPLATE + "spec.containers[0]"),
+    (_template(volumes=[{"name": "config", "$patch": "delete"}]), _TEMPLATE + "spec.volumes"),
+    (_template(containers="all"), _TEMPLATE + "spec.containers"),
+)
+
+
+def fields_of_schema() -> set[str]:
+    """Every field of both kinds that can be written."""
+    return {
+        f"{model.__name__}.{path}"
+        for model in (ModelBackend, RoutingPolicy)
+        for path in _schema_fields(structural(model)["properties"]["spec"])
+    }
+
+
+def fields_of(specs: Specs) -> set[str]:
+    found = {f"RoutingPolicy.{path}" for path in _fields(specs.policy)}
+    return found | {f"ModelBackend.{path}" for spec in specs.backends for path in _fields(spec)}
+
+
+def _schema_fields(schema: Spec, path: str = "spec") -> Iterator[str]:
+    if "items" in schema:
+        yield from _schema_fields(schema["items"], path)
+    for name, field in schema.get("properties", {}).items():
+        yield f"{path}.{name}"
+        yield from _schema_fields(field, f"{path}.{name}")
+
+
+def _fields(value: Any, path: str = "spec") -> Iterator[str]:
+    if isinstance(value, list):
+        for item in value:
+            yield from _fields(item, path)
+    elif isinstance(value, dict):
+        for name, field in value.items():
+            yield f"{path}.{name}"
+            yield from _fields(field, f"{path}.{name}")
+
+
+def covering(count: int) -> list[Specs]:
+    """The first so many specs by chance that together have every field of the schema."""
+    for seed in range(1000):
+        chance = Chance(seed)
+        found = [chance.specs() for _ in range(count)]
+        if fields_of_schema() <= set[str]().union(*map(fields_of, found)):
+            return found
+    raise AssertionError("no specs have every field: is one missing in the generator?")
