@@ -40,6 +40,8 @@ TEXTS = st.sampled_from(
     ]
 ) | st.text(max_size=6)
 NAMES = st.sampled_from(["a", "b", "c", "d"])
+AMOUNTS = st.sampled_from(["cpu", "memory", "ephemeral-storage", "example.com/a"])
+KEYS = {"requests": AMOUNTS, "limits": AMOUNTS}
 WRONG = st.sampled_from(["", 0, True, 1.5, [], {}, [[]], "…", {"a": "b"}])
 FITTING = {
     "url": st.sampled_from(["https://api.example.com/v1", "http://127.0.0.1:8000", "https://[::1]:8000/v1"]),
@@ -71,7 +73,8 @@ def fitting(schema: Schema, name: str, wrong: int) -> st.SearchStrategy[Any]:
         return FITTING[name]
     match schema["type"]:
         case "object" if "additionalProperties" in schema:
-            return st.dictionaries(NAMES, values(schema["additionalProperties"], name, wrong), max_size=3)
+            keys = KEYS.get(name, NAMES) | (NAMES if wrong else st.nothing())
+            return st.dictionaries(keys, values(schema["additionalProperties"], name, wrong), max_size=3)
         case "object":
             fields = {f: values(s, f, wrong) for f, s in schema.get("properties", {}).items()}
             needed = {f: strategy for f, strategy in fields.items() if f in schema.get("required", ())}

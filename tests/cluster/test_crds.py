@@ -64,6 +64,24 @@ def test_examples_stand_as_they_are_applied(cluster: Cluster, namespace: str, fi
     assert [stored_as(cluster, each, namespace) for each in written] == stored
 
 
+@pytest.mark.parametrize(
+    "before",
+    [
+        {"deployment": {"workers": 2, "service": {"type": "NodePort", "port": 80}}},
+        {"deployment": {"replicas": 3, "resources": {"limits": {"cpu": 1}}}},
+        {"sidecar": {"port": 15000}},
+    ],
+)
+def test_a_router_can_be_applied_without_its_fields(cluster: Cluster, namespace: str, before: dict[str, Any]) -> None:
+    """Which API servers make null of if each field is somebody's own."""
+    (policy,) = yaml.safe_load_all((EXAMPLES / "demo" / "policy.yaml").read_text())
+    for kind in ("deployment", "sidecar"):
+        cluster.api.apply(policy | {"spec": policy["spec"] | {"router": before}}, namespace)
+        after = cluster.api.apply(policy | {"spec": policy["spec"] | {"router": {kind: {}}}}, namespace)
+        schema = structural(RoutingPolicy)["properties"]["spec"]["properties"]["router"]
+        assert after["spec"]["router"] == defaulted(schema, {kind: {}})
+
+
 def stored_as(cluster: Cluster, data: dict[str, Any], namespace: str) -> dict[str, Any]:
     return cluster.api.get(data["apiVersion"], data["kind"], data["metadata"]["name"], namespace)
 

@@ -7,7 +7,7 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
 from signalbox.api.base import ApiModel
-from signalbox.api.rules import Rule, Rules
+from signalbox.api.rules import Rule, Rules, Schema
 from signalbox.api.types import NameRef, Quantity
 
 RFC1035 = "^[a-z]([a-z0-9-]*[a-z0-9])?$"
@@ -18,7 +18,21 @@ DEFAULT_SIDECAR_PORT = 15080
 
 Labels = Annotated[dict[str, Annotated[str, Field(max_length=63)]], Field(max_length=32)]
 Annotations = Annotated[dict[str, Annotated[str, Field(max_length=16384)]], Field(max_length=64)]
-Amounts = Annotated[dict[str, Quantity], Field(max_length=16)]
+_DOMAIN = "[a-z0-9]([a-z0-9-]*[a-z0-9])?([.][a-z0-9]([a-z0-9-]*[a-z0-9])?)*"
+_NAME = "[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?"
+Amounts = Annotated[
+    dict[str, Quantity],
+    Field(max_length=16),
+    Rules(
+        Rule(
+            "self.all(name, name in ['cpu', 'memory', 'ephemeral-storage'] || name.matches('^hugepages-[0-9]+[KMG]i$')"
+            f" || (!name.startsWith('requests.') && name.matches('^{_DOMAIN}/{_NAME}$')))",
+            "names what is no compute resource of a container: write cpu, memory, ephemeral-storage, hugepages-2Mi, or "
+            "another one with its domain, such as nvidia.com/gpu",
+        )
+    ),
+]
+"""Of compute resources, by the names that the API server takes for a container."""
 
 
 class Resources(ApiModel):
@@ -129,12 +143,16 @@ class Sidecar(ApiModel):
     rules: ClassVar = (Rule("self.port != 15090", "is the port of the probes: choose another one", field="port"),)
 
 
+# Field by field, server-side apply would make null, which is not valid, of a map that had fields and is applied as {}.
+_WHOLE = Schema((("x-kubernetes-map-type", "atomic"),))
+
+
 class Router(ApiModel):
     """What runs the policy. Exactly one of deployment and sidecar."""
 
-    deployment: Deployment | None = None
+    deployment: Annotated[Deployment, _WHOLE] | None = None
     """A router of its own: deployment: {}."""
-    sidecar: Sidecar | None = None
+    sidecar: Annotated[Sidecar, _WHOLE] | None = None
     """A router in the clients' own pods, reached over localhost: sidecar: {}."""
 
     rules: ClassVar = (
