@@ -1,6 +1,7 @@
 """Finding the last valid form of a resource that is invalid now.
 
-It is in the ConfigMaps of the routers that serve it. What was found is kept for as long as the resource stays invalid,
+It is in the ConfigMaps of the routers that serve it. Those have a Secret of their name and owners, too: who may write
+ConfigMaps only cannot make one that counts. What was found is kept for as long as the resource stays invalid,
 so that a record that is changed by hand meanwhile can be put back.
 """
 
@@ -12,7 +13,7 @@ from signalbox.api import ModelBackend, RoutingPolicy
 from signalbox.controller.applying.apply import is_ours
 from signalbox.controller.watching.store import Store
 from signalbox.kube.client import Object
-from signalbox.kube.resources import CONFIG_MAPS
+from signalbox.kube.resources import CONFIG_MAPS, POLICIES, SECRETS
 from signalbox.plan.lastgood import BACKENDS_KEY, POLICIES_KEY, Record, decode
 
 Resource = RoutingPolicy | ModelBackend
@@ -42,9 +43,11 @@ class LastGood:
         records = [
             record
             for config_map in self._children.of(CONFIG_MAPS, namespace)
-            if is_ours(config_map)
+            if (owners := self._owners(config_map))
+            and (kind != POLICIES.kind or metadata["uid"] in owners)
             and (record := decode((config_map.get("data") or {}).get(data_key, "")).get(key[1])) is not None
             and record.uid == metadata["uid"]
+            and record.generation <= metadata.get("generation", 0)
         ]
         for record in sorted(records, key=lambda record: -record.generation):
             try:
@@ -56,6 +59,17 @@ class LastGood:
             self._kept.setdefault(namespace, {})[key] = resource, record
             return resource, record
         return None
+
+    def _owners(self, config_map: Object) -> set[str]:
+        """The uids of the policies whose router it belongs to; none where it belongs to no router."""
+        metadata = config_map["metadata"]
+        secret = self._children.get(SECRETS, metadata["namespace"], metadata["name"])
+        if secret is None or not is_ours(secret) or not is_ours(config_map):
+            return set()
+        first, second = (
+            {owner["uid"] for owner in each["metadata"]["ownerReferences"]} for each in (config_map, secret)
+        )
+        return first & second
 
     def keep(self, namespace: str, invalid: set[Key]) -> None:
         """Forget those that are valid again, or gone."""
