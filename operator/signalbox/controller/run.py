@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from aiohttp import web
 
 from signalbox.controller.applying.apply import is_ours
+from signalbox.controller.reconciling.beginning import begin
 from signalbox.controller.reconciling.pods import same_pod
 from signalbox.controller.reconciling.queue import Queue
 from signalbox.controller.reconciling.reconcile import Reconciler
@@ -94,6 +95,7 @@ class Operator:
         self._reconciler: Reconciler | None = None
         self._children = Store(self._child_noticed, brief=lambda kind, obj: brief(kind, obj) if is_ours(obj) else None)
         self._busy: set[asyncio.Task[None]] = set()
+        self._new: set[str] = set()
 
     def stop(self) -> None:
         """End ``run``."""
@@ -182,21 +184,26 @@ class Operator:
         await watches.listed()
         if self._stream is not None:
             await self._stream.tls.ready.wait()  # children name the authority
-        self._add_all()
-        await self._welcome()
-        await asyncio.gather(*(self._work() for _ in range(WORKERS)))
-
-    async def _welcome(self) -> None:
-        """First say of everything that is new whether it is valid: the objects of very many routers take minutes."""
         assert self._reconciler is not None
-        for namespace in self._store.namespaces((POLICIES,)):
-            try:
-                await self._reconciler.welcome(namespace)
-            except Exception:
-                _log.debug("namespace %s: not welcomed", namespace, exc_info=True)  # what is wrong is met again
+        self._new = {
+            obj["metadata"]["namespace"]
+            for namespace in self._store.namespaces((POLICIES,))
+            for obj in self._store.of(POLICIES, namespace)
+            if not (obj.get("status") or {}).get("conditions")
+        }
+        first = begin(self._all(), set(self._new), self._reconciler.welcome, self._begun)
+        await asyncio.gather(first, *(self._work() for _ in range(WORKERS)))
+
+    def _begun(self, namespace: str) -> None:
+        self._new.discard(namespace)
+        self._queue.add(namespace)
+
+    def _all(self) -> set[str]:
+        """The namespaces that we have anything to do with."""
+        return self._store.namespaces((POLICIES, BACKENDS)) | self._children.namespaces(CHILDREN)
 
     def _add_all(self) -> None:
-        for namespace in self._store.namespaces((POLICIES, BACKENDS)) | self._children.namespaces(CHILDREN):
+        for namespace in self._all():
             self._queue.add(namespace)
 
     def _settings_now(self) -> OperatorSettings:
@@ -206,6 +213,9 @@ class Operator:
     async def _work(self) -> None:
         while True:
             namespace = await self._queue.take()
+            if namespace in self._new:
+                self._queue.done(namespace)  # it is added again
+                continue
             task = asyncio.create_task(self._reconcile(namespace))
             self._busy.add(task)
             task.add_done_callback(self._busy.discard)
