@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import chart_readme
+import chart_values
 import yaml
 
 from signalbox.api import crd, reference
@@ -33,7 +33,9 @@ def generated() -> Iterator[tuple[str, str]]:
         definition["metadata"]["annotations"] = KEEP
         text = yaml.safe_dump(definition, sort_keys=True, width=120, allow_unicode=True)
         yield f"charts/signalbox/files/crds/{name}", f"# {NOTICE}\n{text}"
-    yield "charts/signalbox/README.md", chart_readme.render(ROOT / "charts" / "signalbox" / "values.yaml")
+    values, schema = ROOT / "charts/signalbox/values.yaml", "charts/signalbox/values.schema.json"
+    yield "charts/signalbox/README.md", chart_values.readme(values)
+    yield schema, chart_values.described((ROOT / schema).read_text(), values)
     # One script judges both kinds; Argo CD wants a file for each.
     health = "manifests/gitops/resource_customizations/signalbox.dev/{}/health.lua"
     yield health.format("ModelBackend"), (ROOT / health.format("RoutingPolicy")).read_text()

@@ -24,6 +24,8 @@ topologySpreadConstraints:
     whenUnsatisfiable: ScheduleAnyway
     labelSelector: {matchLabels: {app.kubernetes.io/name: signalbox}}
 podLabels: {team: a}
+podSecurityContext: {fsGroupChangePolicy: OnRootMismatch}
+securityContext: {runAsUser: 1000}
 podAnnotations: {example.com/note: "true"}
 nodeSelector: {kubernetes.io/os: linux}
 tolerations: [{key: dedicated, operator: Equal, value: system, effect: NoSchedule}]
@@ -61,8 +63,8 @@ def manifests(values: str = "{}", *options: str) -> list[Object]:
     return parsed(text(values, *options))
 
 
-def refusal(values: str) -> str:
+def refusal(values: str, *options: str) -> str:
     """What Helm says of values that are wrong."""
-    done = helm(None, "template", "signalbox", CHART, "--values", "-", check=False, stdin=values)
+    done = helm(None, "template", "signalbox", CHART, "--values", "-", *options, check=False, stdin=values)
     assert done.returncode != 0
     return done.stderr

@@ -1,6 +1,6 @@
 {{- define "signalbox.fullname" -}}
 {{- if .Values.fullnameOverride }}
-{{- .Values.fullnameOverride | trunc 40 | trimSuffix "-" }}
+{{- .Values.fullnameOverride }}
 {{- else if contains "signalbox" .Release.Name }}
 {{- .Release.Name | trunc 40 | trimSuffix "-" }}
 {{- else }}
@@ -20,6 +20,20 @@ app.kubernetes.io/part-of: signalbox
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+{{- end }}
+
+{{- /* Labels that a user gives must not be those by which the chart finds what is its own. Takes the context and the
+path of the value. */ -}}
+{{- define "signalbox.own" -}}
+{{- $labels := include "signalbox.labels" (first .) | fromYaml }}
+{{- $values := (first .).Values }}
+{{- $path := last . }}
+{{- range splitList "." $path }}{{ $values = index $values . }}{{ end }}
+{{- range $label, $_ := $values }}
+{{- if hasKey $labels $label }}
+{{- fail (printf "%s: %s is a label of the chart's own: remove it, or choose another one" $path $label) }}
+{{- end }}
+{{- end }}
 {{- end }}
 
 {{- define "signalbox.image" -}}

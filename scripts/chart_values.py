@@ -1,4 +1,4 @@
-"""The chart's README: what to do with it, and a table of its values made from the comments of ``values.yaml``."""
+"""What is said of the chart's values, in its README and in its schema: the comments of ``values.yaml``."""
 
 import json
 import re
@@ -21,12 +21,23 @@ More, with upgrades, rights and what stays behind: [docs/install.md](../../docs/
 """
 
 
-def render(values: Path) -> str:
-    """The text. Raises ``ValueError`` for a value that no comment explains."""
+def readme(values: Path) -> str:
+    """What to do with the chart, and a table. Raises ``ValueError`` for a value that no comment explains."""
     text = values.read_text()
     known = yaml.safe_load(text)
     rows = [f"| `{path}` | `{shown(at(known, path))}` | {meaning} |" for path, meaning in explained(text)]
     return HEAD + "\n".join(rows) + "\n"
+
+
+def described(schema: str, values: Path) -> str:
+    """The JSON schema of the values with the same words, for editors and for who is refused."""
+    found = json.loads(schema)
+    for path, meaning in explained(values.read_text()):
+        node = found
+        for key in path.split("."):
+            node = node["properties"][key]
+        node["description"] = meaning
+    return json.dumps(found, indent=2, ensure_ascii=False) + "\n"
 
 
 def explained(text: str) -> Iterator[tuple[str, str]]:
