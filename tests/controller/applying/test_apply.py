@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 from faulty import Fault, Proxy
+from world import World
 
 from signalbox.controller.applying.apply import HAND_OVER_TRIES, ensure
 from signalbox.controller.applying.difference import applied
@@ -14,7 +15,7 @@ from signalbox.controller.watching.store import Store
 from signalbox.kube.access import Access
 from signalbox.kube.client import MERGE, Client
 from signalbox.kube.errors import ApiError
-from signalbox.kube.resources import CONFIG_MAPS
+from signalbox.kube.resources import CONFIG_MAPS, SECRETS, Resource
 
 
 @pytest.fixture
@@ -48,6 +49,24 @@ async def test_a_conflict_with_somebody_who_writes_a_new_object_is_settled(
     assert live is not None
     assert applied(live)
     assert not await ensure(client, store, manifest(namespace))
+
+
+@pytest.mark.parametrize("kind", [CONFIG_MAPS, SECRETS], ids=lambda kind: kind.kind)
+async def test_one_that_somebody_froze_is_made_anew(client: Client, world: World, kind: Resource) -> None:
+    """Nothing else helps: the API server refuses every change of it, and to thaw it."""
+    store = Store(lambda *_: None)
+    wanted = manifest(world.namespace) | {"kind": kind.kind}
+    wanted["data"] = {"key": "dmFsdWU="}
+    await ensure(client, store, wanted)
+    frozen = world.api.patch("v1", kind.kind, "child", {"immutable": True}, world.namespace)
+    store.changed(kind, "MODIFIED", frozen)
+    changed = wanted | {"data": {"key": "b3RoZXI="}}
+    assert await ensure(client, store, changed)
+    live = world.child("v1", kind.kind, "child")
+    assert live["data"] == changed["data"]
+    assert "immutable" not in live
+    assert live["metadata"]["uid"] != frozen["metadata"]["uid"]
+    assert not await ensure(client, store, changed)
 
 
 async def test_one_that_does_not_end_is_an_error(client: Client, proxy: Proxy, namespace: str) -> None:

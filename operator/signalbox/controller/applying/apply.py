@@ -38,6 +38,10 @@ async def ensure(client: Client, store: Store, manifest: Object) -> bool:
     if live is None or not _made_by_us(live):  # we know by labels, which anybody can write, and take away
         live = await _create(client, manifest)
         wrote = True
+    if live.get("immutable"):  # somebody froze it: the API server takes no change of it any more
+        await client.delete(resource, metadata["namespace"], metadata["name"], live["metadata"]["uid"])
+        live = await _create(client, manifest)
+        wrote = True
     if taken := not applied(live):
         await _hand_over(client, resource, live)
         wrote = True
