@@ -7,9 +7,10 @@ import pytest
 import yaml
 
 from charts.rendering import VALUES, manifests, text
-from cluster import build
+from cluster import build, rights
 from cluster.api import Object
 from cluster.helm import CHART, helm
+from cluster.rights import Right
 
 
 @pytest.fixture(params=VALUES)
@@ -55,6 +56,14 @@ def test_every_rule_says_why() -> None:
                 before = lines[number - 1]
                 same = before.startswith(("  verbs:", "  resourceNames:"))  # goes on with the reason above
                 assert before.startswith("#") or same, f"{name}:{number + 1}"
+
+
+def test_both_modes_give_the_same_rights() -> None:
+    """So what tests/controller/test_rights.py shows of one is true of the other."""
+    only = "--show-only=templates/rbac.yaml"
+    everywhere, somewhere = (rights.granted(manifests(values, only)) for values in ("{}", "namespaces: [a, b]"))
+    assert somewhere - everywhere == {Right("", "namespaces", verb) for verb in ("list", "watch")}
+    assert everywhere < somewhere
 
 
 def test_no_authority_is_rendered(rendered: list[Object]) -> None:

@@ -1,50 +1,36 @@
 """The webhook, called by a real API server: pods that opt in get a router, nobody else notices anything."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
-from world import API, OperatorProcess, World, backend, eventually, policy
+from connected import StreamingOperator
+from world import API, World, backend, eventually, policy
 
+from cluster import rights
 from cluster.api import ApiError, Object
 from cluster.processes import free_ports
 from cluster.running import Cluster
 
 KIND = ("admissionregistration.k8s.io/v1", "MutatingWebhookConfiguration")
 ROUTER = "signalbox-router"
+CLIENT = "/webhooks/0/clientConfig"
+JSON_PATCH = "application/json-patch+json"
 
 
 @pytest.fixture
-def webhook(cluster: Cluster, namespace: str) -> Iterator[str]:
-    """The configuration as the chart has it, but for the place: an operator outside of the cluster."""
+def webhook(cluster: Cluster, access: Path, namespace: str) -> Iterator[str]:
+    """The configuration and the rights are the chart's; the place is not: the operator is outside of the cluster."""
     if cluster.control_plane is None:
         pytest.skip("the API server of an existing cluster does not reach a webhook on this machine")
-    (port,) = free_ports(1)
-    configuration = {
-        "apiVersion": KIND[0],
-        "kind": KIND[1],
-        "metadata": {"name": namespace},
-        "webhooks": [
-            {
-                "name": "pods.signalbox.dev",
-                "clientConfig": {"url": f"https://localhost:{port}/mutate-pods"},
-                "rules": [{"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["pods"]}],
-                "objectSelector": {"matchExpressions": [{"key": "signalbox.dev/inject", "operator": "Exists"}]},
-                "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}},
-                "admissionReviewVersions": ["v1"],
-                "sideEffects": "None",
-                "failurePolicy": "Ignore",
-                "reinvocationPolicy": "IfNeeded",
-                "timeoutSeconds": 2,
-            }
-        ],
-    }
-    cluster.api.apply(configuration)
-    process = OperatorProcess(cluster.kubeconfig, namespace, "--listen", f"127.0.0.1:{port}", "--webhook", namespace)
-    eventually(lambda: bundle(cluster, namespace))
-    yield namespace
-    process.end()
-    cluster.api.call("DELETE", cluster.api.path(*KIND, None, namespace))
+    name = rights.account_of(namespace)
+    streaming = StreamingOperator(access, namespace, "--webhook", name)
+    change = [{"op": "replace", "path": CLIENT, "value": {"url": f"https://localhost:{streaming.port}/mutate-pods"}}]
+    cluster.api.call("PATCH", cluster.api.path(*KIND, None, name), change, JSON_PATCH)
+    eventually(lambda: bundle(cluster, name))
+    yield name
+    streaming.end()
 
 
 def bundle(cluster: Cluster, name: str) -> str:
@@ -137,8 +123,8 @@ def test_who_has_a_router_and_who_has_not_is_in_the_status(world: World, webhook
 
 def test_trust_comes_back_when_it_is_taken_away(cluster: Cluster, webhook: str) -> None:
     before = bundle(cluster, webhook)
-    change = [{"op": "remove", "path": "/webhooks/0/clientConfig/caBundle"}]
-    cluster.api.call("PATCH", cluster.api.path(*KIND, None, webhook), change, "application/json-patch+json")
+    change = [{"op": "remove", "path": f"{CLIENT}/caBundle"}]
+    cluster.api.call("PATCH", cluster.api.path(*KIND, None, webhook), change, JSON_PATCH)
     eventually(lambda: bundle(cluster, webhook) == before)
     (found,) = cluster.api.get(*KIND, webhook)["webhooks"]
     assert (found["timeoutSeconds"], found["failurePolicy"]) == (2, "Ignore")
@@ -147,8 +133,8 @@ def test_trust_comes_back_when_it_is_taken_away(cluster: Cluster, webhook: str) 
 def test_without_an_operator_pods_are_made_without_a_router(cluster: Cluster, world: World, webhook: str) -> None:
     (found,) = cluster.api.get(*KIND, webhook)["webhooks"]
     (port,) = free_ports(1)
-    change = [{"op": "replace", "path": "/webhooks/0/clientConfig/url", "value": f"https://localhost:{port}/x"}]
-    cluster.api.call("PATCH", cluster.api.path(*KIND, None, webhook), change, "application/json-patch+json")
+    change = [{"op": "replace", "path": f"{CLIENT}/url", "value": f"https://localhost:{port}/x"}]
+    cluster.api.call("PATCH", cluster.api.path(*KIND, None, webhook), change, JSON_PATCH)
     made, _ = create(world, pod("alone", **{"signalbox.dev_inject": "side"}))
     assert "initContainers" not in made["spec"]
     assert found["failurePolicy"] == "Ignore"
