@@ -4,6 +4,7 @@ import asyncio
 import ssl
 import time
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -13,11 +14,12 @@ from aiohttp import web
 from signalbox.control import client, server
 from signalbox.control.client import Client, Endpoint
 from signalbox.control.hub import Hub
-from signalbox.control.messages import PATH, Config, Hello, Ping, Report, Revoked, ToRouter, line
+from signalbox.control.messages import PATH, Config, Hello, Ping, Report, Revoked, ToRouter, Traffic, line
 from signalbox.control.peers import Peer, Refused, Router
 from signalbox.control.server import ControlServer
 
 ROUTER = Router("team", "chat-router")
+HASH = "0123456789abcdef"
 
 
 class Known:
@@ -27,7 +29,7 @@ class Known:
     def __init__(self) -> None:
         self.gone: set[str] = set()
         self.expires = time.time() + 3600
-        self.slow = 0
+        self.slow = self.slowest = 0
 
     def glance(self, token: str) -> None:
         if token == "nonsense":
@@ -38,7 +40,11 @@ class Known:
             raise Refused(401 if token == "bad" else 403, token)
         if token == "slow":
             self.slow += 1
-            await asyncio.sleep(3600)
+            self.slowest = max(self.slow, self.slowest)
+            try:
+                await asyncio.sleep(3600)
+            finally:
+                self.slow -= 1
         peer = Peer(ROUTER, token, f"uid-{token}", self.expires)
         await self.verify(peer)
         return peer
@@ -164,9 +170,9 @@ async def test_both_sides_talk_on_one_request(listener: Listener, router: Connec
     assert revoked.digests == ("a" * 64,)
     assert isinstance(config, Config)
     assert bytes(config.config) == b'{"x":1}'
-    router.pod.hash = "h1"
+    router.pod.hash = HASH
     router.client.changed()
-    await until(lambda: ("a", Report(config_hash="h1")) in listener.heard.reports)
+    await until(lambda: ("a", Report(config_hash=HASH)) in listener.heard.reports)
     listener.hub.publish(ROUTER, "h1", b'{"x":1}', [], ["a" * 64])
     await until(lambda: router.pod.messages[-1] == Revoked() or router.pod.messages[-2] == Revoked())
     assert router.pod.configs() == ["h1"]
@@ -288,8 +294,10 @@ async def raw(listener: Listener, tmp_path: Path, *lines: bytes, token: str = "a
         (b"nonsense\n",),
         tuple(b"x" * 65536 for _ in range(5)),
         (line(Report()) * round(server.BURST + 20),),
+        (b"\n" * round(server.BURST + 20),),
+        (b'{"type":"song"}\n' * round(server.BURST + 20),),
     ],
-    ids=["nonsense", "endless", "too fast"],
+    ids=["nonsense", "endless", "too fast", "nothing too fast", "unknown too fast"],
 )
 async def test_who_floods_is_cut_off(listener: Listener, tmp_path: Path, lines: tuple[bytes, ...]) -> None:
     answer = await raw(listener, tmp_path, *lines)
@@ -297,6 +305,25 @@ async def test_who_floods_is_cut_off(listener: Listener, tmp_path: Path, lines: 
     assert answer.endswith(b"0\r\n\r\n")
     assert listener.heard.ends == ["a"]
     assert listener.server.streams == 0
+
+
+async def test_who_says_too_much_is_cut_off(listener: Listener, tmp_path: Path) -> None:
+    song = b'{"type":"song","verse":"%b"}\n' % (b"x" * 250_000)
+    with suppress(ConnectionError):  # the rest of it is not even read
+        await raw(listener, tmp_path, *([song] * 8))
+    await until(lambda: listener.heard.ends == ["a"])
+
+
+async def test_what_is_said_is_not_taken_as_it_is(listener: Listener, tmp_path: Path) -> None:
+    listener.hub.publish(ROUTER, "h1", b"{}", [], [], ["x"])
+    x = {"x": Traffic(known=1)}
+    said = Report(config_hash="y" * 1000, backends={**x, "another's": Traffic(known=1, usable=1)})
+    speaking = asyncio.create_task(raw(listener, tmp_path, line(Hello(format_version=1, config_hash="y")), line(said)))
+    await until(lambda: listener.heard.reports)
+    assert listener.heard.hellos == [("a", Hello(format_version=1))]
+    assert listener.heard.reports == [("a", Report(backends=x))]
+    speaking.cancel()
+    await asyncio.gather(speaking, return_exceptions=True)
 
 
 async def test_who_says_nothing_is_cut_off(listener: Listener, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -312,7 +339,7 @@ async def test_one_address_keeps_nobody_else_out(listener: Listener, tmp_path: P
     assert nonsense.startswith(b"HTTP/1.1 401")
     welcome = asyncio.create_task(raw(listener, tmp_path, line(Hello(format_version=1)), at="127.0.0.2"))
     await until(lambda: listener.heard.hellos)
-    assert listener.known.slow == server.REVIEWS_OF_ONE
+    assert listener.known.slowest == server.REVIEWS_OF_ONE
     for task in (*crowd, welcome):
         task.cancel()
     await asyncio.gather(*crowd, welcome, return_exceptions=True)

@@ -17,6 +17,7 @@ class Channel:
 
     def __init__(self) -> None:
         self.hash = ""
+        self.backends: frozenset[str] = frozenset()
         self.config = b""
         self.revoked = b""
         self.digests: dict[str, float] = {}
@@ -44,15 +45,30 @@ class Hub:
         found = self._channels.get(router)
         return found.hash if found else ""
 
+    def backends(self, router: Router) -> frozenset[str]:
+        """Those of the configuration published last."""
+        found = self._channels.get(router)
+        return found.backends if found else frozenset()
+
     def routers(self) -> list[Router]:
         """All that anything was published for, or that are connected."""
         return list(self._channels)
 
     def publish(
-        self, router: Router, config_hash: str, config: bytes, revoked: Iterable[str], in_force: Iterable[str]
+        self,
+        router: Router,
+        config_hash: str,
+        config: bytes,
+        revoked: Iterable[str],
+        in_force: Iterable[str],
+        backends: Iterable[str] = (),
     ) -> None:
-        """Tell a router its newest configuration, and which digests were taken away just now and which are in force."""
+        """Tell a router its newest configuration, and which digests were taken away just now and which are in force.
+
+        ``backends`` are those of the configuration.
+        """
         channel = self.channel(router)
+        channel.backends = frozenset(backends)
         until = self._clock() + REVOKED_SECONDS
         digests = channel.digests | dict.fromkeys(revoked, until)
         for digest in in_force:

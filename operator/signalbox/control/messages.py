@@ -100,11 +100,13 @@ class _Kind(msgspec.Struct):
 
 
 class Lines:
-    """Cuts what arrives into messages of one direction. ``most`` bounds the bytes of a line."""
+    """Cuts what arrives into messages of one direction. ``most`` bounds the bytes of a line; ``read`` counts lines,
+    those that said nothing among them."""
 
     def __init__(self, kinds: tuple[type[msgspec.Struct], ...], most: int) -> None:
         self._most = most
         self._buffer = bytearray()
+        self.read = 0
         self._kind = msgspec.json.Decoder(_Kind)
         self._decoders = {str(kind.__struct_config__.tag): msgspec.json.Decoder(kind) for kind in kinds}
 
@@ -117,6 +119,7 @@ class Lines:
         while (end := buffer.find(b"\n", max(start, done))) >= 0:
             if end - done >= self._most:
                 raise Malformed(f"a line of more than {self._most} bytes")
+            self.read += 1
             message = self._read(bytes(buffer[done:end]))
             if message is not None:
                 found.append(message)

@@ -11,6 +11,7 @@ from typing import Protocol
 import msgspec
 from aiohttp import ClientError, web
 
+from signalbox.control.bounds import Bucket, bounded, bounded_hello
 from signalbox.control.hub import Hub
 from signalbox.control.messages import Hello, Malformed, Ping, Report, from_router, line
 from signalbox.control.peers import Peer, Refused
@@ -25,9 +26,11 @@ LOOK_AGAIN_SECONDS = 60.0
 REVIEWS = 16
 REVIEWS_OF_ONE = 4
 STREAMS = 8192
-# Messages of a pod: twice what a router sends at most.
+# Lines of a pod: twice what a router sends at most. And bytes: of a router with many backends, that often in a hurry.
 RATE = 10.0
 BURST = 30.0
+BYTES_RATE = 512 << 10
+BYTES_BURST = 1 << 20
 
 _PING = line(Ping())
 # What a connection that has ended raises.
@@ -173,7 +176,7 @@ class ControlServer:
 
     async def _receive(self, peer: Peer, request: web.Request) -> str:
         lines = from_router()
-        allowance, at = BURST, time.monotonic()
+        much, many = Bucket(BYTES_RATE, BYTES_BURST), Bucket(RATE, BURST)
         while True:
             try:
                 async with asyncio.timeout(SILENCE_SECONDS):
@@ -182,23 +185,22 @@ class ControlServer:
                 return "nothing came for long"
             if not data:
                 return "the router ended it"
+            before = lines.read
             try:
                 messages = lines.feed(data)
             except Malformed as error:
                 return f"malformed: {error}"
-            now = time.monotonic()
-            allowance, at = min(BURST, allowance + (now - at) * RATE) - len(messages), now
-            if allowance < 0:
-                return "too many messages"
+            if not many.take(lines.read - before) or not much.take(len(data)):
+                return "it says too much"
             for message in messages:
                 self._take(peer, message)
 
     def _take(self, peer: Peer, message: msgspec.Struct) -> None:
         match message:
             case Hello():
-                self._sink.hello(peer, message)
+                self._sink.hello(peer, bounded_hello(message))
             case Report():
-                self._sink.report(peer, message)
+                self._sink.report(peer, bounded(message, self._hub.backends(peer.router)))
 
     async def _watch(self, peer: Peer) -> str:
         """Return when it is no longer who it was."""

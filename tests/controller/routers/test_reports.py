@@ -4,7 +4,13 @@ import pytest
 
 from signalbox.control.messages import Hello, Rejected, Report, Traffic, Waiting
 from signalbox.control.peers import Peer, Router
-from signalbox.controller.routers.reports import LIVE_SECONDS, UNREACHABLE_SECONDS, Reports
+from signalbox.controller.routers.reports import (
+    LIVE_SECONDS,
+    NEWS_BURST,
+    NEWS_SECONDS,
+    UNREACHABLE_SECONDS,
+    Reports,
+)
 from signalbox.plan.reported import Reported
 
 ROUTER = Router("team", "chat-router")
@@ -110,3 +116,13 @@ def test_refused_credentials_are_told_by_any_pod(world: World) -> None:
     world.says("a", backends={"x": USABLE})
     world.says("b", backends={"x": Traffic(known=1, causes=("credential",))})
     assert world.judged.unauthorized == {"x"}
+
+
+def test_who_always_says_something_new_is_told_of_less_often(world: World) -> None:
+    for number in range(600):
+        world.says("a", config_hash=f"{number}")
+        world.passes(1)
+    assert NEWS_BURST < len(world.news) <= NEWS_BURST + 600 / NEWS_SECONDS + 1
+    world.says("a")
+    world.passes(NEWS_SECONDS)
+    assert world.judged.configs == (("new", 1),)

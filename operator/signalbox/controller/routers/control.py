@@ -66,7 +66,8 @@ class Control:
         in_force = tenant_digests(config, secrets)
         revoked = self._held.get(router, set()) - in_force
         self._held[router] = set(in_force)
-        self._hub.publish(router, content_hash(data), data, revoked, in_force)
+        backends = (backend.name for backend in config.backends)
+        self._hub.publish(router, content_hash(data), data, revoked, in_force, backends)
 
     def retain(self, namespace: str, routers: Mapping[str, tuple[str, ...]]) -> None:
         """The routers that a namespace has, and the sidecar policies of each."""

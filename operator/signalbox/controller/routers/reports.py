@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
+from signalbox.control.bounds import Bucket
 from signalbox.control.messages import Hello, Report
 from signalbox.control.peers import Peer, Router
 from signalbox.plan.reported import Reported
@@ -10,6 +11,9 @@ from signalbox.plan.reported import Reported
 # A pod that was heard within this time lives; it may just be connecting again.
 LIVE_SECONDS = 10.0
 UNREACHABLE_SECONDS = 30.0
+# What is told of a router may lead to a write: so many at once, and one more after every so many seconds.
+NEWS_BURST = 20
+NEWS_SECONDS = 10.0
 
 
 @dataclass
@@ -85,6 +89,7 @@ class Reports:
         self._newest, self._format_version, self._changed, self._clock = newest, format_version, changed, clock
         self._pods: dict[Router, dict[str, Pod]] = {}
         self._judged: dict[Router, Reported] = {}
+        self._paces: dict[Router, Bucket] = {}
 
     def hello(self, peer: Peer, message: Hello) -> None:
         """See ``control.server.Sink``."""
@@ -109,6 +114,7 @@ class Reports:
         """What was heard as the leader is of no use to the next time."""
         self._pods.clear()
         self._judged.clear()
+        self._paces.clear()
 
     def of(self, router: Router) -> Reported:
         """What was judged last."""
@@ -119,17 +125,24 @@ class Reports:
         return [reported for router, reported in self._judged.items() if router.namespace == namespace]
 
     def judge(self) -> None:
-        """Look at all, and say what is new. To be called every second or so."""
+        """Look at all, and say what is new. To be called every second or so.
+
+        A router of which there is something new all the time is told of less often: what comes of it is written.
+        """
         now = self._clock()
         for router, pods in list(self._pods.items()):
             for uid in [uid for uid, pod in pods.items() if now - pod.heard_at >= LIVE_SECONDS]:
                 del pods[uid]
-            before = self._judged.get(router)
-            if pods:
-                after = self._judged[router] = judge(pods.values(), self._newest(router), self._format_version, now)
-            else:
+            if not pods:
                 del self._pods[router]
-                after = None
-                self._judged.pop(router, None)
-            if after != before:
+                self._paces.pop(router, None)
+                if self._judged.pop(router, None) is not None:
+                    self._changed(router.namespace)
+                continue
+            after = judge(pods.values(), self._newest(router), self._format_version, now)
+            if after != self._judged.get(router) and self._pace(router).take():
+                self._judged[router] = after
                 self._changed(router.namespace)
+
+    def _pace(self, router: Router) -> Bucket:
+        return self._paces.setdefault(router, Bucket(1 / NEWS_SECONDS, NEWS_BURST, self._clock))

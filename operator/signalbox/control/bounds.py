@@ -1,0 +1,61 @@
+"""What is kept of what a pod says, and how much it may say: anybody who can make a pod may be one."""
+
+import re
+import time
+from collections.abc import Callable, Collection
+
+import msgspec
+
+from signalbox.control.messages import MAX_NAMES, MAX_TEXT, Hello, Rejected, Report, Traffic, Waiting
+
+# Of an entry of a Secret; nothing that is named here has a longer name.
+MAX_NAME = 253
+_HASH = re.compile("[0-9a-f]{16}")
+
+
+def bounded(report: Report, backends: Collection[str]) -> Report:
+    """Hashes that are none count as not said, texts are cut, and ``backends`` are all that may be spoken about."""
+    waits, rejected = report.waits_for, report.rejected
+    return Report(
+        config_hash=_hash(report.config_hash),
+        waits_for=Waiting(waits.hash, _names(waits.entries)) if waits is not None and _hash(waits.hash) else None,
+        rejected=Rejected(rejected.hash, rejected.reason[:MAX_TEXT])
+        if rejected is not None and _hash(rejected.hash)
+        else None,
+        in_flight=report.in_flight,
+        backends={name: _traffic(report.backends[name]) for name in backends if name in report.backends},
+    )
+
+
+def bounded_hello(hello: Hello) -> Hello:
+    """As above."""
+    return msgspec.structs.replace(hello, config_hash=_hash(hello.config_hash))
+
+
+class Bucket:
+    """Gives out ``rate`` a second, and at once no more than ``burst``."""
+
+    def __init__(self, rate: float, burst: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._rate, self._burst, self._clock = rate, burst, clock
+        self._left, self._at = burst, clock()
+
+    def take(self, amount: float = 1.0) -> bool:
+        """Whether there was as much."""
+        now = self._clock()
+        self._left, self._at = min(self._burst, self._left + (now - self._at) * self._rate), now
+        if self._left < amount:
+            return False
+        self._left -= amount
+        return True
+
+
+def _hash(name: str) -> str:
+    return name if _HASH.fullmatch(name) else ""
+
+
+def _names(names: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(name[:MAX_NAME] for name in names[:MAX_NAMES])
+
+
+def _traffic(traffic: Traffic) -> Traffic:
+    return msgspec.structs.replace(traffic, causes=_names(traffic.causes))

@@ -1,0 +1,65 @@
+"""What is kept of what a pod says: anybody who can make a pod may be one."""
+
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from signalbox.control.bounds import MAX_NAME, Bucket, bounded, bounded_hello
+from signalbox.control.messages import MAX_NAMES, MAX_TEXT, Hello, Rejected, Report, Traffic, Waiting
+
+HASH = "0123456789abcdef"
+
+
+def test_what_a_router_says_is_kept() -> None:
+    said = Report(
+        config_hash=HASH,
+        waits_for=Waiting(HASH, ("a", "b")),
+        rejected=Rejected(HASH, "why"),
+        in_flight=3,
+        backends={"x": Traffic(known=2, usable=1, causes=("connect",), requests=3)},
+    )
+    assert bounded(said, {"x", "y"}) == said
+    assert bounded_hello(Hello(format_version=2, config_hash=HASH)) == Hello(format_version=2, config_hash=HASH)
+
+
+@pytest.mark.parametrize("name", ["x" * 65, HASH.upper(), HASH + "\n", HASH[1:], "é" * 16])
+def test_what_is_no_hash_is_none(name: str) -> None:
+    assert (
+        bounded(Report(config_hash=name, waits_for=Waiting(name, ()), rejected=Rejected(name, "why")), ()) == Report()
+    )
+    assert bounded_hello(Hello(format_version=2, config_hash=name)) == Hello(format_version=2)
+
+
+def test_of_backends_only_those_of_the_router_count() -> None:
+    said = Report(backends={"x": Traffic(known=1), "another's": Traffic(known=1, usable=1)})
+    assert bounded(said, {"x", "y"}) == Report(backends={"x": Traffic(known=1)})
+
+
+TEXTS = st.text(max_size=20) | st.just("x" * 40_000)
+SAID: st.SearchStrategy[Any] = st.builds(
+    Report,
+    config_hash=TEXTS,
+    waits_for=st.builds(Waiting, st.just(HASH), st.lists(TEXTS, max_size=30).map(tuple)),
+    rejected=st.builds(Rejected, st.just(HASH), TEXTS),
+    backends=st.dictionaries(TEXTS, st.builds(Traffic, causes=st.lists(TEXTS, max_size=30).map(tuple)), max_size=5),
+)
+
+
+@given(SAID)
+def test_nothing_is_long(said: Report) -> None:
+    kept = bounded(said, {"x"})
+    assert len(msgspec.json.encode(kept)) < 6 * (MAX_TEXT + 2 * MAX_NAMES * MAX_NAME) + 500
+    assert bounded(kept, {"x"}) == kept
+
+
+def test_a_bucket_fills_again() -> None:
+    now = 100.0
+    bucket = Bucket(rate=2.0, burst=6.0, clock=lambda: now)
+    assert [bucket.take(3.0) for _ in range(3)] == [True, True, False]
+    now += 1.0
+    assert [bucket.take(2.0), bucket.take(1.0)] == [True, False]
+    now += 3600.0
+    assert [bucket.take(7.0), bucket.take(6.0)] == [False, True]
