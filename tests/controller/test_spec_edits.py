@@ -19,7 +19,7 @@ from cluster.build import Say
 from signalbox.controller.applying.apply import REPLICAS_MANAGER
 from signalbox.plan.children import FIRST_REPLICAS
 
-SECONDS = 90.0
+SECONDS = 300.0
 # Generations and revisions count edits; node ports are drawn.
 COUNTS = {"generation", "observedGeneration", "deployment.kubernetes.io/revision", "nodePort", "healthCheckNodePort"}
 # Of what holds the cell's name.

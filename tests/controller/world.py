@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,12 +29,14 @@ CHILDREN = (
 class OperatorProcess:
     """Started for one namespace, with the kubeconfig of whom it is to be."""
 
+    program: Sequence[str] = ("-m", "signalbox.cli")
+
     def __init__(self, access: Path, namespace: str, *options: str) -> None:
         self._access, self._namespace, self._options = access, namespace, options
         self.start()
 
     def start(self, image: str = "signalbox:test") -> None:
-        command = [sys.executable, "-m", "signalbox.cli", "operator", "--image", image, "-v"]
+        command = [sys.executable, *self.program, "operator", "--image", image, "-v"]
         self.process = subprocess.Popen(
             [*command, "--namespace", self._namespace, "--lease-namespace", self._namespace, *self._options],
             env={**os.environ, "KUBECONFIG": str(self._access), "POD_IP": "10.11.12.13"},
