@@ -133,13 +133,15 @@ def test_traffic_is_summed_by_backend_over_all_workers() -> None:
         statistics.series("p", "r", "t", "b", "m", "chat").finished(200, 1.0, input_tokens=10, output_tokens=5)
         totals.update(process, statistics.snapshot())
     one = Traffic(known=2, usable=1, causes=("connect",), in_flight=4, requests=6, failures=2)
-    assert totals.traffic() == {"b": msgspec.structs.replace(one, input_tokens=20, output_tokens=10)}
+    one = msgspec.structs.replace(one, input_tokens=20, output_tokens=10)
+    assert totals.traffic(["b", "idle"]) == {"b": one, "idle": Traffic()}
+    assert totals.traffic([]) == {}
     # Where one of the workers reaches it, the endpoint is usable.
     statistics = Statistics()
     statistics.in_flight = lambda: (EndpointGauge("b", "10.0.0.1:80", 0, True),)
     totals.update(1, statistics.snapshot())
-    assert totals.traffic()["b"].usable == 2
+    assert totals.traffic(["b"])["b"].usable == 2
     totals.retire(2)
-    assert totals.traffic()["b"] == Traffic(
+    assert totals.traffic(["b"])["b"] == Traffic(
         known=1, usable=1, requests=6, failures=2, input_tokens=20, output_tokens=10
     )

@@ -22,7 +22,7 @@ Say = Callable[[str], None]
 
 
 class Follower:
-    """``say`` is told, once each, what waits and what was put in force.
+    """``say`` is told, once each, what waits and what was put in force. ``backends`` are those of what is in force.
 
     ``changed`` is called when that changes, or ``waiting`` or ``rejected``, which are about the newest configuration.
     Call ``wake`` after telling ``choice`` or ``revoked`` something.
@@ -41,6 +41,7 @@ class Follower:
         self._offered: tuple[Serving, Serving] | None = None
         self.choice = Choice(clock)
         self.revoked = RevokedDigests(clock)
+        self.backends: tuple[str, ...] = ()
         self.waiting: Waiting | None = None
         self.rejected: Rejected | None = None
         self.changed: Callable[[], None] = lambda: None
@@ -65,6 +66,7 @@ class Follower:
         assert self._offered is not None
         before = self._in_force
         self._in_force, self._applied = self._offered
+        self.backends = tuple(sorted(backend.name for backend in decode(self._applied.config).backends))
         if before is not None and before.config != self._in_force.config:
             self._tell(f"configuration {content_hash(self._in_force.config)} is in force")
         self.changed()

@@ -28,13 +28,14 @@ class Bridge:
 
     def report(self) -> Report:
         """The state now."""
-        traffic = self.supervisor.traffic() if self.supervisor is not None else {}
-        backends: dict[str, Traffic] = dict(sorted(traffic.items())[:MAX_BACKENDS])
+        backends: dict[str, Traffic] = {}
+        if self.supervisor is not None:
+            backends = self.supervisor.traffic(self._follower.backends[:MAX_BACKENDS])
         return Report(
             config_hash=self._hash,
             waits_for=self._follower.waiting,
             rejected=self._follower.rejected,
-            in_flight=sum(each.in_flight for each in traffic.values()),
+            in_flight=sum(each.in_flight for each in backends.values()),
             backends=backends,
         )
 

@@ -7,7 +7,7 @@ import asyncio
 import logging
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 
 from signalbox.control.messages import Traffic
@@ -147,9 +147,9 @@ class Supervisor:
         """How many processes serve."""
         return self._options.workers
 
-    def traffic(self) -> dict[str, Traffic]:
-        """What each backend got, as the workers reported it last."""
-        return self._totals.traffic()
+    def traffic(self, backends: Iterable[str]) -> dict[str, Traffic]:
+        """What each of these got, as the workers reported it last."""
+        return self._totals.traffic(backends)
 
     async def snapshot(self) -> Snapshot:
         """The counters of all workers now; of one that does not answer within a second, those of its last report."""

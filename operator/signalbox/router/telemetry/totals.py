@@ -92,28 +92,33 @@ class Totals:
             log_lines_dropped=counters.log_lines_dropped,
         )
 
-    def traffic(self) -> dict[str, Traffic]:
-        """The sums by backend, without the cost of a snapshot: it is asked for every second."""
-        sums: dict[str, Counter[str]] = {}
+    def traffic(self, backends: Iterable[str]) -> dict[str, Traffic]:
+        """The sums of these backends, without the cost of a snapshot: it is asked for every second.
+
+        A counter outlives its backend, and a backend may have none yet.
+        """
+        sums: dict[str, Counter[str]] = {name: Counter() for name in backends}
         for counters in (self._retired, *self._living.values()):
             for (backend, outcome), count in counters.attempts.items():
-                of = sums.setdefault(backend, Counter())
+                if (of := sums.get(backend)) is None:
+                    continue
                 of["requests"] += count
                 if outcome == "failure":
                     of["failures"] += count
             for labels, series in counters.series.items():
-                of = sums.setdefault(labels.backend, Counter())
+                if (of := sums.get(labels.backend)) is None:
+                    continue
                 of["input_tokens"] += round(series.input_tokens.sum)
                 of["output_tokens"] += round(series.output_tokens.sum)
         causes: dict[str, set[str]] = {}
         for gauge in _endpoints(self._gauges.values()):
-            of = sums.setdefault(gauge.backend, Counter())
+            if (of := sums.get(gauge.backend)) is None:
+                continue
             of["known"] += 1
             of["usable"] += not gauge.out_for
             of["in_flight"] += gauge.in_flight
             if gauge.out_for:
                 causes.setdefault(gauge.backend, set()).add(gauge.out_for)
-        sums.pop("", None)  # requests that never had a backend
         return {name: Traffic(**of, causes=tuple(sorted(causes.get(name, ())))) for name, of in sums.items()}
 
 
