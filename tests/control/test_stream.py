@@ -12,7 +12,7 @@ import trustme
 from aiohttp import web
 
 from signalbox.control import client, server
-from signalbox.control.client import Client, Endpoint
+from signalbox.control.client import Client, Endpoint, Pauses
 from signalbox.control.hub import Hub
 from signalbox.control.messages import PATH, Config, Hello, Ping, Report, Revoked, ToRouter, Traffic, line
 from signalbox.control.peers import Peer, Refused, Router
@@ -343,3 +343,20 @@ async def test_one_address_keeps_nobody_else_out(listener: Listener, tmp_path: P
     for task in (*crowd, welcome):
         task.cancel()
     await asyncio.gather(*crowd, welcome, return_exceptions=True)
+
+
+async def test_a_token_that_has_expired_here_is_refused(listener: Listener, tmp_path: Path) -> None:
+    """And not accepted to be ended at once, though the API server's clock may be another one."""
+    listener.known.expires = time.time() - 1
+    late = Connected(listener.port, tmp_path)
+    await until(lambda: late.pod.losses)
+    assert "401" in late.pod.losses[0]
+    late.task.cancel()
+
+
+def test_what_ends_at_once_is_tried_ever_more_seldom() -> None:
+    pauses = Pauses()
+    seconds = [pauses.after(lasted) for lasted in (0.0, 0.1, 0.0, 0.1, 0.1, 0.1, 0.1)]
+    assert seconds == sorted(seconds)
+    assert seconds[0] < seconds[-1] == client.LONGEST_PAUSE
+    assert pauses.after(client.STEADY_SECONDS) == client.FIRST_PAUSE

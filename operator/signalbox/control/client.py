@@ -8,6 +8,7 @@ import asyncio
 import logging
 import random
 import ssl
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -24,6 +25,8 @@ CONNECT_SECONDS = 5.0
 SILENCE_SECONDS = 5.0
 FIRST_PAUSE = 0.2
 LONGEST_PAUSE = 5.0
+# A connection that has lasted so long was a good one.
+STEADY_SECONDS = 10.0
 READ_BYTES = 1 << 18
 WRITE_LIMIT = 1 << 20
 
@@ -58,6 +61,19 @@ class Router(Protocol):
         """A connection has ended, or could not be made."""
 
 
+class Pauses:
+    """How long to wait at most before the next attempt: longer each time, until a connection has been a good one."""
+
+    def __init__(self) -> None:
+        self._bad = 0
+
+    def after(self, lasted: float) -> float:
+        """After a connection that has lasted for so many seconds, 0 for one that was refused."""
+        self._bad = 0 if lasted >= STEADY_SECONDS else self._bad + 1
+        longest: float = FIRST_PAUSE * 2.0 ** min(self._bad, 16)
+        return min(longest, LONGEST_PAUSE)
+
+
 class Client:
     """Keeps one connection. ``changed`` tells it that a report is worth sending at once."""
 
@@ -66,7 +82,7 @@ class Client:
         self._url = urlsplit(endpoint.url)
         self._router = router
         self._changed = asyncio.Event()
-        self._accepted = False
+        self._accepted_at: float | None = None
 
     def changed(self) -> None:
         """Report soon."""
@@ -74,9 +90,9 @@ class Client:
 
     async def run(self) -> None:
         """Connect again and again, until cancelled."""
-        failures = 0
+        pauses = Pauses()
         while True:
-            self._accepted = False
+            self._accepted_at = None
             try:
                 await self._connect()
                 reason = "the operator ended the stream"
@@ -86,9 +102,8 @@ class Client:
                 _log.exception("control stream: a defect")
                 reason = type(error).__name__
             self._router.lost(reason)
-            failures = 0 if self._accepted else failures + 1
-            longest = min(FIRST_PAUSE * 2.0 ** min(failures, 16), LONGEST_PAUSE)
-            await asyncio.sleep(longest * random.uniform(0.5, 1.0))  # noqa: S311 - jitter
+            lasted = 0.0 if self._accepted_at is None else time.monotonic() - self._accepted_at
+            await asyncio.sleep(pauses.after(lasted) * random.uniform(0.5, 1.0))  # noqa: S311 - jitter
 
     async def _connect(self) -> None:
         """One connection, to its end."""
@@ -108,7 +123,7 @@ class Client:
                     return
                 answer.feed(data)
                 if answer.accepted and reporting is None:
-                    self._accepted = True
+                    self._accepted_at = time.monotonic()
                     reporting = asyncio.create_task(self._report(writer))
         finally:
             if reporting is not None:

@@ -134,6 +134,8 @@ class ControlServer:
                 peer = await self._identity.identify(token)
         except TimeoutError:
             raise Refused(503, "the API server was too slow") from None
+        if peer.expires <= self._now():  # the API server's clock may be another one
+            raise Refused(401, "its token has expired")
         if not self._leading or (len(self._streams) >= STREAMS and peer.uid not in self._streams):
             raise Refused(503, "not the leader" if not self._leading else "too many streams")
         return peer
