@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Iterator
 
+import hypothesis
 import pytest
 from faulty import Proxy
 
@@ -11,6 +12,9 @@ from cluster.namespaces import create_namespace, delete_namespace
 from cluster.running import Cluster, running
 
 FAILED = pytest.StashKey[bool]()
+# How long an example takes says how busy the machine is.
+hypothesis.settings.register_profile("patient", deadline=None)
+hypothesis.settings.load_profile("patient")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
