@@ -107,7 +107,23 @@ def test_neither_side_is_changed() -> None:
         ({"containers": [{"image": "i"}]}, "spec.containers[0]"),
         ({"containers": ["router"]}, "spec.containers[0]"),
         ({"nodeSelector": {"$patch": "keep"}}, "spec.nodeSelector.$patch"),
+        ({"nodeSelector": {"$patch": ["delete"]}}, "spec.nodeSelector.$patch"),
+        ({"nodeSelector": ["a"]}, "spec.nodeSelector"),
         ({"containers": [{"name": "router", "$retainKeys": ["name"]}]}, "spec.containers[0].$retainKeys"),
+        ({"containers": "abc"}, "spec.containers"),
+        ({"containers": 5}, "spec.containers"),
+        ({"containers": {"a": {}}}, "spec.containers"),
+        ({"containers": [{"name": {}}]}, "spec.containers[0].name"),
+        ({"volumes": [{"name": [1]}]}, "spec.volumes[0].name"),
+        ({"tolerations": {"key": "a"}}, "spec.tolerations"),
+        (
+            {"containers": [{"name": "router", "volumeMounts": [{"mountPath": {}}]}]},
+            "spec.containers[0].volumeMounts[0].mountPath",
+        ),
+        (
+            {"containers": [{"name": "new", "ports": [{"containerPort": True}]}]},
+            "spec.containers[0].ports[0].containerPort",
+        ),
     ],
 )
 def test_a_patch_that_cannot_be_merged(patch: dict[str, Any], path: str) -> None:

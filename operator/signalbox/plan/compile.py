@@ -5,15 +5,18 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 import msgspec
 
 from signalbox.api import ModelBackend, RoutingPolicy
+from signalbox.plan.backends import KIND as BACKEND
 from signalbox.plan.backends import PlannedBackend, absent, compile_backend
 from signalbox.plan.children.names import FIRST_REPLICAS
+from signalbox.plan.defects import defect
 from signalbox.plan.groups import members
 from signalbox.plan.observed import Observed
 from signalbox.plan.podtemplate import check_template
 from signalbox.plan.policies import PlannedPolicy, compile_policy
 from signalbox.plan.problems import Problem, order
 from signalbox.plan.routers import PlannedRouter
-from signalbox.plan.routes import CompiledRoutes, compiled_routes
+from signalbox.plan.routes import KIND as POLICY
+from signalbox.plan.routes import CompiledRoutes, Report, compiled_routes
 from signalbox.routing.config import FORMAT_VERSION, RouterConfig
 
 
@@ -39,7 +42,7 @@ def plan(
     for the same policy.
     """
     problems: list[Problem] = []
-    known = {b.metadata.name: compile_backend(b, observed, problems.append) for b in backends}
+    known = {b.metadata.name: _backend(b, observed, problems.append) for b in backends}
     invalid = {p.name for p in problems if p.invalidates}
     observed = msgspec.structs.replace(observed, invalid_backends=observed.invalid_backends | invalid)
     known = {name: backend for name, backend in known.items() if name not in invalid}
@@ -47,8 +50,11 @@ def plan(
     valid: list[RoutingPolicy] = []
     for policy in policies:
         found: list[Problem] = []
-        compiled[policy.metadata.name] = compile_policy(policy, known, observed, found.append, routes_of)
-        check_template(policy, found.append)
+        try:
+            compiled[policy.metadata.name] = compile_policy(policy, known, observed, found.append, routes_of)
+            check_template(policy, found.append)
+        except Exception as error:
+            found.append(defect(POLICY, policy.metadata.name, error))
         if not any(problem.invalidates for problem in found):
             valid.append(policy)
         problems += found
@@ -57,6 +63,14 @@ def plan(
         if serving:
             routers.append(_router(name, serving, compiled, known, observed.replicas.get(name)))
     return Plan(routers=tuple(routers), problems=tuple(sorted(problems, key=order)))
+
+
+def _backend(backend: ModelBackend, observed: Observed, report: Report) -> PlannedBackend:
+    try:
+        return compile_backend(backend, observed, report)
+    except Exception as error:
+        report(defect(BACKEND, backend.metadata.name, error))
+        return absent(backend.metadata.name)
 
 
 def _router(

@@ -18,6 +18,8 @@ PATH = "spec.router.deployment.podTemplate"
 # The rest of the settings are no matter: what is compared is the same on both sides.
 _SETTINGS = OperatorSettings(image="image", control=Control(url="url", ca="ca"))
 _OURS = ("command", "args")
+_API_SERVER = frozenset({"KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT"})
+"""What the cluster tells every container: by it a router refuses to take the API server for a backend."""
 _FIX = "leave it out"
 
 
@@ -58,6 +60,10 @@ def _losses(made: dict[str, Any], merged: dict[str, Any], container: str) -> lis
         for field in _OURS
         if after.get(field) != before.get(field)
     ]
+    variables = sorted(_API_SERVER & _named(after, "env").keys())
+    found += [(f"{container}.env", f"changes {name}, which it needs") for name in variables]
+    if after.get("envFrom"):
+        found.append((f"{container}.envFrom", f"may change {', '.join(sorted(_API_SERVER))}, which it needs"))
     mounts = _named(after, "volumeMounts", "mountPath")
     found += [
         (f"{container}.volumeMounts", f"changes {mount['mountPath']}, which it needs")

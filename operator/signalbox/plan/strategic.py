@@ -59,9 +59,14 @@ def merge(original: Mapping[str, Any], patch: Mapping[str, Any], path: str = "")
 
 
 def _value(original: Any, patch: Any, name: str, path: str) -> Any:
+    if name in MERGE_KEYS or isinstance(original, list):
+        if not isinstance(patch, list):
+            raise PatchError(path, "must be a list")
+    elif isinstance(original, Mapping) and not isinstance(patch, Mapping):
+        raise PatchError(path, "must be a map of fields")
     if isinstance(patch, Mapping):
         return merge(original if isinstance(original, Mapping) else {}, patch, path)
-    if isinstance(patch, Sequence) and not isinstance(patch, str):
+    if isinstance(patch, list):
         key = MERGE_KEYS.get(name)
         if key is None:
             return [_plain(item) for item in patch]
@@ -83,7 +88,7 @@ def _items(original: Sequence[Any], patch: Sequence[Any], key: str, path: str) -
             continue
         if item.get(key) is None:
             raise PatchError(where, f"has no {key}, which says what it is merged with: add one")
-        if not isinstance(item[key], str | int):
+        if isinstance(item[key], bool) or not isinstance(item[key], str | int):
             raise PatchError(join(where, key), "must be a name or a number")
         if directive == "delete":
             there.pop(item[key], None)

@@ -75,7 +75,7 @@ def test_amounts(one: str | int, other: str) -> None:
     assert amount(one) == amount(other) is not None
 
 
-@pytest.mark.parametrize("text", ["", "x", "1.2.3", "1 Gi", "Gi", "1m1"])
+@pytest.mark.parametrize("text", ["", "x", "1.2.3", "1 Gi", "Gi", "1m1", "1e99999999", "1e" + "9" * 5000])
 def test_what_is_no_amount(text: str) -> None:
     assert amount(text) is None
 
