@@ -32,10 +32,20 @@ def service_of(
             found = addresses if at(endpoint, "conditions", "ready") is not False else others
             hosts = [a for a in endpoint.get("addresses") or () if isinstance(a, str) and is_ip(a)]
             found += [Address(host=host, port=number) for host in hosts for number in numbers]
-    number = chosen.get("port")
-    name = Address(host=dns, port=number) if dns and isinstance(number, int) else None
+    number = _dns_port(service, chosen, [address.port for address in [*addresses, *others]])
+    name = Address(host=dns, port=number) if dns and number is not None else None
     total = len(dict.fromkeys([*addresses, *others]))
     return Service(endpoints=tuple(dict.fromkeys(addresses)), total=total, dns=name)
+
+
+def _dns_port(service: Mapping[str, Any], chosen: Mapping[str, Any], at_pods: list[int]) -> int | None:
+    """Where the Service's name is listened at: the name of a headless one is that of its pods."""
+    number: Any = chosen.get("port")
+    if at(service, "spec", "clusterIP") == "None":
+        number = chosen.get("targetPort", number)
+        if at_pods:
+            number = max(set(at_pods), key=lambda port: (at_pods.count(port), -port))
+    return number if isinstance(number, int) else None
 
 
 def is_ip(host: str) -> bool:

@@ -27,7 +27,8 @@ def slim(resource: Resource, obj: Object) -> Object:
         return {**obj, "metadata": _pick(metadata, _OURS)}
     kept: Object = {"metadata": _pick(metadata, _IDENTITY)}
     if resource is SERVICES:
-        kept["spec"] = {"ports": (obj.get("spec") or {}).get("ports") or []}
+        spec = obj.get("spec") or {}
+        kept["spec"] = {"ports": spec.get("ports") or [], **_pick(spec, ("clusterIP",))}
     elif resource is ENDPOINT_SLICES:
         label = (metadata.get("labels") or {}).get(SERVICE_LABEL, "")
         kept["metadata"]["labels"] = {SERVICE_LABEL: label}
