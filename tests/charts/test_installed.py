@@ -1,10 +1,13 @@
 """What a user meets after `helm install` on a real API server: the next steps, and metrics where they can be read."""
 
+import base64
 import re
 from pathlib import Path
 
 import pytest
+from world import eventually
 
+from cluster.api import Object
 from cluster.kubectl import kubectl
 from cluster.release import Release
 from cluster.running import Cluster
@@ -60,3 +63,31 @@ def test_where_its_api_is_there_is_a_pod_monitor(release: Release, cluster: Clus
     stored = cluster.api.get(*POD_MONITOR, rendered["metadata"]["name"], namespace)
     assert stored["spec"] == rendered["spec"]
     assert stored["metadata"]["labels"]["release"] == "prometheus"
+
+
+@pytest.mark.usefixtures("pod_monitors")
+def test_prometheus_gets_a_token_that_reads_the_metrics(release: Release, cluster: Cluster, namespace: str) -> None:
+    """Of an account that may do nothing else."""
+    release.install()
+    (monitor,) = [each for each in release.manifests() if each["kind"] == "PodMonitor"]
+    (endpoint,) = monitor["spec"]["podMetricsEndpoints"]
+    named = endpoint["authorization"]["credentials"]
+    secret = eventually(lambda: has_token(cluster.api.get("v1", "Secret", named["name"], namespace)))
+    token = base64.b64decode(secret["data"][named["key"]]).decode()
+    review = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview", "metadata": {}, "spec": {"token": token}}
+    user = cluster.api.create(review)["status"]["user"]
+    assert user["username"] == f"system:serviceaccount:{namespace}:{named['name']}"
+    may = (
+        {"nonResourceAttributes": {"path": "/metrics", "verb": "get"}},
+        {"resourceAttributes": {"namespace": namespace, "resource": "secrets", "verb": "get"}},
+    )
+    asked = [
+        {"apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview", "metadata": {}, "spec": spec}
+        for spec in ({**attributes, "user": user["username"], "groups": user["groups"]} for attributes in may)
+    ]
+    assert [cluster.api.create(each)["status"]["allowed"] for each in asked] == [True, False]
+
+
+def has_token(secret: Object) -> Object | None:
+    """A controller puts it in."""
+    return secret if secret.get("data", {}).get("token") else None
