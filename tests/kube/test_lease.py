@@ -97,3 +97,37 @@ async def test_a_few_failures_cost_nothing(shaky: Client, proxy: Proxy, namespac
     async with kept(held):
         await asyncio.sleep(QUICK.duration)
     assert not any(fault.times for fault in proxy.faults)
+
+
+async def test_it_is_handed_over_though_a_renewal_was_cut_off(
+    shaky: Client, proxy: Proxy, namespace: str, cluster: Cluster
+) -> None:
+    """It was done, and nobody has heard the answer: the version that was known is no longer the newest."""
+
+    def spec() -> dict[str, object]:
+        found: dict[str, object] = cluster.api.get("coordination.k8s.io/v1", "Lease", "leader", namespace)["spec"]
+        return found
+
+    held = lease(shaky, namespace, "first", LONG)
+    await held.acquire()
+    before = spec()
+    proxy.faults.append(Fault(writes, hang=True))
+    keeping = asyncio.create_task(held.keep())
+    async with asyncio.timeout(LIMIT):
+        while await asyncio.to_thread(spec) == before:
+            await asyncio.sleep(0.01)
+    keeping.cancel()
+    await asyncio.gather(keeping, return_exceptions=True)
+    await held.release()
+    assert spec()["holderIdentity"] == ""
+
+
+async def test_what_another_one_holds_is_not_released(client: Client, namespace: str, cluster: Cluster) -> None:
+    held = lease(client, namespace, "first", LONG)
+    await held.acquire()
+    path = f"/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases/leader"
+    taken = {"spec": {"holderIdentity": "somebody"}}
+    await asyncio.to_thread(cluster.api.call, "PATCH", path, taken, "application/merge-patch+json")
+    await held.release()
+    found = cluster.api.get("coordination.k8s.io/v1", "Lease", "leader", namespace)
+    assert found["spec"]["holderIdentity"] == "somebody"

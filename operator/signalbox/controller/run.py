@@ -44,7 +44,8 @@ from signalbox.routing.config import Address
 SETTLE_SECONDS = 0.02
 # Namespaces that are reconciled at the same time; the API server's share of it has limits of its own.
 WORKERS = 8
-FINISH_SECONDS = 1.0
+# What is being reconciled at the end has this long: with the successor's look at the Lease, less than two seconds.
+FINISH_SECONDS = 0.4
 # Connections to the API server for the Lease, and for what anybody who opens a port can make us ask: nothing else waits
 # for these, nor these for anything else.
 LEASE_CONNECTIONS = 2
@@ -258,7 +259,9 @@ class Operator:
             self._child_noticed(resource, before, after)
 
     def _child_noticed(self, _: Resource, before: Object | None, after: Object | None) -> None:
-        """Most namespaces are none of our business."""
+        """Most namespaces are none of our business, and none is as long as another one leads."""
+        if not self._leads:
+            return
         namespace = (after or before or {})["metadata"]["namespace"]
         if any(
             store.any(resource, namespace)

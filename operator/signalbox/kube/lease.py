@@ -52,7 +52,6 @@ class Lease:
         self._seen = ""  # the version of the Lease that we saw last, and when it was new
         self._seen_at = 0.0
         self._renewed_at = 0.0
-        self._live: Object | None = None
         self._retry_after = 0.0  # as the server asked at the last attempt
         self.identity = identity
         self.held = False
@@ -63,8 +62,8 @@ class Lease:
         while True:
             if await self._attempt():
                 break
-            # Less than ``retry``, so that what a predecessor hands over is taken within that time.
-            pause = self._timing.retry * random.uniform(0.5, 0.8)  # noqa: S311 - jitter
+            # Well below ``retry``, so that what a predecessor hands over is taken within that time, its own part in it.
+            pause = self._timing.retry * random.uniform(0.4, 0.6)  # noqa: S311 - jitter
             await asyncio.sleep(max(pause, self._retry_after))
         self.held = True
         _log.info("leader: %s holds %s/%s", self.identity, self._namespace, self._name)
@@ -93,14 +92,29 @@ class Lease:
 
     async def release(self) -> None:
         """Hand it over: the next one need not wait until it has expired."""
-        if not self.held or self._live is None:
+        if not self.held:
             return
         self.held = False
-        spec = {**self._live["spec"], "holderIdentity": "", "leaseDurationSeconds": 1}
         try:
-            await self._client.replace(LEASES, self._live | {"spec": spec})
+            async with asyncio.timeout(self._timing.retry):
+                while not await self._released():
+                    pass
+        except (ApiError, TimeoutError) as error:
+            _log.warning("the Lease could not be released, it expires by itself: %s", error or "no answer")
+
+    async def _released(self) -> bool:
+        """Whether it is ours no more. A renewal that was cut off may have been done all the same: another version."""
+        live = await self._client.get(LEASES, self._namespace, self._name)
+        if live is None or live["spec"].get("holderIdentity") != self.identity:
+            return True
+        try:
+            spec = {**live["spec"], "holderIdentity": "", "leaseDurationSeconds": 1}
+            await self._client.replace(LEASES, live | {"spec": spec})
         except ApiError as error:
-            _log.warning("the Lease could not be released, it expires by itself: %s", error)
+            if error.conflict:
+                return False
+            raise
+        return True
 
     async def _attempt(self) -> bool:
         """One attempt to take or renew it; whether it is ours now. What goes wrong is said, and tried again."""
@@ -121,7 +135,7 @@ class Lease:
                 _log.warning("Lease %s/%s: %s", self._namespace, self._name, error)
             return False
         self._note(live, began)
-        self._live, self._renewed_at = live, began
+        self._renewed_at = began
         return True
 
     def _note(self, live: Object, now: float) -> None:
