@@ -72,6 +72,16 @@ def test_what_is_counted() -> None:
     }
 
 
+def test_nothing_waits_where_another_one_leads() -> None:
+    now = 0.0
+    metrics, queue = Metrics(), Queue(lambda: now)
+    metrics.observe(queue, Listings(lambda: now), lambda: False)
+    queue.add("n")
+    now = 3600.0
+    found = values(metrics)
+    assert (found["leader",], found["queue_depth",], found["queue_oldest_seconds",]) == (0, 0, 0)
+
+
 class Reader:
     """Somebody who scrapes, on a clock of the test's own."""
 

@@ -70,11 +70,12 @@ class _Observed:
 
     def collect(self) -> Iterable[Metric]:
         """One round."""
-        yield GaugeMetricFamily(f"{PREFIX}_queue_depth", "Namespaces that wait.", self._queue.depth)
-        oldest = self._queue.oldest()
+        leads = self._leads()
+        depth, oldest = (self._queue.depth, self._queue.oldest()) if leads else (0, 0.0)  # else nobody takes from it
+        yield GaugeMetricFamily(f"{PREFIX}_queue_depth", "Namespaces that wait.", depth)
         text = "Age of the oldest that waits or is worked on."
         yield GaugeMetricFamily(f"{PREFIX}_queue_oldest_seconds", text, oldest)
-        yield GaugeMetricFamily(f"{PREFIX}_leader", "1 for the replica that acts.", int(self._leads()))
+        yield GaugeMetricFamily(f"{PREFIX}_leader", "1 for the replica that acts.", int(leads))
         ages = GaugeMetricFamily(f"{PREFIX}_list_age_seconds", "Since each kind was listed.", labels=["resource"])
         for resource, age in self._listings.ages().items():
             ages.add_metric([resource.plural], age)
