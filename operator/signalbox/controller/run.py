@@ -34,7 +34,7 @@ from signalbox.kube.access import Access
 from signalbox.kube.client import Client, Object
 from signalbox.kube.errors import ApiError
 from signalbox.kube.lease import Lease, LeaseLost
-from signalbox.kube.resources import BACKENDS, CHILDREN, PODS, POLICIES, Resource
+from signalbox.kube.resources import BACKENDS, CHILDREN, LEASES, PODS, POLICIES, Resource
 from signalbox.plan.children import OperatorSettings
 from signalbox.plan.services import is_ip
 from signalbox.routing.address_rules import Network, parse_networks
@@ -50,6 +50,9 @@ FINISH_SECONDS = 0.4
 # for these, nor these for anything else.
 LEASE_CONNECTIONS = 2
 ASKED_CONNECTIONS = 24
+# Every replica reads the Lease every two seconds, and one attempt may take so long.
+LEASE_SECONDS = 30.0
+LEASE_VERBS = ("get", "create", "update")
 
 _log = logging.getLogger(__name__)
 
@@ -108,11 +111,13 @@ class Operator:
         client = Client(access, self.metrics.requested)
         asked = Client(access, self.metrics.requested, ASKED_CONNECTIONS)
         elected = Client(access, self.metrics.requested, LEASE_CONNECTIONS)
+        listings, lag = Listings(), Lag()
         recorder = Recorder(client, self._election.identity if self._election is not None else CONTROLLER)
         if (options := self._listening.stream) is not None:
             image = self._settings.image
             posts = {webhook.PATH: webhook.Webhook(self._store, self._settings_now).handle}
-            self._stream = Stream(client, asked, self._children, image, options, posts, self._queue.add, self._add_all)
+            changed = self._queue.add, self._add_all
+            self._stream = Stream(client, asked, self._children, image, options, posts, *changed, listings)
             await self._stream.start()
         self._reconciler = Reconciler(
             client,
@@ -128,14 +133,13 @@ class Operator:
         if self._stream is not None:
             readable = metrics_of(Admittance(asked), self.metrics.text)
             ports.append(await listen(readable, self._listening.metrics, self._stream.tls.context))
-        listings, lag = Listings(), Lag()
         self.metrics.observe(self._queue, listings, lambda: self._leads)
         watches = Watches(client, self._store, self._children, listings, self._namespaces)
         kopf = Supervisor(self._store.changed, self._namespaces, watches.sweep)
         kopf.start()
         background = [*watches.start(), asyncio.create_task(recorder.run()), asyncio.create_task(lag.run())]
         ports.append(await listen(probes_of(Health(listings, self._queue, lag)), self._listening.probes))
-        leading = asyncio.create_task(self._lead(elected, watches))
+        leading = asyncio.create_task(self._lead(elected, watches, listings))
         stopping = asyncio.create_task(self._until_stopped())
         try:
             await asyncio.wait({leading, stopping}, return_when=asyncio.FIRST_COMPLETED)
@@ -154,13 +158,14 @@ class Operator:
     async def _until_stopped(self) -> None:
         await self._stopped.wait()
 
-    async def _lead(self, client: Client, watches: Watches) -> None:
+    async def _lead(self, client: Client, watches: Watches, listings: Listings) -> None:
         """Reconcile as long as we are the leader."""
-        lease = None
-        if self._election is not None:
-            election = self._election
+        lease, election = None, self._election
+        if election is not None:
             owners = self._stream.owner.references if self._stream is not None else None
-            lease = Lease(client, election.namespace, election.name, election.identity, owners=owners)
+            progress = listings.expect(LEASES, election.namespace, LEASE_SECONDS, election.name, LEASE_VERBS)
+            names = election.namespace, election.name, election.identity
+            lease = Lease(client, *names, owners=owners, progress=progress)
             await lease.acquire()
         self._leads = True
         work = [asyncio.create_task(self._start_work(watches))]

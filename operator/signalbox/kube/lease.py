@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from signalbox.kube.client import Client, Object
 from signalbox.kube.errors import ApiError
 from signalbox.kube.resources import LEASES
+from signalbox.kube.watch import NOBODY, Progress
 
 _log = logging.getLogger(__name__)
 
@@ -45,9 +46,11 @@ class Lease:
         identity: str,
         timing: Timing | None = None,
         owners: Callable[[], Awaitable[list[Object]]] | None = None,
+        progress: Progress | None = None,
     ) -> None:
         self._client, self._namespace, self._name, self._owners = client, namespace, name, owners
         self._timing = timing or Timing()
+        self._progress = progress or NOBODY
         self._clock: Callable[[], float] = time.monotonic
         self._seen = ""  # the version of the Lease that we saw last, and when it was new
         self._seen_at = 0.0
@@ -127,13 +130,16 @@ class Lease:
             else:
                 self._note(live, began)
                 if self.holder not in {"", self.identity} and not self._expired(live):
+                    self._progress.listed()
                     return False
                 live = await self._client.replace(LEASES, live | {"spec": self._spec(live["spec"])})
         except ApiError as error:
             self._retry_after = error.retry_after or 0.0
             if not (error.conflict or error.already_exists):  # somebody was faster
+                self._progress.refused(error)
                 _log.warning("Lease %s/%s: %s", self._namespace, self._name, error)
             return False
+        self._progress.listed()
         self._note(live, began)
         self._renewed_at = began
         return True

@@ -49,6 +49,9 @@ class _Nobody:
     def refused(self, error: ApiError) -> None: ...
 
 
+NOBODY = _Nobody()
+
+
 def _jittered(seconds: float) -> float:
     return seconds * random.uniform(0.5, 1.0)  # noqa: S311 - nothing depends on its being hard to guess
 
@@ -103,7 +106,7 @@ async def follow(
     **query: str,
 ) -> None:
     """Tell the sink for ever."""
-    progress = progress or _Nobody()
+    progress = progress or NOBODY
     pauses = _Pauses(timing)
     while True:
         try:

@@ -21,7 +21,7 @@ from signalbox.controller.watching.listings import Listings
 from signalbox.kube.access import Access
 from signalbox.kube.client import Client
 from signalbox.kube.errors import ApiError
-from signalbox.kube.resources import SECRETS
+from signalbox.kube.resources import LEASES, SECRETS
 
 RBAC = "rbac.authorization.k8s.io/v1"
 
@@ -47,6 +47,7 @@ def test_what_is_counted() -> None:
     metrics.observe(queue, listings, lambda: True)
     queue.add("n")
     listings.expect(SECRETS, None, 60).listed()
+    listings.expect(LEASES, "own", 30, "leader").refused(ApiError(403, "Forbidden", "m"))
     now = 5.0
     metrics.reconciled(0.2, None)
     metrics.reconciled(0.3, ApiError(409, "Whatever a server says", "m"))
@@ -69,6 +70,8 @@ def test_what_is_counted() -> None:
         ("queue_oldest_seconds",): 5,
         ("leader",): 1,
         ("list_age_seconds", "secrets"): 5,
+        ("lists_missing", "secrets"): 0,
+        ("lists_missing", "leases"): 1,
     }
 
 

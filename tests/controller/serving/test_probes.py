@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 import yaml
+from connected import StreamingOperator
 from faulty import Fault, Proxy
-from world import OperatorProcess, World, backend, eventually, policy
+from world import API, OperatorProcess, World, backend, eventually, policy
 
-from cluster import kubeconfig
+from cluster import kubeconfig, rights
 from cluster.running import Cluster
 
 RULES = [
@@ -108,6 +109,80 @@ def test_missing_rights_are_named_and_waited_for(
         assert operator.process.poll() is None
     finally:
         operator.kill()
+
+
+# What each replica reads, and what the leader reads beside.
+READ = (
+    "modelbackends in",
+    "routingpolicies in",
+    "services in",
+    "endpointslices in",
+    "secrets in",
+    "configmaps in",
+    "pods in",
+    "serviceaccounts in",
+    "deployments in",
+    "poddisruptionbudgets in",
+    "secrets/signalbox-tls in",
+    "leases/signalbox-operator in",
+)
+LED = ("endpointslices/signalbox-leader in", "mutatingwebhookconfigurations/")
+
+
+def test_every_right_that_is_missing_is_named(
+    cluster: Cluster, world: World, access: Path, namespace: str, probes: Probes
+) -> None:
+    """From no rights at all to those of the chart, and one that is taken away again."""
+    roles = [each for each in rights.rendered(namespace) if each["kind"] in {"Role", "ClusterRole"}]
+    for role in roles:
+        cluster.api.apply(role | {"rules": []})
+    account = rights.account_of(namespace)
+    operator = StreamingOperator(access, namespace, "--probes", probes.address, "--webhook", account)
+    unready = Unready(probes, operator)
+    try:
+        eventually(lambda: unready.names(*READ))
+        lease = {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": ["*"]}
+        leader = next(role for role in roles if role["metadata"]["name"].endswith("-leader"))
+        cluster.api.apply(leader | {"rules": [lease]})
+        eventually(lambda: unready.names(*LED))
+        assert not unready.names("leases/")
+        for role in roles:
+            cluster.api.apply(role)
+        eventually(lambda: probes.get("readyz") == (200, "ok\n"), 60.0)
+
+        team = next(role for role in roles if role["metadata"]["name"] == account and role["kind"] == "Role")
+        less = [rule for rule in team["rules"] if "deployments" not in rule["resources"]]
+        reading = {"apiGroups": ["apps"], "resources": ["deployments"], "verbs": ["get", "list", "watch"]}
+        cluster.api.apply(team | {"rules": [*less, reading]})
+        world.apply(backend(), policy())
+        eventually(lambda: world.conditions("RoutingPolicy", "chat")["Programmed"] == ("False", "ApplyFailed"))
+        conditions = world.api.get(API, "RoutingPolicy", "chat", namespace)["status"]["conditions"]
+        said = next(each["message"] for each in conditions if each["type"] == "Programmed")
+        assert "deployments.apps is forbidden" in said
+        cluster.api.apply(team)
+        eventually(lambda: world.child("apps/v1", "Deployment"))
+        eventually(lambda: world.conditions("RoutingPolicy", "chat")["Programmed"] == ("False", "Rollout"))
+        assert operator.process.poll() is None
+    finally:
+        operator.kill()
+
+
+class Unready:
+    """An operator that lives and says what it lacks."""
+
+    def __init__(self, probes: Probes, operator: OperatorProcess) -> None:
+        self._probes, self._operator = probes, operator
+
+    def names(self, *kinds: str) -> bool:
+        assert self._operator.process.poll() is None
+        assert self._probes.get("healthz") == (200, "ok\n")
+        status, text = self._probes.get("readyz")
+        lines = text.splitlines()
+        said = {
+            kind: [line for line in lines if line.startswith(("cannot list " + kind, "cannot get " + kind))]
+            for kind in kinds
+        }
+        return status == 503 and all(len(each) == 1 and "; grant " in each[0] for each in said.values())
 
 
 async def test_a_kind_that_comes_late(

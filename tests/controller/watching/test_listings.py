@@ -2,7 +2,7 @@
 
 from signalbox.controller.watching.listings import Listings
 from signalbox.kube.errors import ApiError
-from signalbox.kube.resources import POLICIES, SECRETS, SERVICES
+from signalbox.kube.resources import LEASES, MUTATING_WEBHOOKS, POLICIES, SECRETS, SERVICES
 
 
 class Clock:
@@ -69,3 +69,27 @@ def test_a_reader_that_does_not_even_try_hangs() -> None:
     clock.now += 1201
     secrets.heard()
     assert listings.stuck() == []
+
+
+def test_what_is_the_operators_own_counts_for_itself() -> None:
+    listings = Listings(Clock())
+    secret = listings.expect(SECRETS, "own", 600, "tls")
+    webhook = listings.expect(MUTATING_WEBHOOKS, None, 600, "hook")
+    lease = listings.expect(LEASES, "own", 30, "leader", ("get", "create", "update"))
+    assert listings.expect(SECRETS, "own", 600, "tls") is secret  # who follows it begins again after a defect
+    forbidden = ApiError(403, "Forbidden", "no way")
+    for each in (secret, webhook, lease):
+        each.refused(forbidden)
+    assert listings.missing(own=False) == []
+    assert listings.missing() == [
+        "cannot list secrets/tls in namespace own: no way; "
+        'grant list and watch on secrets (apiGroup "") to the operator by a Role in namespace own',
+        "cannot list mutatingwebhookconfigurations/hook: no way; grant list and watch on mutatingwebhookconfigurations "
+        '(apiGroup "admissionregistration.k8s.io") to the operator by a ClusterRole',
+        "cannot get leases/leader in namespace own: no way; "
+        'grant get, create and update on leases (apiGroup "coordination.k8s.io") to the operator by a Role in '
+        "namespace own",
+    ]
+    assert listings.unknown() == {SECRETS: 1, MUTATING_WEBHOOKS: 1, LEASES: 1}
+    lease.listed()
+    assert listings.unknown()[LEASES] == 0

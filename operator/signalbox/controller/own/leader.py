@@ -7,6 +7,7 @@ import logging
 from signalbox.controller.applying.difference import MANAGER, holds
 from signalbox.controller.own.owner import Owner
 from signalbox.controller.own.watched import Own
+from signalbox.controller.watching.listings import Listings
 from signalbox.kube.client import Client, Object
 from signalbox.kube.errors import ApiError
 from signalbox.kube.resources import ENDPOINT_SLICES
@@ -39,9 +40,10 @@ def endpoint_slice(namespace: str, service: str, address: str, port: int) -> Obj
 class LeaderEndpoint:
     """Keeps the slice as it should be, while we lead; it goes with its ``owner``."""
 
-    def __init__(self, client: Client, wanted: Object, owner: Owner) -> None:
+    def __init__(self, client: Client, wanted: Object, owner: Owner, listings: Listings) -> None:
         self._client, self._wanted, self._owner = client, wanted, owner
-        self._own = Own(client, ENDPOINT_SLICES, wanted["metadata"]["namespace"], wanted["metadata"]["name"])
+        metadata = wanted["metadata"]
+        self._own = Own(client, ENDPOINT_SLICES, metadata["namespace"], metadata["name"], listings)
 
     async def keep(self) -> None:
         """For ever."""

@@ -13,6 +13,7 @@ from pathlib import Path
 from signalbox.controller.own.certificates import BUNDLE, CERTIFICATE, KEY, read, renewed, written
 from signalbox.controller.own.owner import Owner
 from signalbox.controller.own.watched import Own
+from signalbox.controller.watching.listings import Listings
 from signalbox.kube.client import Client, Object
 from signalbox.kube.errors import ApiError
 from signalbox.kube.resources import SECRETS
@@ -39,9 +40,10 @@ class Tls:
         names: Sequence[str],
         owner: Owner,
         changed: Callable[[], None],
+        listings: Listings,
     ) -> None:
         self._client, self._names, self._owner, self._changed = client, tuple(names), owner, changed
-        self._secret = Own(client, SECRETS, namespace, name)
+        self._secret = Own(client, SECRETS, namespace, name, listings)
         self._loaded: tuple[bytes, bytes] | None = None
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self.context.minimum_version = ssl.TLSVersion.TLSv1_2

@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from signalbox.controller.applying.difference import MANAGER
 from signalbox.controller.own.watched import Own
+from signalbox.controller.watching.listings import Listings
 from signalbox.kube.client import Client, Object
 from signalbox.kube.errors import ApiError
 from signalbox.kube.resources import MUTATING_WEBHOOKS
@@ -23,9 +24,9 @@ _log = logging.getLogger(__name__)
 class WebhookTrust:
     """Keeps ``caBundle`` of all webhooks of a MutatingWebhookConfiguration at ``bundle`` (PEM, "" for not yet)."""
 
-    def __init__(self, client: Client, name: str, bundle: Callable[[], str]) -> None:
+    def __init__(self, client: Client, name: str, bundle: Callable[[], str], listings: Listings) -> None:
         self._client, self._bundle = client, bundle
-        self._own = Own(client, MUTATING_WEBHOOKS, "", name)
+        self._own = Own(client, MUTATING_WEBHOOKS, "", name, listings)
         self._changed = asyncio.Event()
 
     def changed(self) -> None:

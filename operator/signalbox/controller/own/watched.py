@@ -3,24 +3,28 @@
 import asyncio
 from contextlib import suppress
 
+from signalbox.controller.watching.listings import Listings
 from signalbox.kube.client import Client, Object
 from signalbox.kube.resources import Resource
-from signalbox.kube.watch import follow
+from signalbox.kube.watch import DEFAULT, follow
 
 
 class Own:
-    """``live`` is None where it does not exist, or before it is ``known``."""
+    """``live`` is None where it does not exist, or before it is ``known``. ``listings`` hear how it goes."""
 
-    def __init__(self, client: Client, resource: Resource, namespace: str, name: str) -> None:
+    def __init__(self, client: Client, resource: Resource, namespace: str, name: str, listings: Listings) -> None:
         self._client, self.resource, self.namespace, self.name = client, resource, namespace, name
+        self._listings = listings
         self._news = asyncio.Event()
         self.live: Object | None = None
         self.known = asyncio.Event()
 
     async def follow(self) -> None:
         """Watch it for ever."""
+        longest = DEFAULT.relist + DEFAULT.watch
+        progress = self._listings.expect(self.resource, self.namespace or None, longest, self.name)
         selector = f"metadata.name={self.name}"
-        await follow(self._client, self.resource, self.namespace, self, fieldSelector=selector)
+        await follow(self._client, self.resource, self.namespace, self, progress=progress, fieldSelector=selector)
 
     def replaced(self, resource: Resource, namespace: str | None, objects: list[Object], version: str) -> None:
         """All that there is of this name."""

@@ -80,6 +80,11 @@ class _Observed:
         for resource, age in self._listings.ages().items():
             ages.add_metric([resource.plural], age)
         yield ages
+        text = "Lists of each kind that are missing, which keeps the replica from being ready."
+        unknown = GaugeMetricFamily(f"{PREFIX}_lists_missing", text, labels=["resource"])
+        for resource, number in self._listings.unknown().items():
+            unknown.add_metric([resource.plural], number)
+        yield unknown
 
 
 def _reason(error: Exception) -> str:

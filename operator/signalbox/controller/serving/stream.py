@@ -16,6 +16,7 @@ from signalbox.controller.own.trust import WebhookTrust
 from signalbox.controller.routers.control import Control
 from signalbox.controller.routers.identity import PodIdentity
 from signalbox.controller.serving.listen import listen
+from signalbox.controller.watching.listings import Listings
 from signalbox.controller.watching.store import Store
 from signalbox.kube.client import Client
 from signalbox.plan.children import Control as ControlSettings
@@ -74,8 +75,9 @@ class Stream:
         posts: Mapping[str, Handler],
         changed: Callable[[str], None],
         all_changed: Callable[[], None],
+        listings: Listings,
     ) -> None:
-        self._client, self._options, self._all_changed = client, options, all_changed
+        self._client, self._options, self._all_changed, self._listings = client, options, all_changed, listings
         self.control = Control(changed)
         self.owner = Owner(client, options.namespace, options.leader_service)
         self.tls = Tls(
@@ -85,8 +87,11 @@ class Stream:
             options.hosts,
             self.owner,
             self._trust_changed,
+            listings,
         )
-        self._trust = WebhookTrust(client, options.webhook, lambda: self.tls.bundle) if options.webhook else None
+        self._trust = (
+            WebhookTrust(client, options.webhook, lambda: self.tls.bundle, listings) if options.webhook else None
+        )
         server = self.control.open(PodIdentity(asked, children, image, self.control.sidecar_of))
         self._application = web.Application()
         for path, handler in {PATH: server.handle, **posts}.items():
@@ -105,7 +110,8 @@ class Stream:
         options = self._options
         if options.address is not None:
             where = endpoint_slice(options.namespace, options.leader_service, options.address, options.listen.port)
-            work["way to the leader"] = LeaderEndpoint(self._client, where, self.owner).keep
+            own = LeaderEndpoint(self._client, where, self.owner, self._listings)
+            work["way to the leader"] = own.keep
         if self._trust is not None:
             work["trust in the webhook"] = self._trust.keep
         return [asyncio.create_task(_for_ever(name, part)) for name, part in work.items()]

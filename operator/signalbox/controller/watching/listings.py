@@ -12,13 +12,16 @@ from signalbox.kube.resources import Resource
 class Listing:
     """One kind in one namespace (None: in all), as one reader lists it; times by the clock of ``Listings``.
 
-    ``longest`` is how long it may take from one list to the next. It ``failed`` to be read since then.
+    ``longest`` is how long it may take from one list to the next. It ``failed`` to be read since then. ``own`` is the
+    name of one object of the operator's own, of which nothing is to be known but that. ``verbs`` are what takes rights.
     """
 
     resource: Resource
     namespace: str | None
     longest: float
     tried_at: float
+    own: str = ""
+    verbs: tuple[str, ...] = ("list", "watch")
     listed_at: float | None = None
     failed: ApiError | None = None
     _clock: Callable[[], float] = time.monotonic
@@ -49,9 +52,19 @@ class Listings:
         self._clock = clock
         self._all: list[Listing] = []
 
-    def expect(self, resource: Resource, namespace: str | None, longest: float) -> Listing:
-        """To be told of every attempt."""
-        made = Listing(resource, namespace, longest, self._clock(), _clock=self._clock)
+    def expect(
+        self,
+        resource: Resource,
+        namespace: str | None,
+        longest: float,
+        own: str = "",
+        verbs: tuple[str, ...] = ("list", "watch"),
+    ) -> Listing:
+        """To be told of every attempt. Of something expected already, by who begins again, it is the same one."""
+        for known in self._all:
+            if own and (known.resource, known.namespace, known.own) == (resource, namespace, own):
+                return known
+        made = Listing(resource, namespace, longest, self._clock(), own, verbs, _clock=self._clock)
         self._all.append(made)
         return made
 
@@ -63,9 +76,18 @@ class Listings:
                 found[each.resource] = max(found.get(each.resource, 0.0), self._clock() - each.listed_at)
         return found
 
-    def missing(self) -> list[str]:
-        """What keeps us from knowing all there is, in words, with the remedy; empty where we are ready."""
-        return list(dict.fromkeys(reason for each in self._all if (reason := self._missing(each)) is not None))
+    def missing(self, *, own: bool = True) -> list[str]:
+        """What keeps us from knowing all there is, in words, with the remedy; empty where we are ready. Without our
+        ``own`` objects: then what users and routers need is known."""
+        reasons = (self._missing(each) for each in self._all if own or not each.own)
+        return list(dict.fromkeys(reason for reason in reasons if reason is not None))
+
+    def unknown(self) -> dict[Resource, int]:
+        """By kind, how many of its lists are missing: see ``missing``."""
+        found = {each.resource: 0 for each in self._all}
+        for each in self._all:
+            found[each.resource] += self._missing(each) is not None
+        return found
 
     def stuck(self) -> list[str]:
         """The kinds for which nobody has even tried for too long: their reader hangs."""
@@ -73,16 +95,17 @@ class Listings:
         return sorted(late)
 
     def _missing(self, each: Listing) -> str | None:
-        error, name = each.failed, each.resource.plural
+        error, name = each.failed, "/".join(filter(None, (each.resource.plural, each.own)))
         where = f" in namespace {each.namespace}" if each.namespace else ""
+        verb = each.verbs[0]
         if error is not None and (each.listed_at is None or error.status in {401, 403, 404}):
-            return f"cannot list {name}{where}: {error}{_remedy(each, error)}"
+            return f"cannot {verb} {name}{where}: {error}{_remedy(each, error)}"
         if each.listed_at is None:
-            return f"{name}{where} not listed yet"
+            return f"{name}{where} not {'read' if verb == 'get' else 'listed'} yet"
         age = self._clock() - each.listed_at
         if age > 2 * each.longest:
             why = f": {error}" if error is not None else ""
-            return f"cannot list {name}{where}: not for {age:.0f} s{why}"
+            return f"cannot {verb} {name}{where}: not for {age:.0f} s{why}"
         return None
 
 
@@ -91,7 +114,8 @@ def _remedy(each: Listing, error: ApiError) -> str:
     group = resource.api_version.rpartition("/")[0] if "/" in resource.api_version else ""
     if error.status == 403:
         role = f"a Role in namespace {each.namespace}" if each.namespace else "a ClusterRole"
-        return f'; grant list and watch on {resource.plural} (apiGroup "{group}") to the operator by {role}'
+        verbs = f"{', '.join(each.verbs[:-1])} and {each.verbs[-1]}"
+        return f'; grant {verbs} on {resource.plural} (apiGroup "{group}") to the operator by {role}'
     if error.status == 404:
         return f"; install the CustomResourceDefinition {resource.plural}.{group}"
     return ""

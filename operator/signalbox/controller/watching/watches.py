@@ -73,7 +73,7 @@ class Watches:
         """Wait until everything has been listed."""
         waited = 0.0
         while True:
-            missing = self._listings.missing()
+            missing = self._listings.missing(own=False)
             if not missing:
                 return
             if waited >= SAY_SECONDS:
