@@ -75,10 +75,10 @@ class Heard:
 class Listener:
     """An operator's end on a port of its own, which can be closed and opened again."""
 
-    def __init__(self, authority: trustme.CA) -> None:
+    def __init__(self, authority: trustme.CA, look: float = 0.05) -> None:
         self.known, self.heard = Known(), Heard()
         self.hub = Hub(time.monotonic)
-        self.server = ControlServer(self.known, self.hub, self.heard, look=0.05)
+        self.server = ControlServer(self.known, self.hub, self.heard, look=look)
         self.context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         authority.issue_cert("localhost").configure_cert(self.context)
         self.port = 0
@@ -229,6 +229,25 @@ async def test_a_stream_ends_with_its_pod(listener: Listener, router: Connected)
     listener.known.gone.add("a")
     await until(lambda: listener.heard.ends == ["a"])
     await until(lambda: any("403" in loss for loss in router.pod.losses))
+
+
+async def test_a_stream_is_looked_at_as_soon_as_somebody_says_so(authority: trustme.CA, tmp_path: Path) -> None:
+    listener = Listener(authority, look=3600.0)
+    await listener.open()
+    router = Connected(listener.port, tmp_path)
+    try:
+        await until(lambda: listener.heard.reports)
+        listener.server.look_again("uid-a")
+        listener.server.look_again("uid-nobody")
+        reports = len(listener.heard.reports)
+        await until(lambda: len(listener.heard.reports) > reports)
+        assert not listener.heard.ends  # the pod is there, whatever was said of it
+        listener.known.gone.add("a")
+        listener.server.look_again("uid-a")
+        await until(lambda: listener.heard.ends == ["a"])
+    finally:
+        router.task.cancel()
+        await listener.close()
 
 
 async def test_a_pod_has_one_stream(listener: Listener, router: Connected, tmp_path: Path) -> None:

@@ -134,6 +134,15 @@ def test_a_configuration_waits_for_its_secret_and_says_so(world: World, routers:
     eventually(lambda: world.conditions("RoutingPolicy", "chat").get("Programmed") != waiting)
 
 
+def test_the_stream_of_a_deleted_pod_ends_at_once(world: World, routers: Routers) -> None:
+    first, second = routers.all
+    path = f"/api/v1/namespaces/{world.namespace}/pods/{first.pod['metadata']['name']}"
+    world.api.call("DELETE", path, gracePeriodSeconds=0)
+    eventually(lambda: "control stream: lost" in first.said)  # it is looked at once a minute in any case
+    eventually(lambda: "control stream: not connected: " in first.said)
+    assert "control stream: lost" not in second.said
+
+
 def test_the_way_to_the_leader_is_put_right(world: World, streaming: StreamingOperator, service: LeaderService) -> None:
     port = eventually(service.endpoint)
     path = f"/apis/discovery.k8s.io/v1/namespaces/{world.namespace}/endpointslices/{SERVICE}"

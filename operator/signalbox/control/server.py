@@ -64,6 +64,13 @@ class Sink(Protocol):
         """Its stream has ended."""
 
 
+class _Open:
+    """A stream: to be ended, and to be looked at."""
+
+    def __init__(self) -> None:
+        self.ended, self.look = asyncio.Event(), asyncio.Event()
+
+
 class ControlServer:
     """The handler of ``messages.PATH``. It serves between ``begin`` and ``end``: only the leader knows what to say."""
 
@@ -73,7 +80,7 @@ class ControlServer:
         self._identity, self._hub, self._sink, self._now = identity, hub, sink, now
         self._look = LOOK_AGAIN_SECONDS if look is None else look
         self._reviews = Turns(REVIEWS, REVIEWS_OF_ONE)
-        self._streams: dict[str, asyncio.Event] = {}
+        self._streams: dict[str, _Open] = {}
         self._leading = False
 
     @property
@@ -88,8 +95,13 @@ class ControlServer:
     def end(self) -> None:
         """We are not; all streams end."""
         self._leading = False
-        for ended in self._streams.values():
-            ended.set()
+        for stream in self._streams.values():
+            stream.ended.set()
+
+    def look_again(self, uid: str) -> None:
+        """Ask now whether a pod still is what it was; else that is asked every minute."""
+        if (stream := self._streams.get(uid)) is not None:
+            stream.look.set()
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Serve one pod until its stream ends."""
@@ -98,24 +110,27 @@ class ControlServer:
         except Refused as refused:
             _log.info("control stream of %s refused: %s", request.remote, refused)
             return _refusal(refused)
-        ended = asyncio.Event()
+        stream = _Open()
         if (older := self._streams.get(peer.uid)) is not None:
-            older.set()  # it has come again: the connection before is dead, or not its only one
-        self._streams[peer.uid] = ended
+            older.ended.set()  # it has come again: the connection before is dead, or not its only one
+        self._streams[peer.uid] = stream
         response = web.StreamResponse(headers={"content-type": "application/x-ndjson", "cache-control": "no-store"})
         response.enable_chunked_encoding()
         response.force_close()
         try:
             await response.prepare(request)
             reason = await self._first(
-                self._send(peer, response), self._receive(peer, request), self._watch(peer), _wait(ended)
+                self._send(peer, response),
+                self._receive(peer, request),
+                self._watch(peer, stream.look),
+                _wait(stream.ended),
             )
             _log.info("control stream of %s/%s ended: %s", peer.router.namespace, peer.pod, reason)
             with suppress(*_BROKEN):
                 async with asyncio.timeout(WRITE_SECONDS):
                     await response.write_eof()
         finally:
-            if self._streams.get(peer.uid) is ended:
+            if self._streams.get(peer.uid) is stream:
                 del self._streams[peer.uid]
                 self._sink.gone(peer)
             if request.transport is not None:
@@ -204,10 +219,14 @@ class ControlServer:
             case Report():
                 self._sink.report(peer, bounded(message, self._hub.backends(peer.router)))
 
-    async def _watch(self, peer: Peer) -> str:
+    async def _watch(self, peer: Peer, look: asyncio.Event) -> str:
         """Return when it is no longer who it was."""
         while (left := peer.expires - self._now()) > 0:
-            await asyncio.sleep(min(left, self._look * random.uniform(0.8, 1.0)))  # noqa: S311 - jitter
+            pause = min(left, self._look * random.uniform(0.8, 1.0))  # noqa: S311 - jitter
+            with suppress(TimeoutError):
+                async with asyncio.timeout(pause):
+                    await look.wait()
+            look.clear()
             if self._now() >= peer.expires:
                 break
             try:

@@ -134,7 +134,7 @@ class Operator:
             readable = metrics_of(Admittance(asked), self.metrics.text)
             ports.append(await listen(readable, self._listening.metrics, self._stream.tls.context))
         self.metrics.observe(self._queue, listings, lambda: self._leads)
-        watches = Watches(client, self._store, self._children, listings, self._namespaces)
+        watches = Watches(client, self._store, self._children, listings, self._namespaces, self._pod_gone)
         kopf = Supervisor(self._store.changed, self._namespaces, watches.sweep)
         kopf.start()
         background = [*watches.start(), asyncio.create_task(recorder.run()), asyncio.create_task(lag.run())]
@@ -257,11 +257,18 @@ class Operator:
 
     def _noticed(self, resource: Resource, before: Object | None, after: Object | None) -> None:
         """Most objects of a cluster are none of our business, also where we have some."""
+        if resource is PODS and before is not None and after is None:
+            self._pod_gone(before["metadata"]["uid"])
         if resource is PODS and before is not None and after is not None and same_pod(before, after):
             return  # its containers have come and gone, its readiness has changed, …
         known = self._reconciler
         if known is None or any(known.decider.concerns(resource, obj) for obj in (before, after) if obj is not None):
             self._child_noticed(resource, before, after)
+
+    def _pod_gone(self, uid: str) -> None:
+        """Its token is good for a while yet; whoever holds it is no router any more."""
+        if self._stream is not None:
+            self._stream.control.look_again(uid)
 
     def _child_noticed(self, _: Resource, before: Object | None, after: Object | None) -> None:
         """Most namespaces are none of our business, and none is as long as another one leads."""

@@ -54,6 +54,11 @@ class Control:
             self._reports.forget()
             self._held.clear()
 
+    def look_again(self, uid: str) -> None:
+        """Something has happened to a pod: its stream ends at once if it may not be served any more."""
+        if self.server is not None:
+            self.server.look_again(uid)
+
     def replaces(self, namespace: str, name: str, config_map: Object | None, secret: Object | None) -> None:
         """A router's children are about to be written; this is what they hold, and what pods may have mounted."""
         if config_map is not None and secret is not None:

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any
 
+from signalbox.controller.watching.departures import Departures
 from signalbox.controller.watching.listings import Listing, Listings
 from signalbox.controller.watching.store import Store
 from signalbox.kube.client import Client
@@ -21,7 +22,7 @@ from signalbox.kube.resources import (
     SERVICES,
     Resource,
 )
-from signalbox.kube.watch import DEFAULT, follow
+from signalbox.kube.watch import DEFAULT, Sink, follow
 from signalbox.plan.injection import INJECT
 
 SWEEP_SECONDS = 60.0
@@ -40,12 +41,20 @@ _log = logging.getLogger(__name__)
 
 
 class Watches:
-    """``store`` gets what users wrote, ``children`` what we did; ``namespaces`` empty means all."""
+    """``store`` gets what users wrote, ``children`` what we did; ``namespaces`` empty means all. ``pod_gone`` is told
+    the uid of each router's pod that goes."""
 
     def __init__(
-        self, client: Client, store: Store, children: Store, listings: Listings, namespaces: tuple[str, ...]
+        self,
+        client: Client,
+        store: Store,
+        children: Store,
+        listings: Listings,
+        namespaces: tuple[str, ...],
+        pod_gone: Callable[[str], None],
     ) -> None:
         self._client, self._store, self._children, self._listings = client, store, children, listings
+        self._routers = Departures(pod_gone)
         self._scopes: tuple[str | None, ...] = namespaces or (None,)
         self._sweep_now = asyncio.Event()
         self._swept = [listings.expect(resource, scope, SWEEP_SECONDS) for resource in _OURS for scope in self._scopes]
@@ -64,6 +73,7 @@ class Watches:
             tasks.append(self._follow(self._store, SECRETS, scope, **secrets))
             tasks.append(self._follow(self._store, CONFIG_MAPS, scope, metadata_only=True))
             tasks.append(self._follow(self._store, PODS, scope, labelSelector=INJECT))
+            tasks.append(self._follow(self._routers, PODS, scope, metadata_only=True, labelSelector=CHILD_SELECTOR))
             tasks += [
                 self._follow(self._children, resource, scope, labelSelector=CHILD_SELECTOR) for resource in CHILDREN
             ]
@@ -82,11 +92,11 @@ class Watches:
             waited += LOOK_SECONDS
             await asyncio.sleep(LOOK_SECONDS)
 
-    def _follow(self, store: Store, resource: Resource, scope: str | None, **options: Any) -> asyncio.Task[None]:
+    def _follow(self, sink: Sink, resource: Resource, scope: str | None, **options: Any) -> asyncio.Task[None]:
         progress = self._listings.expect(resource, scope, DEFAULT.relist + DEFAULT.watch)
 
         def work() -> Awaitable[None]:
-            return follow(self._client, resource, scope, store, progress=progress, **options)
+            return follow(self._client, resource, scope, sink, progress=progress, **options)
 
         return asyncio.create_task(_for_ever(resource.plural, work))
 
