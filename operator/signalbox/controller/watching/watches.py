@@ -51,7 +51,7 @@ class Watches:
         children: Store,
         listings: Listings,
         namespaces: tuple[str, ...],
-        pod_gone: Callable[[str], None],
+        pod_gone: Callable[[str], None] = lambda _uid: None,
     ) -> None:
         self._client, self._store, self._children, self._listings = client, store, children, listings
         self._routers = Departures(pod_gone)
