@@ -37,6 +37,7 @@ class LeaderService:
 
     def __init__(self, world: World) -> None:
         self._world = world
+        self.closed = False
         self._ready = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), daemon=True)
         self._thread.start()
@@ -65,6 +66,8 @@ class LeaderService:
     async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writers = [writer]
         try:
+            if self.closed:
+                return  # as long as it is, nobody reaches any leader
             port = await asyncio.to_thread(self.endpoint)
             there, back = await asyncio.open_connection("127.0.0.1", port)
             writers.append(back)
@@ -100,7 +103,9 @@ def token_of(world: World, pod: Object, audience: str = AUDIENCE, account: str |
 class RouterProcess:
     """``signalbox router`` as one pod. ``mount`` brings its files up to date, which here nobody does by himself."""
 
-    def __init__(self, world: World, pod: Object, service: LeaderService, directory: Path) -> None:
+    def __init__(
+        self, world: World, pod: Object, service: LeaderService, directory: Path, options: tuple[str, ...] = ()
+    ) -> None:
         self._world, self._directory = world, directory
         self.router = pod["metadata"]["labels"]["app.kubernetes.io/instance"]
         self.pod = pod
@@ -108,14 +113,24 @@ class RouterProcess:
             (directory / name).mkdir(parents=True)
         (directory / "token").write_text(token_of(world, pod))
         self.mount()
-        command = [sys.executable, "-m", "signalbox.cli", "router", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]
+        command = ["router", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", *options]
         command += ["--config-dir", str(directory / "config"), "--secrets-dir", str(directory / "secrets")]
         command += ["--control-url", service.url, "--control-ca", str(directory / "config" / "control-ca.crt")]
         command += ["--control-token", str(directory / "token"), "--grace", "0", "--access-log", "none"]
         self.log = directory / "log"
+        self._command = command
+        self.start()
+        self.port = self.serving()
+
+    def start(self, *program: str) -> None:
+        """Anew; ``program`` in the place of this release's."""
         with self.log.open("w") as log:
+            command = [sys.executable, *(program or ("-m", "signalbox.cli")), *self._command]
             self.process = subprocess.Popen(command, stderr=log)
-        self.port = int(eventually(lambda: re.search(r"serving on port (\d+)", self.said))[1])
+
+    def serving(self) -> int:
+        """The port, once it serves."""
+        return int(eventually(lambda: re.search(r"serving on port (\d+)", self.said))[1])
 
     @property
     def said(self) -> str:
@@ -135,6 +150,16 @@ class RouterProcess:
         headers = {"authorization": f"Bearer {key}"} if key else {}
         answer = httpx.get(f"http://127.0.0.1:{self.port}/v1/models", headers=headers, timeout=SECONDS, trust_env=False)
         return [card["id"] for card in answer.raise_for_status().json()["data"]]
+
+    def ask(self, model: str = "auto") -> int:
+        """The status of the answer to a chat completion."""
+        body = {"model": model, "messages": [{"role": "user", "content": "hello"}]}
+        url = f"http://127.0.0.1:{self.port}/v1/chat/completions"
+        return httpx.post(url, json=body, timeout=SECONDS, trust_env=False).status_code
+
+    def spoil(self, entry: str, content: bytes) -> None:
+        """A secret entry that nobody meant to be so."""
+        _put(self._directory / "secrets" / entry, content)
 
     def kill(self) -> None:
         self.process.kill()
@@ -156,9 +181,11 @@ def published(world: World, name: str = "chat-router") -> Any:
 class Routers:
     """Both pods of the policy chat, as processes."""
 
-    def __init__(self, world: World, service: LeaderService, directory: Path) -> None:
+    def __init__(self, world: World, service: LeaderService, directory: Path, *options: str) -> None:
         eventually(lambda: len(pods(world)) == 2)
-        self.all = [RouterProcess(world, pod, service, directory / pod["metadata"]["name"]) for pod in pods(world)]
+        self.all = [
+            RouterProcess(world, pod, service, directory / pod["metadata"]["name"], options) for pod in pods(world)
+        ]
 
     def connected(self) -> None:
         for router in self.all:

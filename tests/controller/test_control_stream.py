@@ -114,6 +114,38 @@ def test_a_revoked_key_ends_before_the_files_follow(
         routers.kill()
 
 
+def test_a_new_leader_knows_which_keys_routers_must_not_let_in_any_more(
+    world: World, streaming: StreamingOperator, access: Path, namespace: str, service: LeaderService, tmp_path: Path
+) -> None:
+    """A key is taken away while no router hears of it; the operator that did it ends, and the files are late."""
+    world.apply(backend(), keys(ONE, TWO), policy(access=TENANTS))
+    routers = Routers(world, service, tmp_path)
+    others = []
+    try:
+        routers.connected()
+        for router in routers.all:
+            eventually(lambda router=router: router.models(ONE) == router.models(TWO) == ["auto"])
+        before = world.child("v1", "Secret")["data"]
+        service.closed = True
+        assert streaming.end() == 0
+        others.append(StreamingOperator(access, namespace))
+        world.api.patch("v1", "Secret", "keys", {"data": {"k1": None}}, world.namespace)
+        eventually(lambda: world.child("v1", "Secret")["data"] != before)
+        world.settle()
+        assert others[0].end() == 0
+        for router in routers.all:
+            assert router.models(TWO) == ["auto"]  # nobody told it, and its files are as before
+        others.append(StreamingOperator(access, namespace))
+        service.closed = False
+        for router in routers.all:
+            eventually(lambda router=router: "401" in str(refusal(router, TWO)))
+            assert router.models(ONE) == ["auto"]
+    finally:
+        routers.kill()
+        for other in others:
+            other.kill()
+
+
 def refusal(router: RouterProcess, key: str) -> Exception | None:
     try:
         router.models(key)

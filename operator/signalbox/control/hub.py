@@ -5,11 +5,13 @@ from collections.abc import Callable, Iterable
 
 import msgspec
 
-from signalbox.control.messages import Config, Revoked, line
+from signalbox.control.messages import MAX_DIGESTS, Config, Revoked, line
 from signalbox.control.peers import Router
 
 # Longer than mounted files take to follow a Secret.
 REVOKED_SECONDS = 300.0
+# Of one router, beside those that the operator takes away itself.
+MAX_REVOKED = 8 * MAX_DIGESTS
 
 
 class Channel:
@@ -78,6 +80,15 @@ class Hub:
             channel.hash, channel.config = config_hash, line(Config(hash=config_hash, config=msgspec.Raw(config)))
             changed = True
         if changed:
+            channel.announce()
+
+    def revoke(self, router: Router, digests: Iterable[str]) -> None:
+        """A router may hold these, and none of them is in force."""
+        channel = self.channel(router)
+        if len(channel.digests) >= MAX_REVOKED:
+            return  # a pod may say what it likes, but not without end
+        until = self._clock() + REVOKED_SECONDS
+        if self._set_digests(channel, channel.digests | dict.fromkeys(digests, until)):
             channel.announce()
 
     def retain(self, namespace: str, names: Iterable[str]) -> None:

@@ -14,6 +14,8 @@ MAX_REPORT_BYTES = 256 << 10
 MAX_MESSAGE_BYTES = 16 << 20
 MAX_NAMES = 16
 MAX_TEXT = 1024
+# Of tenants' keys, in a hello: half of a line.
+MAX_DIGESTS = 1900
 
 
 class Malformed(Exception):  # noqa: N818 - what the peer sent
@@ -55,11 +57,16 @@ class Rejected(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class Hello(_Message, tag="hello", frozen=True):
-    """Router: the first message. ``format_version`` is that of the newest configuration that it can read."""
+    """Router: the first message. ``format_version`` is that of the newest configuration that it can read.
+
+    ``digests`` are those of tenants' keys that its files hold: an operator that leads since just now has not seen which
+    ones were taken away before.
+    """
 
     format_version: int
     config_hash: str = ""
     workers: int = 1
+    digests: tuple[str, ...] = ()
 
 
 class Report(_Message, tag="report", frozen=True):

@@ -142,8 +142,9 @@ def test_every_right_that_is_missing_is_named(
     try:
         eventually(lambda: unready.names(*READ))
         lease = {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": ["*"]}
+        owner = {"apiGroups": [""], "resources": ["services"], "verbs": ["get"]}
         leader = next(role for role in roles if role["metadata"]["name"].endswith("-leader"))
-        cluster.api.apply(leader | {"rules": [lease]})
+        cluster.api.apply(leader | {"rules": [lease, owner]})
         eventually(lambda: unready.names(*LED))
         assert not unready.names("leases/")
         for role in roles:

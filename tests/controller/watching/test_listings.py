@@ -91,5 +91,9 @@ def test_what_is_the_operators_own_counts_for_itself() -> None:
         "namespace own",
     ]
     assert listings.unknown() == {SECRETS: 1, MUTATING_WEBHOOKS: 1, LEASES: 1}
+    lease.refused(ApiError(403, "Forbidden", 'services "leader" is forbidden: cannot get'))
+    assert listings.missing()[-1] == (
+        'cannot get leases/leader in namespace own: services "leader" is forbidden: cannot get'
+    )
     lease.listed()
     assert listings.unknown()[LEASES] == 0

@@ -35,3 +35,10 @@ def test_they_are_forgotten_in_time() -> None:
     assert revoked.without(CONFIG, SECRETS)["keys"] == b""
     now = KEEP_SECONDS
     assert revoked.without(CONFIG, SECRETS) == SECRETS
+
+
+def test_what_the_files_hold_is_said_whatever_was_revoked() -> None:
+    revoked = RevokedDigests(lambda: 0.0)
+    revoked.heard([ONE])
+    assert revoked.held(CONFIG, SECRETS) == [ONE, TWO]
+    assert revoked.held(CONFIG, {"token": ONE.encode()}) == []

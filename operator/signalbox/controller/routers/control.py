@@ -2,11 +2,13 @@
 
 import asyncio
 import base64
+import re
 import time
 from collections.abc import Callable, Mapping
 
-from signalbox.control.hub import Hub
-from signalbox.control.peers import Router
+from signalbox.control.hub import MAX_REVOKED, Hub
+from signalbox.control.messages import MAX_DIGESTS, Hello, Report
+from signalbox.control.peers import Peer, Router
 from signalbox.control.server import ControlServer, Identity
 from signalbox.controller.routers.reports import Reports
 from signalbox.kube.client import Object
@@ -17,6 +19,7 @@ from signalbox.routing.config import FORMAT_VERSION, RouterConfig, content_hash,
 JUDGE_SECONDS = 1.0
 # Routers need a moment to find a new leader: until then what stands in a status is left as it is.
 SETTLE_SECONDS = 10.0
+_DIGEST = re.compile("[0-9a-f]{64}")
 
 
 class Control:
@@ -26,15 +29,16 @@ class Control:
         self._changed, self._clock = changed, clock
         self._sidecars: dict[Router, str] = {}
         self._held: dict[Router, set[str]] = {}
+        self._in_force: dict[Router, frozenset[str]] = {}
         self._began: float | None = None
         self._settled = False
-        self._hub = Hub(clock)
-        self._reports = Reports(self._hub.hash, FORMAT_VERSION, changed, clock)
+        self.hub = Hub(clock)
+        self._reports = Reports(self.hub.hash, FORMAT_VERSION, changed, clock)
         self.server: ControlServer | None = None
 
     def open(self, identity: Identity) -> ControlServer:
         """The handler of the stream."""
-        self.server = ControlServer(identity, self._hub, self._reports)
+        self.server = ControlServer(identity, self.hub, self)
         return self.server
 
     async def lead(self) -> None:
@@ -46,18 +50,38 @@ class Control:
             while True:
                 await asyncio.sleep(JUDGE_SECONDS)
                 self._reports.judge()
-                self._hub.expire()
+                self.hub.expire()
                 self._settle()
         finally:
             self.server.end()
             self._began, self._settled = None, False
             self._reports.forget()
             self._held.clear()
+            self._in_force.clear()
 
     def look_again(self, uid: str) -> None:
         """Something has happened to a pod: its stream ends at once if it may not be served any more."""
         if self.server is not None:
             self.server.look_again(uid)
+
+    def hello(self, peer: Peer, message: Hello) -> None:
+        """See ``control.server.Sink``. What its files hold may have been taken away while another one led."""
+        self._reports.hello(peer, message)
+        digests = {digest for digest in message.digests[:MAX_DIGESTS] if _DIGEST.fullmatch(digest)}
+        in_force = self._in_force.get(peer.router)
+        if in_force is not None:
+            self.hub.revoke(peer.router, digests - in_force)
+        else:
+            held = self._held.setdefault(peer.router, set())
+            held |= digests if len(held) < MAX_REVOKED else set()
+
+    def report(self, peer: Peer, message: Report) -> None:
+        """See ``control.server.Sink``."""
+        self._reports.report(peer, message)
+
+    def gone(self, peer: Peer) -> None:
+        """See ``control.server.Sink``."""
+        self._reports.gone(peer)
 
     def replaces(self, namespace: str, name: str, config_map: Object | None, secret: Object | None) -> None:
         """A router's children are about to be written; this is what they hold, and what pods may have mounted."""
@@ -71,14 +95,16 @@ class Control:
         in_force = tenant_digests(config, secrets)
         revoked = self._held.get(router, set()) - in_force
         self._held[router] = set(in_force)
+        self._in_force[router] = in_force
         backends = (backend.name for backend in config.backends)
-        self._hub.publish(router, content_hash(data), data, revoked, in_force, backends)
+        self.hub.publish(router, content_hash(data), data, revoked, in_force, backends)
 
     def retain(self, namespace: str, routers: Mapping[str, tuple[str, ...]]) -> None:
         """The routers that a namespace has, and the sidecar policies of each."""
-        self._hub.retain(namespace, routers)
+        self.hub.retain(namespace, routers)
         for router in [r for r in self._held if r.namespace == namespace and r.name not in routers]:
             del self._held[router]
+            self._in_force.pop(router, None)
         for key in [key for key in self._sidecars if key.namespace == namespace]:
             del self._sidecars[key]
         for name, policies in routers.items():
@@ -99,7 +125,7 @@ class Control:
     def _settle(self) -> None:
         if not self._settled and self._began is not None and self._clock() - self._began >= SETTLE_SECONDS:
             self._settled = True
-            for namespace in {router.namespace for router in self._hub.routers()}:
+            for namespace in {router.namespace for router in self.hub.routers()}:
                 self._changed(namespace)
 
 

@@ -112,6 +112,8 @@ class Listings:
 def _remedy(each: Listing, error: ApiError) -> str:
     resource = each.resource
     group = resource.api_version.rpartition("/")[0] if "/" in resource.api_version else ""
+    if error.status == 403 and " is forbidden" in str(error) and resource.plural not in str(error):
+        return ""  # on the way to it something else was asked for, and the server's words say what
     if error.status == 403:
         role = f"a Role in namespace {each.namespace}" if each.namespace else "a ClusterRole"
         verbs = f"{', '.join(each.verbs[:-1])} and {each.verbs[-1]}"

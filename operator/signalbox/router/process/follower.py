@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from signalbox.control.messages import MAX_NAMES, MAX_TEXT, Rejected, Waiting
+from signalbox.control.messages import MAX_DIGESTS, MAX_NAMES, MAX_TEXT, Rejected, Waiting
 from signalbox.router.process.choice import Choice
 from signalbox.router.process.decide import Decision, Serving, decide
 from signalbox.router.process.mounted import CONFIG_FILE, read
@@ -45,6 +45,14 @@ class Follower:
         self.waiting: Waiting | None = None
         self.rejected: Rejected | None = None
         self.changed: Callable[[], None] = lambda: None
+
+    @property
+    def digests(self) -> tuple[str, ...]:
+        """Of tenants' keys, as mounted: what would be let in if nobody said what was revoked."""
+        if self._in_force is None:
+            return ()
+        config, secrets = self._in_force
+        return tuple(self.revoked.held(decode(config), secrets)[:MAX_DIGESTS])
 
     def wake(self) -> None:
         """Look now."""

@@ -21,6 +21,12 @@ class RevokedDigests:
         self._digests = frozenset(digest.lower().encode() for digest in digests)
         self._heard_at = self._clock()
 
+    def held(self, config: RouterConfig, secrets: Mapping[str, bytes]) -> list[str]:
+        """All digests of tenants' keys, also those that are revoked."""
+        entries = {entry for policy in config.policies for tenant in policy.access.tenants for entry in tenant.keys}
+        lines = {line.lower() for entry in entries for line in secrets.get(entry, b"").split()}
+        return sorted(line.decode("ascii", "replace") for line in lines)
+
     def without(self, config: RouterConfig, secrets: Mapping[str, bytes]) -> dict[str, bytes]:
         """The secrets, the tenants' entries without what is revoked."""
         if self._clock() - self._heard_at >= KEEP_SECONDS:

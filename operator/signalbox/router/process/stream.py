@@ -24,7 +24,9 @@ class Bridge:
         """The first message of a connection."""
         self._connected, self._lost = True, ""
         self._say("control stream: connected")
-        return Hello(format_version=FORMAT_VERSION, config_hash=self._hash, workers=self._workers)
+        return Hello(
+            format_version=FORMAT_VERSION, config_hash=self._hash, workers=self._workers, digests=self._follower.digests
+        )
 
     def report(self) -> Report:
         """The state now."""
