@@ -16,7 +16,7 @@ SCENARIOS = {
     "reaction": "from apply to the first answer, and from an edit to every router",
     "failover": "the leader killed, and ended cleanly",
     "restarts": "rollout restart of routers and operator under 200 streams; kubectl scale stays",
-    "rotation": "a credential rotated under load",
+    "rotation": "a credential rotated under load, of a Service and of a sidecar",
     "absence": "no operator for five minutes under load, while pods are replaced",
 }
 

@@ -3,6 +3,7 @@
 import base64
 import time
 
+from benchmarks.cluster.beside import Beside
 from benchmarks.cluster.load import Load
 from benchmarks.cluster.stand import Stand, as_json, resources
 from benchmarks.harness.bench import Settings
@@ -15,7 +16,8 @@ NEW, OLD = "new-key-of-the-engine", "old-key-of-the-engine"
 
 
 def run(stand: Stand, settings: Settings) -> Report:
-    """No request may fail, and no router pod may restart."""
+    """No request may fail, of clients of the Service nor of one with a sidecar, and no router may restart."""
+    beside = Beside(stand, RATE)
     before = {pod["metadata"]["uid"] for pod in stand.routers()}
     with Load(stand.url(), rate=RATE) as load:
         time.sleep(3)
@@ -31,6 +33,10 @@ def run(stand: Stand, settings: Settings) -> Report:
     after = {pod["metadata"]["uid"] for pod in stand.routers()}
     report = Report("rotation", f"{RATE:g} requests/s; Secret changed, then engines that know only the new key.")
     report.expect("no failed request", load.unary, load.unary.failed == 0)
+    asked, restarts = beside.counts(), beside.restarts()
+    beside.end()
+    report.expect("no failed request of a client with a sidecar", asked, asked.failed == 0)
+    report.expect("none of its containers started again", restarts, restarts == 0)
     report.expect("no router pod was replaced", f"{len(before - after)} of {len(before)}", before == after)
     return report
 

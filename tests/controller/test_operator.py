@@ -4,6 +4,7 @@ import base64
 import json
 from typing import Any
 
+from connected import StreamingOperator
 from world import API, CHILDREN, OperatorProcess, World, backend, eventually, policy
 
 NORMAL = {"Accepted": "True", "ResolvedRefs": "True", "Programmed": "True", "Ready": "True"}
@@ -166,6 +167,22 @@ def test_an_address_that_no_backend_may_have(world: World, operator: OperatorPro
     message = next(each["message"] for each in obj["status"]["conditions"] if each["type"] == "ResolvedRefs")
     assert message.startswith("spec.url: 169.254.169.254 is a metadata address of a cloud; fix: ")
     assert "dns" not in world.config()["backends"][0]
+
+
+def test_no_backend_is_the_operator(world: World, streaming: StreamingOperator) -> None:
+    """Its pod, and what its Service leads to, whoever refers to that."""
+    world.apply(backend("pod", url="http://10.11.12.13:8080/v1"), policy())
+    refused = ("False", "AddressRefused")
+    eventually(lambda: world.conditions("ModelBackend", "pod").get("ResolvedRefs") == refused)
+    leader = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "signalbox-leader"}}
+    world.apply(leader | {"spec": {"ports": [{"name": "control", "port": 9443}]}})
+    address = world.api.get("v1", "Service", "signalbox-leader", world.namespace)["spec"]["clusterIP"]
+    slice_ = ("discovery.k8s.io/v1", "EndpointSlice", "signalbox-leader", world.namespace)
+    eventually(lambda: world.api.get(*slice_)["endpoints"])
+    world.apply(backend("service", url=f"http://{address}:9443/v1"))
+    world.apply(backend("by-name", serviceRef={"name": "signalbox-leader", "port": "control"}))
+    for name in ("service", "by-name"):
+        eventually(lambda name=name: world.conditions("ModelBackend", name).get("ResolvedRefs") == refused)
 
 
 def test_a_rotated_key_reaches_the_composed_secret(world: World, operator: OperatorProcess) -> None:

@@ -9,6 +9,7 @@ import pytest
 from connected import LeaderService, RouterProcess, Routers, StreamingOperator
 from world import API, World, backend, eventually, policy
 
+from cluster.api import Object
 from cluster.processes import free_ports
 
 LOOPBACK = ("--allow-cidr", "127.0.0.0/8")
@@ -57,6 +58,7 @@ def test_what_routers_cannot_use_stands_in_the_status(
         routers.connected()
         a_credential_that_the_engine_refuses(world, routers)
         a_configuration_that_a_router_refuses(world, *routers.all)
+        a_backend_that_goes_and_comes_back(world, routers, backend(url=engine, auth=auth))
         a_router_of_an_older_release(world, routers.all[0])
     finally:
         routers.kill()
@@ -97,6 +99,21 @@ def a_configuration_that_a_router_refuses(world: World, spoilt: RouterProcess, o
     eventually(lambda: spoilt.models() == ["second"])
     eventually(lambda: world.statuses().get("Ready") == "True")
     assert "Stalled" not in world.statuses()
+
+
+def a_backend_that_goes_and_comes_back(world: World, routers: Routers, again: Object) -> None:
+    world.api.delete(API, "ModelBackend", "a", world.namespace)
+    for router in routers.all:
+        eventually(lambda router=router: router.ask("second") == 503)
+        assert router.models() == ["second"]  # it stays up, and says that there is no backend
+    none = ("False", "NoResolvedTarget")
+    eventually(lambda: world.conditions("RoutingPolicy", "chat").get("Programmed") == none)
+    assert world.statuses()["Reconciling"] == "True"
+    world.apply(again)
+    for router in routers.all:
+        eventually(lambda router=router: router.ask("second") == 200)
+    eventually(lambda: world.statuses().get("Ready") == "True")
+    assert "Reconciling" not in world.statuses()
 
 
 def a_router_of_an_older_release(world: World, router: RouterProcess) -> None:

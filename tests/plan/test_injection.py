@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from signalbox.plan.children import OperatorSettings
-from signalbox.plan.injection import CONTAINER, PlannedSidecar, injection, is_injected
+from signalbox.plan.injection import CONTAINER, PlannedSidecar, injection, is_injected, warnings
 
 GOLDEN = Path(__file__).parent / "injection"
 NAMES = sorted(file.name.removesuffix(".in.yaml") for file in GOLDEN.glob("*.in.yaml"))
@@ -49,6 +49,26 @@ def test_injection(name: str, request: pytest.FixtureRequest) -> None:
     if request.config.getoption("--regenerate", default=False):
         output.write_text(got)
     assert list(yaml.safe_load_all(output.read_text())) == list(yaml.safe_load_all(got))
+
+
+def test_who_sets_variables_from_elsewhere_is_told_what_wins() -> None:
+    """In Kubernetes ``env`` comes before ``envFrom``, and what is in there cannot be seen."""
+    source = [{"configMapRef": {"name": "settings"}}]
+    said = {"name": "OPENAI_BASE_URL", "value": "http://elsewhere/v1"}
+    containers = [
+        {"name": "hidden", "envFrom": source},
+        {"name": "explicit", "envFrom": source, "env": [said]},
+        {"name": "plain"},
+        {"name": "more", "envFrom": source, "env": [{"name": "A", "value": "b"}]},
+    ]
+    pod: Pod = {"spec": {"containers": containers}}
+    patch = injection(pod, SIDECAR, SETTINGS)
+    told = warnings(pod, patch)
+    assert [each.partition(":")[0] for each in told] == ["container hidden", "container more"]
+    assert all(len(each) <= 256 for each in told)
+    assert patched(pod, patch)["spec"]["containers"][1]["env"] == [said]
+    after = patched(pod, patch)
+    assert warnings(after, injection(after, SIDECAR, SETTINGS)) == []
 
 
 def test_every_output_has_an_input() -> None:

@@ -90,18 +90,20 @@ def router(
     The operator runs this in each router's pods; it needs neither the operator nor the API server to serve.
     """
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    control = _control(control_url, control_ca, control_token)
     options = SupervisorOptions(
         host=listen.host,
         port=listen.port,
         admin_host=admin.host,
         admin_port=admin.port,
         workers=workers,
-        proxy=ProxyOptions(allow_cidrs=allow_cidrs, deny_cidrs=api_server(os.environ)),
+        proxy=ProxyOptions(
+            allow_cidrs=allow_cidrs, deny_cidrs=api_server(os.environ), deny_hosts=operator_host(control_url)
+        ),
         access_log=log_target(access_log),
         drain_timeout=drain_timeout,
         tls_directory=str(tls_dir) if tls_dir else None,
     )
-    control = _control(control_url, control_ca, control_token)
     sys.exit(asyncio.run(_serve(options, Follower(config_dir, secrets_dir, _say), control, grace)))
 
 
@@ -112,6 +114,12 @@ def api_server(environment: Mapping[str, str]) -> tuple[str, ...]:
         return (str(ipaddress.ip_address(host)),)
     except ValueError:
         return ()
+
+
+def operator_host(url: str | None) -> tuple[str, ...]:
+    """Where the operator is found: no backend is there, either."""
+    host = urlsplit(url).hostname if url else None
+    return (host,) if host else ()
 
 
 def _control(url: str | None, ca: Path | None, token: Path | None) -> Endpoint | None:

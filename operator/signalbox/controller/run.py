@@ -128,6 +128,7 @@ class Operator:
             recorder,
             lambda: datetime.now(UTC),
             self._stream.control if self._stream is not None else None,
+            options.services if options is not None else (),
         )
         ports: list[web.AppRunner] = []
         if self._stream is not None:

@@ -5,7 +5,7 @@ until the last has ended. What is there already is left as it is, so that a seco
 only the name is in the pod: what it says arrives through mounted files.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -43,6 +43,18 @@ def injection(pod: Pod, sidecar: PlannedSidecar | None, settings: OperatorSettin
         *_container(spec, _router(sidecar, settings)),
         *_added(spec, "volumes", _volumes(sidecar, settings)),
         *_environment(spec, {"name": BASE_URL, "value": f"http://127.0.0.1:{sidecar.port}/v1"}),
+    ]
+
+
+def warnings(pod: Pod, patch: Iterable[Operation]) -> list[str]:
+    """What whoever makes the pod should know: what ``envFrom`` sets cannot be seen here, and the patch hides it."""
+    containers = (pod.get("spec") or {}).get("containers") or []
+    return [
+        f"container {container.get('name')}: {BASE_URL} leads to the router now, also where envFrom sets it; "
+        "to keep another, set it in env"
+        for position, container in enumerate(containers)
+        if container.get("envFrom")
+        and any(each["path"].startswith(f"/spec/containers/{position}/env") for each in patch)
     ]
 
 

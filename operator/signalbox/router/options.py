@@ -7,12 +7,13 @@ import msgspec
 
 class ProxyOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Bounds of a proxy. Bytes and seconds; ``allow_cidrs`` opens networks that are closed to backends otherwise,
-    ``deny_cidrs`` closes more."""
+    ``deny_cidrs`` closes more, and so do the addresses of ``deny_hosts``, whatever they are at the time."""
 
     max_body_bytes: int = 8 << 20
     max_header_bytes: int = 64 << 10
     allow_cidrs: tuple[str, ...] = ()
     deny_cidrs: tuple[str, ...] = ()
+    deny_hosts: tuple[str, ...] = ()
     header_timeout: float = 10.0
     body_timeout: float = 30.0
     keep_alive: float = 75.0

@@ -50,6 +50,47 @@ async def test_literals_need_no_dns_and_obey_the_rules() -> None:
     assert dns.questions == 0
 
 
+async def test_what_a_closed_name_resolves_to_is_closed() -> None:
+    """The operator's, say: also by its address, and by another name."""
+    answers: dict[str, tuple[str, ...]] = {"operator": ("10.9.9.9",), "engine": ("10.0.0.1", "10.9.9.9")}
+    now = 100.0
+
+    async def lookup(host: str, port: int) -> tuple[str, ...]:
+        if host not in answers:
+            raise OSError("no such name")
+        return answers[host]
+
+    resolver = Resolver(AddressRules(), ["operator"], lookup=lookup, clock=lambda: now)
+    assert hosts(await resolver.resolve("engine", 80)) == ["10.0.0.1"]
+    with pytest.raises(AddressRefused, match=r"reserved for the operator.*--allow-cidr 10\.9\.9\.9/32"):
+        await resolver.resolve("10.9.9.9", 80)
+    with pytest.raises(AddressRefused, match="reserved for the operator"):
+        await resolver.resolve("::ffff:10.9.9.9", 80)
+    answers["engine"] = answers.pop("operator")  # and the operator has no name for a while
+    now += 60
+    resolver.retain(frozenset({"engine"}))
+    with pytest.raises(AddressRefused, match=r"engine: 10\.9\.9\.9 is reserved for the operator"):
+        await resolver.resolve("engine", 80)
+    answers["operator"] = ("10.9.9.8",)
+    now += 60
+    assert hosts(await resolver.resolve("engine", 80)) == ["10.9.9.9"]
+    opened = AddressRules(parse_networks(["10.9.9.8"]))
+    assert await Resolver(opened, ["operator"], lookup=lookup).resolve("operator", 80)
+
+
+async def test_an_address_waits_for_no_name() -> None:
+    dns = Dns("10.9.9.9")
+    dns.gate.clear()
+    resolver = Resolver(AddressRules(), ["operator"], lookup=dns.lookup, clock=lambda: dns.now)
+    assert hosts(await resolver.resolve("10.0.0.1", 80)) == ["10.0.0.1"]
+    assert hosts(await resolver.resolve("10.9.9.9", 80)) == ["10.9.9.9"]
+    dns.gate.set()
+    await settle()
+    with pytest.raises(AddressRefused):
+        await resolver.resolve("10.9.9.9", 80)
+    assert dns.questions == 1
+
+
 async def test_only_allowed_addresses_are_given() -> None:
     dns = Dns("169.254.169.254", "10.0.0.1", "127.0.0.1")
     assert hosts(await dns.resolver().resolve("a", 80)) == ["10.0.0.1"]

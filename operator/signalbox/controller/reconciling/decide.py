@@ -1,7 +1,7 @@
 """What is to be served in a namespace: the plan, with the last valid form of whatever is invalid."""
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,9 +43,13 @@ class Decided:
 
 
 class Decider:
-    """Remembers of each namespace only what concerns it. ``rules`` are those for the addresses of backends."""
+    """Remembers of each namespace only what concerns it. ``rules`` are those for the addresses of backends, ``own``
+    the operator's Services by namespace and name, behind which no backend is."""
 
-    def __init__(self, store: Store, last_good: LastGood, rules: AddressRules, pods: Pods) -> None:
+    def __init__(
+        self, store: Store, last_good: LastGood, rules: AddressRules, pods: Pods, own: Sequence[tuple[str, str]]
+    ) -> None:
+        self._own = tuple(own)
         self._store, self._last_good, self._rules, self._pods = store, last_good, rules, pods
         self._interests: dict[str, frozenset[Interest]] = {}
         self._reader = observe.Reader(store)
@@ -99,6 +103,7 @@ class Decider:
                 config_maps,
                 reading.faults(),
                 self._rules,
+                self._own,
             )
             sidecars = {
                 router_name(policy): self._pods.count(namespace, name).injected

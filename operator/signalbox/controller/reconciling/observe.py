@@ -18,6 +18,8 @@ from signalbox.plan.problems import Problem, path_of
 from signalbox.plan.services import SERVICE_LABEL, is_ip, service_of
 from signalbox.routing.address_rules import AddressRules, Network, parse_networks
 
+KUBERNETES = "default", "kubernetes"
+
 
 @dataclass
 class Seen:
@@ -124,15 +126,17 @@ def observed(
     config_maps: Facts,
     faults: Mapping[str, str],
     rules: AddressRules,
+    own: Iterable[tuple[str, str]] = (),
 ) -> Observed:
-    """What the plan must know: names and addresses. Backends that are there but not among ``backends`` are invalid."""
+    """What the plan must know: names and addresses. Backends that are there but not among ``backends`` are invalid;
+    ``own`` are the operator's Services."""
     there = store.uids(BACKENDS, namespace).keys()
     return Observed(
         services=services(store, namespace, backends.values()),
         secrets=_names(secrets),
         config_maps=_names(config_maps),
         invalid_backends=frozenset(there - backends.keys()),
-        addresses=rules.denying(_api_servers(store)),
+        addresses=rules.denying(_addresses(store, (KUBERNETES, *own))),
         faults=faults,
         kept=frozenset(
             entry for live in children.of(SECRETS, namespace) if is_ours(live) for entry in live.get("data") or ()
@@ -145,11 +149,14 @@ def observed(
     )
 
 
-def _api_servers(store: Store) -> tuple[Network, ...]:
-    """The addresses behind the Service ``kubernetes``, where its namespace is watched."""
-    slices = [one for one in store.of(ENDPOINT_SLICES, "default") if _service_name(one) == "kubernetes"]
-    hosts = [host for one in slices for endpoint in one["endpoints"] for host in endpoint.get("addresses") or ()]
-    return parse_networks(host for host in hosts if is_ip(host))
+def _addresses(store: Store, services: Iterable[tuple[str, str]]) -> tuple[Network, ...]:
+    """The addresses of Services by namespace and name, and those behind them, where their namespaces are watched."""
+    hosts: list[str] = []
+    for namespace, name in services:
+        hosts += (store.get(SERVICES, namespace, name) or {"spec": {}})["spec"].get("clusterIPs") or ()
+        slices = [one for one in store.of(ENDPOINT_SLICES, namespace) if _service_name(one) == name]
+        hosts += [host for one in slices for endpoint in one["endpoints"] for host in endpoint.get("addresses") or ()]
+    return parse_networks(sorted({host for host in hosts if is_ip(host)}))
 
 
 def _names(values: Facts) -> dict[str, frozenset[str]]:

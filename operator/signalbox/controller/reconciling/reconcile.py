@@ -57,7 +57,7 @@ class Reconciler:
 
     ``store`` holds what users wrote, ``children_of`` what we did; ``settings`` are asked for each time; ``reserved``
     are addresses that no backend may have; ``now`` gives the time for transitions, in UTC; ``control`` is told what
-    routers are to have, and tells what they say.
+    routers are to have, and tells what they say; ``own`` are the operator's Services, where no backend is.
     """
 
     def __init__(
@@ -70,6 +70,7 @@ class Reconciler:
         recorder: Recorder,
         now: Callable[[], datetime],
         control: Control | None = None,
+        own: Sequence[tuple[str, str]] = (),
     ) -> None:
         self._client = client
         self._store = store
@@ -81,9 +82,8 @@ class Reconciler:
         self._pods = Pods(store, settings().image)
         self._limit = asyncio.Semaphore(AT_ONCE)
         self._sources = Sources(client, store, children_of)
-        self.decider = Decider(
-            store, LastGood(children_of), AddressRules(parse_networks(settings().allow_cidrs), reserved), self._pods
-        )
+        rules = AddressRules(parse_networks(settings().allow_cidrs), reserved)
+        self.decider = Decider(store, LastGood(children_of), rules, self._pods, own)
 
     async def welcome(self, namespace: str) -> None:
         """Say of policies about which nothing was said yet whether they are valid. Raises ``ApiError``."""

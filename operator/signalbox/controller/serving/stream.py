@@ -55,6 +55,11 @@ class StreamOptions:
         return f"{self.leader_service}.{self.namespace}.svc"
 
     @property
+    def services(self) -> tuple[tuple[str, str], ...]:
+        """The Services that lead to us, by namespace and name."""
+        return tuple((self.namespace, name) for name in (self.leader_service, self.webhook_service) if name)
+
+    @property
     def hosts(self) -> tuple[str, ...]:
         """All names that the certificate is good for; localhost for who comes through `kubectl port-forward`."""
         webhook = [f"{self.webhook_service}.{self.namespace}.svc"] if self.webhook_service else []

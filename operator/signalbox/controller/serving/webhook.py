@@ -17,7 +17,7 @@ from signalbox.kube.resources import POLICIES
 from signalbox.plan.admission import NoReview, allowed, pod_of
 from signalbox.plan.children import OperatorSettings
 from signalbox.plan.groups import router_name
-from signalbox.plan.injection import INJECT, PlannedSidecar, injection
+from signalbox.plan.injection import INJECT, PlannedSidecar, injection, warnings
 
 PATH = "/mutate-pods"
 
@@ -46,7 +46,8 @@ class Webhook:
         sidecar, why = self._sidecar(namespace, str(name))
         if sidecar is None:
             return allowed(review, [], [f"no router is added to this pod: {why}"])
-        return allowed(review, injection(pod, sidecar, self._settings()))
+        patch = injection(pod, sidecar, self._settings())
+        return allowed(review, patch, warnings(pod, patch))
 
     def _sidecar(self, namespace: str, name: str) -> tuple[PlannedSidecar | None, str]:
         """What the label asks for, or why there is none."""

@@ -28,7 +28,7 @@ def slim(resource: Resource, obj: Object) -> Object:
     kept: Object = {"metadata": _pick(metadata, _IDENTITY)}
     if resource is SERVICES:
         spec = obj.get("spec") or {}
-        kept["spec"] = {"ports": spec.get("ports") or [], **_pick(spec, ("clusterIP",))}
+        kept["spec"] = {"ports": spec.get("ports") or [], **_pick(spec, ("clusterIP", "clusterIPs"))}
     elif resource is ENDPOINT_SLICES:
         label = (metadata.get("labels") or {}).get(SERVICE_LABEL, "")
         kept["metadata"]["labels"] = {SERVICE_LABEL: label}

@@ -46,7 +46,7 @@ class Proxy:
         self.log = log
         self._random = random.Random(os.urandom(16))  # noqa: S311 - draws, not secrets
         rules = AddressRules(parse_networks(options.allow_cidrs), parse_networks(options.deny_cidrs))
-        self._resolver = Resolver(rules)
+        self._resolver = Resolver(rules, options.deny_hosts)
         self._dialer = Dialer(rules, Proxies(), self._resolver)
         self._checks = HealthChecks(self._dialer, self._checked, self._random)
         self._contexts = TlsContexts()

@@ -3,10 +3,10 @@
 import asyncio
 import socket
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from ipaddress import ip_address
 
-from signalbox.routing.address_rules import AddressRefused, AddressRules
+from signalbox.routing.address_rules import AddressRefused, AddressRules, network_of, parse_networks
 from signalbox.routing.config import Address
 
 Lookup = Callable[[str, int], Awaitable[tuple[str, ...]]]
@@ -30,6 +30,8 @@ class _Answer:
 class Resolver:
     """Caches answers, asks once for many, and keeps the last good answer while DNS fails.
 
+    What one of ``deny_hosts`` resolves to is closed, too. An address that needs no DNS does not wait for that: it is
+    closed as soon as the answer is there, and while DNS is away the last one counts.
     ``ttl``: seconds for which an answer is fresh; for as long again it is still served while a new one is fetched.
     ``failure_ttl``: seconds for which a failure is remembered. ``timeout``: seconds that one lookup may take.
     """
@@ -37,6 +39,7 @@ class Resolver:
     def __init__(
         self,
         rules: AddressRules,
+        deny_hosts: Sequence[str] = (),
         *,
         ttl: float = 5.0,
         failure_ttl: float = 1.0,
@@ -45,6 +48,7 @@ class Resolver:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._rules = rules
+        self._deny_hosts = tuple(deny_hosts)
         self._ttl = ttl
         self._failure_ttl = failure_ttl
         self._timeout = timeout
@@ -61,12 +65,14 @@ class Resolver:
         """
         literal = _literal(host)
         if literal is not None:
-            self._rules.check(literal)
+            self._rules_now().check(literal)
             return (Address(host=literal, port=port),)
-        answer = await self._answer(host, port)
+        unknown = (self._answer(name, 0) for name in self._deny_hosts if name not in self._answers)
+        answer, *_ = await asyncio.gather(self._answer(host, port), *unknown)
         if not answer.addresses:
             raise ResolutionFailed(f"{host}: {answer.error or 'no address'}")
-        refusals = [self._rules.refusal(ip) for ip in answer.addresses]
+        rules = self._rules_now()
+        refusals = [rules.refusal(ip) for ip in answer.addresses]
         allowed = tuple(
             Address(host=ip, port=port) for ip, reason in zip(answer.addresses, refusals, strict=True) if reason is None
         )
@@ -76,8 +82,17 @@ class Resolver:
 
     def retain(self, hosts: frozenset[str]) -> None:
         """Forget the names that a new configuration no longer has."""
-        for host in self._answers.keys() - hosts:
+        for host in self._answers.keys() - hosts - set(self._deny_hosts):
             del self._answers[host]
+
+    def _rules_now(self) -> AddressRules:
+        denied: list[str] = []
+        for host in self._deny_hosts:
+            known = self._answers.get(host)
+            if known is None or self._clock() - known.at >= (self._ttl if known.error is None else self._failure_ttl):
+                self._ask(host, 0)
+            denied += known.addresses if known is not None else ()
+        return self._rules.denying(parse_networks(map(network_of, denied))) if denied else self._rules
 
     async def _answer(self, host: str, port: int) -> _Answer:
         known = self._answers.get(host)
