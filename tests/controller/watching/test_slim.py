@@ -20,11 +20,11 @@ def test_of_a_secret_nothing_but_which_one_it_is(resource: Resource) -> None:
     assert slimmed(resource, data={"key": "value"}) == {"metadata": IDENTITY}
 
 
-def test_of_a_service_its_ports_and_whether_it_is_headless() -> None:
+def test_of_a_service_its_ports_and_addresses() -> None:
     kept = slimmed(SERVICES, spec={"ports": [{"port": 80}], "selector": {"a": "b"}}, status={"loadBalancer": {}})
     assert kept == {"metadata": IDENTITY, "spec": {"ports": [{"port": 80}]}}
-    headless = slimmed(SERVICES, spec={"ports": [], "clusterIP": "None", "clusterIPs": ["None"]})
-    assert headless == {"metadata": IDENTITY, "spec": {"ports": [], "clusterIP": "None"}}
+    spec = {"ports": [], "clusterIP": "None", "clusterIPs": ["None"]}
+    assert slimmed(SERVICES, spec={**spec, "type": "ClusterIP"}) == {"metadata": IDENTITY, "spec": spec}
 
 
 def test_of_an_endpoint_slice_its_service_and_addresses() -> None:
