@@ -6,8 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from aiohttp import web
 from connected import SERVICE, LeaderService, RouterProcess, Routers, StreamingOperator, published
+from faulty import Fault
+from outages import Outages
 from world import API, World, backend, eventually, policy
+
+from cluster.running import Cluster
 
 SLICE = ("discovery.k8s.io/v1", "EndpointSlice", SERVICE)
 TENANTS = {"tenants": [{"name": "team", "keysFrom": [{"secretRef": {"name": "keys"}}]}]}
@@ -183,6 +188,30 @@ def test_the_way_to_the_leader_is_put_right(world: World, streaming: StreamingOp
     world.api.delete(*SLICE, world.namespace)
     eventually(lambda: service.endpoint() == port)
     assert world.api.get(*SLICE, world.namespace)["endpoints"][0]["addresses"] == ["10.11.12.13"]
+
+
+def test_the_way_to_the_leader_is_put_right_while_it_is_written(
+    world: World, cluster: Cluster, namespace: str, tmp_path: Path, service: LeaderService
+) -> None:
+    """What happens before the answer to a write has arrived is no less true than what happens after."""
+
+    def writes_slices(request: web.Request) -> bool:
+        return request.method == "PATCH" and "/endpointslices/" in request.path
+
+    outages = Outages(cluster, tmp_path / "kubeconfig")
+    operator = StreamingOperator(outages.access, namespace)
+    try:
+        port = eventually(service.endpoint)
+        assert port == operator.port
+        outages.answer(Fault(writes_slices, late=5.0))
+        path = f"/apis/discovery.k8s.io/v1/namespaces/{world.namespace}/endpointslices/{SERVICE}"
+        world.api.call("PATCH", path, {"ports": [{"name": "control", "port": 1}]}, "application/merge-patch+json")
+        eventually(lambda: service.endpoint() == port)
+        world.api.delete(*SLICE, world.namespace)
+        eventually(lambda: service.endpoint() == port)
+    finally:
+        operator.kill()
+        outages.close()
 
 
 def test_nothing_is_written_at_rest(world: World, routers: Routers) -> None:

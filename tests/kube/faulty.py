@@ -30,7 +30,8 @@ class Fault:
     """What happens to the next so many requests of a kind.
 
     A ``status`` is the server's whole answer; without one the request is passed on and the answer ends with ``tail``,
-    after ``events`` events of a watch: cut off, or hanging where ``hang`` says so.
+    after ``events`` events of a watch: cut off, or hanging where ``hang`` says so. With ``late`` it arrives as it is,
+    after so many seconds.
     """
 
     kind: Callable[[web.Request], bool]
@@ -41,6 +42,7 @@ class Fault:
     events: int = 0
     tail: bytes = b""
     hang: bool = False
+    late: float = 0.0
 
 
 class Proxy:
@@ -107,6 +109,9 @@ class Proxy:
 
     async def _pass_on(self, request: web.Request, fault: Fault | None) -> web.StreamResponse:
         async with self._sent(request, await request.read()) as answer:
+            if fault is not None and fault.late:
+                await asyncio.sleep(fault.late)
+                fault = None
             response = web.StreamResponse(status=answer.status)
             response.content_type = answer.content_type
             await response.prepare(request)

@@ -52,9 +52,11 @@ class LeaderEndpoint:
             await self._write()  # at once: what is there leads to somebody else, if anywhere
             await self._own.known.wait()
             while True:
+                seen = self._own.changes  # more may happen while it is written
                 if self._own.live is None or not holds(self._own.live, self._wanted):
                     await self._write()
-                await self._own.news()
+                while self._own.changes == seen:
+                    await self._own.news()
         finally:
             watching.cancel()
 

@@ -10,7 +10,8 @@ from signalbox.kube.watch import DEFAULT, follow
 
 
 class Own:
-    """``live`` is None where it does not exist, or before it is ``known``. ``listings`` hear how it goes."""
+    """``live`` is None where it does not exist, or before it is ``known``; ``changes`` counts what happened to it.
+    ``listings`` hear how it goes."""
 
     def __init__(self, client: Client, resource: Resource, namespace: str, name: str, listings: Listings) -> None:
         self._client, self.resource, self.namespace, self.name = client, resource, namespace, name
@@ -18,6 +19,7 @@ class Own:
         self._news = asyncio.Event()
         self.live: Object | None = None
         self.known = asyncio.Event()
+        self.changes = 0
 
     async def follow(self) -> None:
         """Watch it for ever."""
@@ -42,6 +44,7 @@ class Own:
 
     def _set(self, live: Object | None) -> None:
         self.live = live
+        self.changes += 1
         self.known.set()
         self._news.set()
         self._news = asyncio.Event()
