@@ -1,6 +1,7 @@
 """The operator on a real API server: resources in, children and conditions out."""
 
 import base64
+import gzip
 import json
 from typing import Any
 
@@ -70,12 +71,13 @@ def test_a_record_of_the_last_good_form_that_is_spoilt_by_hand_is_put_back(
     ready(world)
     world.apply(policy(when="query.char > 1"))
     eventually(lambda: world.statuses().get("Accepted") == "False")
-    before = world.child(*CONFIG)["data"]
+    before = world.child(*CONFIG)["binaryData"]
     path = f"/api/v1/namespaces/{world.namespace}/configmaps/chat-router"
-    for spoilt in ("{", "{}", before["policies.json"].replace("query.chars", "query.char")):
-        change = {"data": {"policies.json": spoilt}}
+    records = gzip.decompress(base64.b64decode(before["policies.json.gz"]))
+    for spoilt in (b"{", gzip.compress(b"{}"), gzip.compress(records.replace(b"query.chars", b"query.char"))):
+        change = {"binaryData": {"policies.json.gz": base64.b64encode(spoilt).decode()}}
         world.api.call("PATCH", path, change, "application/merge-patch+json")
-        eventually(lambda: world.child(*CONFIG)["data"] == before)
+        eventually(lambda: world.child(*CONFIG)["binaryData"] == before)
 
 
 def test_without_a_usable_record_an_invalid_policy_leaves_its_router_alone(
@@ -86,13 +88,14 @@ def test_without_a_usable_record_an_invalid_policy_leaves_its_router_alone(
     operator.kill()
     world.apply(policy(when="query.char > 1"))
     path = f"/api/v1/namespaces/{world.namespace}/configmaps/chat-router"
-    world.api.call("PATCH", path, {"data": {"policies.json": "spoilt"}}, "application/merge-patch+json")
-    before = world.child(*CONFIG)["data"]
+    change = {"binaryData": {"policies.json.gz": base64.b64encode(b"spoilt").decode()}}
+    world.api.call("PATCH", path, change, "application/merge-patch+json")
+    before = world.child(*CONFIG)["binaryData"]
     operator.start()
     eventually(lambda: world.statuses().get("Accepted") == "False")
     world.apply(backend("b"))
     eventually(lambda: world.conditions("ModelBackend", "b"))
-    assert world.child(*CONFIG)["data"] == before
+    assert world.child(*CONFIG)["binaryData"] == before
 
 
 def test_an_invalid_backend_keeps_its_last_good_form_too(world: World, operator: OperatorProcess) -> None:

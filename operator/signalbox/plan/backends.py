@@ -7,6 +7,7 @@ import msgspec
 
 from signalbox.api import ModelBackend
 from signalbox.plan.addresses import allowed, check_url
+from signalbox.plan.children.mounted import by_name, size_of
 from signalbox.plan.credentials import Credentials, Entry, Report
 from signalbox.plan.observed import Observed
 from signalbox.plan.problems import Problem, Subject
@@ -18,16 +19,19 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 class PlannedBackend(msgspec.Struct, frozen=True):
-    """A compiled backend, whether all that it refers to is there, and the secret entries that it names."""
+    """A compiled backend, whether all that it refers to is there, and the secret entries that it names; its ``size`` is
+    its share of a configuration in bytes, without addresses where it has a name."""
 
     config: config.Backend
     resolved: bool
     entries: dict[str, Entry]
+    size: int
 
 
 def absent(name: str) -> PlannedBackend:
     """Stands for a backend that isn't there: no endpoint, never usable, yet conditions can ask for its health."""
-    return PlannedBackend(config.Backend(name=name, model="", authority=""), False, {})
+    compiled = config.Backend(name=name, model="", authority="")
+    return PlannedBackend(compiled, False, {}, size_of(compiled))
 
 
 def compile_backend(backend: ModelBackend, observed: Observed, report: Report) -> PlannedBackend:
@@ -64,7 +68,7 @@ def compile_backend(backend: ModelBackend, observed: Observed, report: Report) -
         health=_health(backend),
         timeouts=_timeouts(backend),
     )
-    return PlannedBackend(compiled, resolved, credentials.entries if resolved else {})
+    return PlannedBackend(compiled, resolved, credentials.entries if resolved else {}, size_of(by_name(compiled)))
 
 
 class _Place(msgspec.Struct, frozen=True):

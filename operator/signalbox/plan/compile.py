@@ -17,6 +17,7 @@ from signalbox.plan.problems import Problem, order
 from signalbox.plan.routers import PlannedRouter
 from signalbox.plan.routes import KIND as POLICY
 from signalbox.plan.routes import CompiledRoutes, Report, compiled_routes
+from signalbox.plan.sizes import fitting
 from signalbox.routing.config import FORMAT_VERSION, RouterConfig
 
 
@@ -59,8 +60,9 @@ def plan(
             valid.append(policy)
         problems += found
     routers = []
-    for name, serving in sorted(members(valid, problems.append, restored).items()):
-        if serving:
+    for name, group in sorted(members(valid, problems.append, restored).items()):
+        fit = fitting([member.metadata.name for member in group], compiled, known, problems.append)
+        if serving := [member for member in group if member.metadata.name in fit]:
             routers.append(_router(name, serving, compiled, known, observed.replicas.get(name)))
     return Plan(routers=tuple(routers), problems=tuple(sorted(problems, key=order)))
 

@@ -6,6 +6,7 @@ import msgspec
 
 from signalbox.api import RoutingPolicy
 from signalbox.plan.backends import PlannedBackend
+from signalbox.plan.children.mounted import size_of
 from signalbox.plan.children.names import SERVING_CERTIFICATE, SERVING_KEY
 from signalbox.plan.credentials import Credentials, Entry
 from signalbox.plan.observed import Observed
@@ -15,10 +16,11 @@ from signalbox.routing import config
 
 
 class PlannedPolicy(msgspec.Struct, frozen=True):
-    """A compiled policy and the secret entries that it names."""
+    """A compiled policy, the secret entries that it names, and its share of a configuration in bytes."""
 
     config: config.Policy
     entries: dict[str, Entry]
+    size: int
 
 
 def compile_policy(
@@ -44,7 +46,7 @@ def compile_policy(
         routes=routes,
         debug=spec.debug == "Allowed",
     )
-    return PlannedPolicy(compiled, credentials.entries)
+    return PlannedPolicy(compiled, credentials.entries, size_of(compiled))
 
 
 def _serving(policy: RoutingPolicy, credentials: Credentials) -> None:

@@ -14,7 +14,7 @@ from signalbox.controller.applying.apply import is_ours
 from signalbox.controller.watching.store import Store
 from signalbox.kube.client import Object
 from signalbox.kube.resources import CONFIG_MAPS, POLICIES, SECRETS
-from signalbox.plan.lastgood import BACKENDS_KEY, POLICIES_KEY, Record, decode
+from signalbox.plan.lastgood import BACKENDS_KEY, POLICIES_KEY, Record, kept
 
 Resource = RoutingPolicy | ModelBackend
 Key = tuple[str, str]  # kind and name
@@ -36,16 +36,16 @@ class LastGood:
         """The last valid form of an object, and its record; None where nobody knows one."""
         metadata = obj["metadata"]
         namespace, key = metadata["namespace"], (kind, metadata["name"])
-        kept = self._kept.get(namespace, {}).get(key)
-        if kept is not None and kept[1].uid == metadata["uid"]:
-            return kept
+        known = self._kept.get(namespace, {}).get(key)
+        if known is not None and known[1].uid == metadata["uid"]:
+            return known
         model, data_key = _KINDS[kind]
         records = [
             record
             for config_map in self._children.of(CONFIG_MAPS, namespace)
             if (owners := self._owners(config_map))
             and (kind != POLICIES.kind or metadata["uid"] in owners)
-            and (record := decode((config_map.get("data") or {}).get(data_key, "")).get(key[1])) is not None
+            and (record := kept(config_map, data_key).get(key[1])) is not None
             and record.uid == metadata["uid"]
             and record.generation <= metadata.get("generation", 0)
         ]
@@ -73,6 +73,6 @@ class LastGood:
 
     def keep(self, namespace: str, invalid: set[Key]) -> None:
         """Forget those that are valid again, or gone."""
-        kept = {key: found for key, found in self._kept.pop(namespace, {}).items() if key in invalid}
-        if kept:
-            self._kept[namespace] = kept
+        still = {key: found for key, found in self._kept.pop(namespace, {}).items() if key in invalid}
+        if still:
+            self._kept[namespace] = still

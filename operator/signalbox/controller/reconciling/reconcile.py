@@ -27,7 +27,7 @@ from signalbox.kube.errors import ApiError
 from signalbox.kube.resources import CHILDREN, CONFIG_MAPS, DEPLOYMENTS, POLICIES, SECRETS
 from signalbox.plan.children import CONFIG_HASH, OperatorSettings, children
 from signalbox.plan.conditions import Serving
-from signalbox.plan.lastgood import BACKENDS_KEY, POLICIES_KEY, Record, encode
+from signalbox.plan.lastgood import BACKENDS_KEY, POLICIES_KEY, Record
 from signalbox.plan.rollouts import rolled_out, serves, upgrades, waits_for
 from signalbox.plan.routers import PlannedRouter
 from signalbox.plan.services import at
@@ -225,10 +225,10 @@ class Reconciler:
         return found
 
 
-def _last_good(router: PlannedRouter, records: Mapping[tuple[str, str], Record]) -> dict[str, str]:
+def _last_good(router: PlannedRouter, records: Mapping[tuple[str, str], Record]) -> dict[str, dict[str, Record]]:
     """What its ConfigMap is to remember."""
     backends = [backend.name for backend in router.config.backends if ("ModelBackend", backend.name) in records]
     return {
-        POLICIES_KEY: encode({name: records["RoutingPolicy", name] for name in router.members}),
-        BACKENDS_KEY: encode({name: records["ModelBackend", name] for name in backends}),
+        POLICIES_KEY: {name: records["RoutingPolicy", name] for name in router.members},
+        BACKENDS_KEY: {name: records["ModelBackend", name] for name in backends},
     }

@@ -7,11 +7,13 @@ from typing import Any
 from signalbox.api import RoutingPolicy
 from signalbox.api.deployment import Deployment
 from signalbox.plan.children import control
+from signalbox.plan.children.mounted import CONFIG_MAP_BYTES, as_file
 from signalbox.plan.children.names import ADMIN_PORT, CONFIG_FILE, CONFIG_HASH, PORT, labels_of, selector_of
 from signalbox.plan.children.owners import owners
 from signalbox.plan.children.pod import customized, grace_seconds, pod_template
 from signalbox.plan.children.release import OPTIONS, RELEASE, options, release
 from signalbox.plan.children.settings import OperatorSettings
+from signalbox.plan.lastgood import Record, remembered
 from signalbox.plan.routers import PlannedRouter
 from signalbox.routing.config import content_hash, encode
 
@@ -24,14 +26,14 @@ def children(
     secrets: Mapping[str, bytes],
     settings: OperatorSettings,
     replicas: int | None,
-    last_good: Mapping[str, str] | None = None,
+    last_good: Mapping[str, Mapping[str, Record]] | None = None,
 ) -> list[Manifest]:
     """Manifests in the order in which they are to be applied, all complete but for a number of replicas that is not
     ours to say.
 
     ``policies`` are the router's members by name; ``secrets`` the content of every entry that the configuration names;
-    ``replicas`` the number in force, where there is a Deployment; ``last_good`` is what the ConfigMap is to remember. A
-    sidecar has its configuration and nothing else: the rest is in the pods of its clients.
+    ``replicas`` the number in force, where there is a Deployment; ``last_good`` is what the ConfigMap is to remember,
+    by key and name. A sidecar has its configuration and nothing else: the rest is in the pods of its clients.
     """
     members = [policies[name] for name in router.members]
     name = router.config.name
@@ -41,10 +43,12 @@ def children(
         "labels": labels_of(name),
         "ownerReferences": owners(members),
     }
-    config = encode(router.config)
-    data = {CONFIG_FILE: config.decode(), **(last_good or {})}
+    data = {CONFIG_FILE: as_file(router.config).decode()}
     if settings.control is not None:
         data[control.AUTHORITIES] = settings.control.ca
+    room = CONFIG_MAP_BYTES - sum(len(text.encode()) for text in data.values())
+    rest = {"binaryData": remembered(last_good, room)} if last_good else {}
+    named = {CONFIG_HASH: content_hash(encode(router.config))}
     files = [
         _manifest(
             "v1",
@@ -53,7 +57,7 @@ def children(
             type="Opaque",
             data={entry: base64.b64encode(value).decode() for entry, value in sorted(secrets.items())},
         ),
-        _manifest("v1", "ConfigMap", common | {"annotations": {CONFIG_HASH: content_hash(config)}}, data=data),
+        _manifest("v1", "ConfigMap", common | {"annotations": named}, data=data, **rest),
     ]
     if router.sidecar is not None:
         return files
