@@ -77,7 +77,7 @@ def test_every_field_reaches_the_children_and_leaves_them_again(world: World, op
 
 
 def test_replicas_are_ours_while_they_are_said(world: World, operator: OperatorProcess) -> None:
-    world.apply(backend(), deployed(replicas=3))
+    world.apply(backend(limits={"maxInFlight": 60}), deployed(replicas=3))
     eventually(lambda: world.child(*DEPLOYMENT)["spec"]["replicas"] == 3)
     eventually(lambda: world.config()["limitShares"] == 3)
     scale(world, 5)

@@ -216,7 +216,7 @@ def test_an_autoscaler_has_the_replicas(world: World) -> None:
             "maxReplicas": 6,
         },
     }
-    world.apply(scaler)
+    world.apply(scaler, backend(limits={"maxInFlight": 60}))
     eventually(lambda: world.child(*DEPLOYMENT)["spec"]["replicas"] == 4)
     world.apply(policy(model="scaled"))
     eventually(lambda: world.config()["policies"][0]["models"] == ["scaled"])

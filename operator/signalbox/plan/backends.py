@@ -27,6 +27,11 @@ class PlannedBackend(msgspec.Struct, frozen=True):
     entries: dict[str, Entry]
     size: int
 
+    @property
+    def limited(self) -> bool:
+        """Whether it matters how many send requests there."""
+        return self.config.limits != config.Limits()
+
 
 def absent(name: str) -> PlannedBackend:
     """Stands for a backend that isn't there: no endpoint, never usable, yet conditions can ask for its health."""

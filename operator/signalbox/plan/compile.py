@@ -92,7 +92,7 @@ def _router(
         name=name,
         policies=tuple(sorted((policy.config for policy in policies), key=lambda policy: policy.name)),
         backends=tuple(backend.config for backend in backends),
-        limit_shares=limit_shares(members[0], replicas),
+        limit_shares=limit_shares(members[0], replicas) if any(each.limited for each in backends) else 1,
     )
     sidecar = members[0].spec.sidecar
     return PlannedRouter(
