@@ -99,6 +99,7 @@ def test_configurations_survive_the_wire_and_name_every_entry(name: str) -> None
         assert decode(data) == router.config
         assert encode(decode(data)) == data
         assert router.config.secret_entries() == router.entries.keys() - {SERVING_CERTIFICATE, SERVING_KEY}
+        assert all(len(entry) <= 253 for entry in router.entries)
 
 
 def test_every_output_has_an_input() -> None:

@@ -1,10 +1,11 @@
 """The first screen of ``signalbox up``: what listens where, what it serves, and how to ask it."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from signalbox.local.secrets import variable
 from signalbox.local.workspace import Workspace
+from signalbox.plan.credentials import Entry
 from signalbox.routing.config import Backend, Policy, RouterConfig
 
 
@@ -20,7 +21,8 @@ def first_screen(workspace: Workspace, config: RouterConfig, url: str, admin: st
     backends = {backend.name: backend for backend in config.backends}
     for policy in config.policies:
         lines += [*_policy(policy, backends), ""]
-    return "\n".join([*lines, *_example(workspace, config.policies[0], backends, url)])
+    entries = {name: entry for router in workspace.plan.routers for name, entry in router.entries.items()}
+    return "\n".join([*lines, *_example(workspace, config.policies[0], backends, entries, url)])
 
 
 def _policy(policy: Policy, backends: dict[str, Backend]) -> Iterator[str]:
@@ -52,7 +54,9 @@ def _dns(backend: Backend) -> str:
     return f"{backend.dns.host}:{backend.dns.port}" if backend.dns else ""
 
 
-def _example(workspace: Workspace, policy: Policy, backends: dict[str, Backend], url: str) -> Iterator[str]:
+def _example(
+    workspace: Workspace, policy: Policy, backends: dict[str, Backend], entries: Mapping[str, Entry], url: str
+) -> Iterator[str]:
     model = policy.models[0]
     only_embeds = all(backends[t.backend].features == ("Embeddings",) for t in policy.targets)
     body: dict[str, object]
@@ -67,7 +71,7 @@ def _example(workspace: Workspace, policy: Policy, backends: dict[str, Backend],
     yield f"    -d {_quoted(json.dumps(body, ensure_ascii=False))}"
     tenant = next((t for t in policy.access.tenants if t.keys), None)
     if tenant is not None:
-        secret = tenant.keys[0].split(".", 3)[3]
+        secret = entries[tenant.keys[0]].name
         found = workspace.resources.source.find("Secret", secret)
         place = f"{found.location()}" if found else f"the variable {variable(secret)}…"
         yield f"  KEY is a key of tenant {tenant.name}: any value of Secret {secret} ({place})"

@@ -1,6 +1,8 @@
 """RoutingPolicy in, the router's Policy out."""
 
+import hashlib
 from collections.abc import Callable, Mapping
+from typing import Final
 
 import msgspec
 
@@ -13,6 +15,8 @@ from signalbox.plan.observed import Observed
 from signalbox.plan.problems import Problem
 from signalbox.plan.routes import KIND, CompiledRoutes, Report, compiled_routes
 from signalbox.routing import config
+
+MAX_KEY: Final = 253
 
 
 class PlannedPolicy(msgspec.Struct, frozen=True):
@@ -88,12 +92,20 @@ def _access(policy: RoutingPolicy, credentials: Credentials) -> config.Access:
         for position, source in enumerate(tenant.keys_from):
             secret = source.secret_ref.name
             path = f"spec.access.tenants[{index}].keysFrom[{position}].secretRef.name"
-            keys.append(credentials.digests(f"tenant.{policy.metadata.name}.{tenant.name}.{secret}", secret, path))
+            keys.append(credentials.digests(_entry(policy.metadata.name, tenant.name, secret), secret, path))
         found = tuple(sorted({key for key in keys if key is not None}))
         tenants.append(config.Tenant(name=tenant.name, tier=tenant.tier or "", keys=found))
     return config.Access(
         anonymous=access.anonymous is not None, tenants=tuple(sorted(tenants, key=lambda tenant: tenant.name))
     )
+
+
+def _entry(policy: str, tenant: str, secret: str) -> str:
+    """The name of a tenant's keys. A long one is cut: a Secret's keys have no room for it."""
+    name = f"tenant.{policy}.{tenant}.{secret}"
+    if len(name) <= MAX_KEY:
+        return name
+    return f"tenant.{policy}.{tenant}.{hashlib.sha256(secret.encode()).hexdigest()[:32]}"
 
 
 def _problem(policy: RoutingPolicy, reason: str, path: str, message: str, fix: str) -> Problem:
