@@ -21,7 +21,9 @@ PING_SECONDS = 1.0
 WRITE_SECONDS = 10.0
 SILENCE_SECONDS = 10.0
 IDENTIFY_SECONDS = 10.0
-LOOK_AGAIN_SECONDS = 60.0
+# Whoever watches pods says at once of which to ask: this is for what he may have missed, and of thousands of pods it is
+# all that the API server is asked at rest.
+LOOK_AGAIN_SECONDS = 600.0
 # Tokens that are being looked at by the API server at once, and those that came from one address.
 REVIEWS = 16
 REVIEWS_OF_ONE = 4
@@ -99,7 +101,7 @@ class ControlServer:
             stream.ended.set()
 
     def look_again(self, uid: str) -> None:
-        """Ask now whether a pod still is what it was; else that is asked every minute."""
+        """Ask now whether a pod still is what it was; else that is asked every ten minutes."""
         if (stream := self._streams.get(uid)) is not None:
             stream.look.set()
 
