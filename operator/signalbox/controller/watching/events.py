@@ -95,6 +95,8 @@ def _listen(registry: kopf.OperatorRegistry, notice: Notice, resource: Resource)
 def _settings() -> kopf.OperatorSettings:
     settings = kopf.OperatorSettings()
     settings.posting.enabled = False
+    # Else the whole process is killed ten minutes after kopf has ended, though it has long been started again.
+    settings.process.ultimate_exiting_timeout = None
     settings.networking.error_backoffs = BACKOFFS
     settings.queueing.idle_timeout = IDLE_SECONDS
     settings.watching.server_timeout = SERVER_SECONDS
