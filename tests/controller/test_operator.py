@@ -234,6 +234,27 @@ def test_replicas_are_left_to_whoever_scales(world: World, operator: OperatorPro
     assert world.child(*DEPLOYMENT)["spec"]["replicas"] == 5
 
 
+def test_a_policy_of_as_many_levels_as_the_api_server_takes_harms_no_other(
+    world: World, operator: OperatorProcess
+) -> None:
+    path = f"/apis/{API}/namespaces/{world.namespace}/routingpolicies"
+    headers = {"content-type": "application/json"}
+    deep = policy("deep", router={"deployment": {"podTemplate": {"spec": {"affinity": "HERE"}}}})
+    body = json.dumps(deep).replace('"HERE"', '{"a":' * 9000 + "{}" + "}" * 9000)
+    assert world.api.http.request("POST", path, content=body, headers=headers).status_code == 201
+    try:
+        # No decoder reads it here, either.
+        eventually(lambda: '"reason":"InvalidField"' in world.api.http.request("GET", f"{path}/deep").text)
+        world.apply(backend(), policy())
+        eventually(lambda: world.statuses() == ROLLING)
+        operator.kill()
+        operator.start()
+        world.apply(policy(model="other"))
+        eventually(lambda: world.config()["policies"][0]["models"] == ["other"])
+    finally:
+        world.api.http.request("DELETE", f"{path}/deep")
+
+
 def test_a_single_replica_has_no_disruption_budget(world: World, operator: OperatorProcess) -> None:
     ready(world)
     scale = f"/apis/apps/v1/namespaces/{world.namespace}/deployments/chat-router/scale"

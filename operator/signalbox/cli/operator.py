@@ -24,6 +24,10 @@ from signalbox.routing.config import Address
 LEASE = "signalbox-operator"
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 
+# The API server takes objects of 10,000 levels where a schema is open, and who cannot read one cannot read its list.
+# kopf needs some frames for each level; decoders need less than 4 MB of the stack for all.
+FRAMES = 40_000
+
 LISTEN = "0.0.0.0:9443"
 METRICS = "0.0.0.0:8443"
 PROBES = "0.0.0.0:8081"
@@ -134,6 +138,7 @@ def operator(
         listening = replace(listening, stream=stream, metrics=at_metrics)
     elif metrics is not None:
         raise click.UsageError("--metrics needs the certificate that comes with --listen: give both")
+    sys.setrecursionlimit(FRAMES)
     try:
         asyncio.run(_run(settings, namespaces, election, listening))
     except LeaseLost as lost:
