@@ -205,7 +205,7 @@ async def test_it_comes_back_when_the_operator_does(listener: Listener, router: 
     listener.hub.publish(ROUTER, "h2", b"{}", [], [])
     await listener.open()
     await until(lambda: router.pod.configs() == ["h2"])
-    assert len(listener.heard.hellos) == 2
+    await until(lambda: len(listener.heard.hellos) == 2)
 
 
 async def test_only_the_leader_serves(listener: Listener, router: Connected) -> None:
@@ -219,7 +219,7 @@ async def test_only_the_leader_serves(listener: Listener, router: Connected) -> 
 async def test_a_stream_ends_with_its_token(listener: Listener, tmp_path: Path) -> None:
     listener.known.expires = time.time() + 0.3
     short = Connected(listener.port, tmp_path)
-    await until(lambda: listener.heard.ends)
+    await until(lambda: listener.heard.ends and short.pod.losses)
     assert short.pod.losses[0] == "the operator ended the stream"
     short.task.cancel()
 

@@ -10,7 +10,7 @@ from signalbox.controller.reconciling.lastgood import LastGood
 from signalbox.controller.watching.store import Store
 from signalbox.kube.resources import BY_KIND
 from signalbox.plan.children import labels_of
-from signalbox.plan.lastgood import BACKENDS_KEY, POLICIES_KEY, Record, encode
+from signalbox.plan.lastgood import BACKENDS_KEY, POLICIES_KEY, Record, remembered
 
 CHAT, OTHER, NOBODY, BACKEND = "uid-of-chat", "uid-of-other", "uid-of-nobody", "uid-of-a"
 
@@ -31,8 +31,8 @@ def remembering(name: str, *owners: str, model: str = "good", generation: int = 
     """A ConfigMap with records of chat and of its backend."""
     policies = {"chat": Record(uid=CHAT, generation=generation, spec=policy(model=model)["spec"])}
     backends = {"a": Record(uid=BACKEND, generation=generation, spec=backend(model=model)["spec"])}
-    data = {POLICIES_KEY: encode(policies), BACKENDS_KEY: encode(backends)}
-    return child("ConfigMap", name, *owners, data=data)
+    records = {POLICIES_KEY: policies, BACKENDS_KEY: backends}
+    return child("ConfigMap", name, *owners, binaryData=remembered(records, room=100_000))
 
 
 def found(*children: Object) -> tuple[str | None, str | None]:
