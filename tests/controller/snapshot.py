@@ -3,6 +3,8 @@
 What Kubernetes' own controllers say in status is left out too: they take their time, and it is not ours.
 """
 
+import base64
+import gzip
 import json
 import re
 from typing import Any
@@ -36,6 +38,8 @@ def is_child(obj: Object) -> bool:
 
 def normal(obj: Object, namespace: str, *, status: bool = False) -> Any:
     obj = {key: value for key, value in obj.items() if status or key != "status"}
+    if packed := obj.get("binaryData"):  # in which owners are named, too
+        obj["binaryData"] = {name: gzip.decompress(base64.b64decode(value)).decode() for name, value in packed.items()}
     managers = obj["metadata"].get("managedFields") or ()
     ours = [entry for entry in managers if entry["manager"] not in OTHERS]
     ours.sort(key=lambda entry: (entry["manager"], entry["operation"], entry.get("subresource", "")))
