@@ -2,7 +2,7 @@
 #
 # Without a network, from a directory of wheels (all that pyproject.toml and its build need):
 #   docker build --build-context wheels=DIR --build-arg BASE=IMAGE -t signalbox .
-ARG BASE=python:3.12-slim
+ARG BASE=python:3.13-slim
 
 # Empty unless --build-context puts a directory in its place: then nothing is asked of an index.
 FROM scratch AS wheels

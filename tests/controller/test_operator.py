@@ -3,10 +3,15 @@
 import base64
 import gzip
 import json
+import subprocess
+import sys
 from typing import Any
 
+import pytest
 from connected import StreamingOperator
 from world import API, CHILDREN, OperatorProcess, World, backend, eventually, policy
+
+from signalbox.cli.operator import FRAMES
 
 NORMAL = {"Accepted": "True", "ResolvedRefs": "True", "Programmed": "True", "Ready": "True"}
 ROLLING = {**NORMAL, "Programmed": "False", "Ready": "False", "Reconciling": "True"}
@@ -234,13 +239,27 @@ def test_replicas_are_left_to_whoever_scales(world: World, operator: OperatorPro
     assert world.child(*DEPLOYMENT)["spec"]["replicas"] == 5
 
 
+def decodes(text: str) -> bool:
+    """Whether Python can, given the frames that the operator gives it."""
+    said = subprocess.run(
+        [sys.executable, "-c", f"import json, sys; sys.setrecursionlimit({FRAMES}); json.load(sys.stdin)"],
+        input=text.encode(),
+        check=False,
+        stderr=subprocess.DEVNULL,
+    )
+    return said.returncode == 0
+
+
 def test_a_policy_of_as_many_levels_as_the_api_server_takes_harms_no_other(
     world: World, operator: OperatorProcess
 ) -> None:
+    nested = '{"a":' * 9000 + "{}" + "}" * 9000
+    if not decodes(nested):
+        pytest.skip("the decoder of this Python has a limit of its own, which is lower")
     path = f"/apis/{API}/namespaces/{world.namespace}/routingpolicies"
     headers = {"content-type": "application/json"}
     deep = policy("deep", router={"deployment": {"podTemplate": {"spec": {"affinity": "HERE"}}}})
-    body = json.dumps(deep).replace('"HERE"', '{"a":' * 9000 + "{}" + "}" * 9000)
+    body = json.dumps(deep).replace('"HERE"', nested)
     assert world.api.http.request("POST", path, content=body, headers=headers).status_code == 201
     try:
         # No decoder reads it here, either.

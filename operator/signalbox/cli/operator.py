@@ -25,7 +25,8 @@ LEASE = "signalbox-operator"
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 
 # The API server takes objects of 10,000 levels where a schema is open, and who cannot read one cannot read its list.
-# kopf needs some frames for each level; decoders need less than 4 MB of the stack for all.
+# kopf needs some frames for each level; decoders need less than 4 MB of the stack for all. Early releases of 3.12
+# have a limit of a few thousand levels, which nothing raises.
 FRAMES = 40_000
 
 LISTEN = "0.0.0.0:9443"
