@@ -14,6 +14,7 @@ from signalbox.api import ModelBackend, RoutingPolicy
 from signalbox.plan.children import OperatorSettings, children
 from signalbox.plan.compile import plan
 from signalbox.plan.observed import Observed
+from signalbox.plan.outlines import outline_of_policy
 
 GOLDEN = Path(__file__).parent / "children"
 NAMES = sorted(file.name.removesuffix(".in.yaml") for file in GOLDEN.glob("*.in.yaml"))
@@ -33,7 +34,13 @@ def manifests(name: str) -> list[dict[str, Any]]:
     found = []
     for router in plan(policies.values(), backends, observed).routers:
         contents = dict.fromkeys(router.entries, b"content")
-        found += children(router, policies, contents, settings_of(given), given.get("replicas"))
+        found += children(
+            router,
+            {name: outline_of_policy(one) for name, one in policies.items()},
+            contents,
+            settings_of(given),
+            given.get("replicas"),
+        )
     return found
 
 

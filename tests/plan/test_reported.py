@@ -7,7 +7,7 @@ import pytest
 from signalbox.plan import conditions
 from signalbox.plan.conditions import Finding, Serving
 from signalbox.plan.problems import Problem
-from signalbox.plan.reported import Reported, of_backend, of_policy
+from signalbox.plan.reported import Reported, merged, of_backend, of_policy
 
 NORMAL = conditions.of_policy([], Serving(programmed=True, available=True))
 ROLLING = conditions.of_policy([], Serving(programmed=True, rolling=True))
@@ -84,6 +84,7 @@ def test_a_backend_is_what_all_routers_say() -> None:
     def after(*reports: Reported) -> dict[str, str]:
         extra = {"Reachable", "Authorized"}
         said = short(of_backend(found, "a", reports, []))
+        assert short(of_backend(found, "a", merged(reports), [])) == said
         return {kind: text for kind, text in said.items() if kind in extra}
 
     assert after() == after(other) == {}

@@ -10,6 +10,7 @@ from signalbox.plan.children.mounted import CONFIG_MAP_BYTES, MAX_BYTES
 from signalbox.plan.compile import Plan, plan
 from signalbox.plan.lastgood import POLICIES_KEY, Record, kept
 from signalbox.plan.observed import Observed, Service
+from signalbox.plan.outlines import outline_of_policy
 from signalbox.routing.config import Address, content_hash, decode, encode
 
 API = {"apiVersion": "signalbox.dev/v1alpha1"}
@@ -78,7 +79,9 @@ def test_very_many_endpoints_are_told_and_not_mounted() -> None:
     whole = {each.name: each for each in router.config.backends}
     assert len(whole["a"].endpoints) == 40_000
     config_map = next(
-        each for each in children(router, {"p": member}, {}, SETTINGS, None) if each["kind"] == "ConfigMap"
+        each
+        for each in children(router, {"p": outline_of_policy(member)}, {}, SETTINGS, None)
+        if each["kind"] == "ConfigMap"
     )
     file = decode(config_map["data"]["config.json"].encode())
     assert {each.name: each for each in file.backends} == {
@@ -99,7 +102,7 @@ def test_records_have_the_room_that_the_configuration_leaves() -> None:
             "p2": Record(uid="2", generation=1, spec={"models": ["p2"]}),
         }
     }
-    by_name = {member.metadata.name: member for member in members}
+    by_name = {member.metadata.name: outline_of_policy(member) for member in members}
     (config_map,) = (
         each for each in children(found.routers[0], by_name, {}, SETTINGS, None, records) if each["kind"] == "ConfigMap"
     )

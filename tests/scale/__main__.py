@@ -17,6 +17,7 @@ import click
 from cluster import programs
 from cluster.api import MERGE, Api
 from cluster.controlplane import ControlPlane
+from cluster.processes import free_ports
 from cluster.programs import CONTROLLERS, Programs
 from cluster.running import apply_crds
 from cluster.workdir import Workdir
@@ -28,6 +29,13 @@ from scale.watching import Milestones, Rollouts
 USER = "signalbox"
 EDITS = 20
 STEP_SECONDS = 900.0
+# kopf imports the official client where it is installed, as it is for the tests and is not in the image: 17 MB.
+AS_IN_THE_IMAGE = """
+import sys
+sys.modules["kubernetes"] = None
+from signalbox.cli.main import main
+main(prog_name="signalbox")
+"""
 
 
 def say(text: str) -> None:
@@ -75,14 +83,23 @@ def wait(what: str, began: float, reached: Callable[[], int], wanted: int, opera
 @click.option("--backends", default=5000, show_default=True)
 @click.option("--unrelated", default=2000, show_default=True, help="Secrets of 100 KB that nobody refers to.")
 @click.option("--namespaces", default=50, show_default=True)
+@click.option("--stream/--no-stream", default=True, show_default=True, help="Serve the control stream, as in a pod.")
+@click.option(
+    "--lease/--no-lease", default=True, show_default=True, help="A machine that others keep busy may lose it."
+)
 @click.option("--rest", default=300, show_default=True, help="Seconds of rest at the end.")
 @click.option("--log", type=click.Path(path_type=Path), default=Path(os.devnull), help="Where the operator logs to.")
-def main(policies: int, backends: int, unrelated: int, namespaces: int, rest: int, log: Path) -> None:
+def main(
+    policies: int, backends: int, unrelated: int, namespaces: int, stream: bool, lease: bool, rest: int, log: Path
+) -> None:
     size = Size(policies, backends, unrelated, namespaces)
     with plane() as cluster, log.open("wb") as output:
         fill(cluster.api, size)
         config = cluster.config_for(USER, group="system:masters")
-        command = [sys.executable, "-m", "signalbox.cli", "operator", "--image", "signalbox:test", "-v"]
+        command = [sys.executable, "-c", AS_IN_THE_IMAGE, "operator", "--image", "signalbox:test"]
+        command += [] if lease else ["--dev"]
+        if stream:
+            command += ["--listen", f"127.0.0.1:{free_ports(1)[0]}"]
         milestones, rollouts = Milestones(cluster.api), Rollouts(cluster.api)
         requests = Requests(cluster.audit, USER)
         server = cluster.components["kube-apiserver"].pid
@@ -90,7 +107,7 @@ def main(policies: int, backends: int, unrelated: int, namespaces: int, rest: in
         began = time.monotonic()
         operator = subprocess.Popen(
             [*command, "--probes", "127.0.0.1:0"],
-            env={**os.environ, "KUBECONFIG": str(config)},
+            env={**os.environ, "KUBECONFIG": str(config), "POD_IP": "10.11.12.13"},
             stdout=output,
             stderr=subprocess.STDOUT,
         )

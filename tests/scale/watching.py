@@ -14,6 +14,15 @@ from cluster.api import MERGE, Api, Object
 API = "signalbox.dev/v1alpha1"
 SELECTOR = "app.kubernetes.io/managed-by=signalbox"
 
+ROLLED_OUT = {
+    "type": "Progressing",
+    "status": "True",
+    "reason": "NewReplicaSetAvailable",
+    "message": "as the controller of Deployments says it",
+    "lastTransitionTime": "2026-01-01T00:00:00Z",
+    "lastUpdateTime": "2026-01-01T00:00:00Z",
+}
+
 
 def events(api: Api, path: str, ended: threading.Event, **query: str) -> Iterator[Object]:
     """The objects of a kind as they are and become."""
@@ -92,6 +101,7 @@ class Rollouts:
             status: dict[str, Any] = {
                 "observedGeneration": obj["metadata"]["generation"],
                 **dict.fromkeys(("replicas", "updatedReplicas", "readyReplicas", "availableReplicas"), wanted),
+                "conditions": [ROLLED_OUT],
             }
             if any((obj.get("status") or {}).get(key) != value for key, value in status.items()):
                 metadata = obj["metadata"]

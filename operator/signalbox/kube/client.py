@@ -1,16 +1,18 @@
 """Requests to the API server. Objects are dictionaries: most of what is read is not ours to model."""
 
 from collections.abc import AsyncIterator, Callable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import aiohttp
 import msgspec
 
 from signalbox.kube.access import Access
 from signalbox.kube.errors import SILENT, ApiError
+from signalbox.kube.listed import Listed, Page
 from signalbox.kube.resources import BY_KIND, Resource
 
 Object = dict[str, Any]
+Decoded = TypeVar("Decoded")
 
 SECONDS = 30.0
 CONNECT_SECONDS = 5.0
@@ -61,22 +63,18 @@ class Client:
 
     async def list(
         self, resource: Resource, namespace: str | None = None, *, metadata_only: bool = False, **query: str
-    ) -> tuple[list[Object], str]:
+    ) -> tuple[Listed, str]:
         """All objects, and the resource version to watch from; read in pages."""
-        found: list[Object] = []
+        pages: list[Page] = []
         headers = {"accept": METADATA_LIST} if metadata_only else {}
         page: dict[str, str] = {"limit": str(PAGE)}
         while True:
-            answer = await self._call(
-                "GET", resource.path(namespace), ("list", resource.plural), headers=headers, query={**query, **page}
-            )
-            found += answer["items"] or ()  # an empty list of metadata is null
-            page["continue"] = answer["metadata"].get("continue", "")
+            what = "list", resource.plural
+            data = await self._send("GET", resource.path(namespace), what, headers=headers, query={**query, **page})
+            pages.append(_decoded(data, Page, what))
+            page["continue"] = pages[-1].metadata.get("continue", "")
             if not page["continue"]:
-                for obj in found:  # a list says it once for all of them; an object alone says it itself
-                    obj.setdefault("apiVersion", resource.api_version)
-                    obj.setdefault("kind", resource.kind)
-                return found, answer["metadata"]["resourceVersion"]
+                return Listed(resource, pages), pages[-1].metadata["resourceVersion"]
 
     async def create(self, manifest: Object, manager: str) -> Object:
         """Create an object; it must not exist."""
@@ -162,7 +160,11 @@ class Client:
         except (ValueError, KeyError, TypeError) as error:
             raise ApiError(0, "Malformed", f"watching {resource.plural}: no event: {type(error).__name__}") from error
 
-    async def _call(
+    async def _call(self, method: str, path: str, what: tuple[str, str], **rest: Any) -> Object:
+        """The object that is the answer."""
+        return _decoded(await self._send(method, path, what, **rest), dict[str, Any], what)
+
+    async def _send(
         self,
         method: str,
         path: str,
@@ -171,7 +173,7 @@ class Client:
         body: Any = None,
         headers: Mapping[str, str] | None = None,
         query: Mapping[str, str] | None = None,
-    ) -> Object:
+    ) -> bytes:
         sent = {**self._access.headers(), "content-type": "application/json", **(headers or {})}
         data = None if body is None else msgspec.json.encode(body)
         try:
@@ -181,19 +183,23 @@ class Client:
                 self._told(*what, response.status)
                 if response.status >= 400:
                     raise await self._refused(response)
-                found: Object = msgspec.json.decode(await response.read())
-                return found
+                return await response.read()
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             self._told(*what, 0)
             raise ApiError(0, "Unreachable", f"{method} {path}: {type(error).__name__}: {error}") from error
-        except ValueError as error:
-            raise ApiError(0, "Malformed", f"{method} {path}: the answer is no JSON") from error
 
     async def _refused(self, response: aiohttp.ClientResponse) -> ApiError:
         """What the server said. Where it does not know us, our token may just have been replaced by another."""
         if response.status == 401:
             self._access.renew()
         return await _error(response)
+
+
+def _decoded(data: bytes, kind: type[Decoded], what: tuple[str, str]) -> Decoded:
+    try:
+        return msgspec.json.decode(data, type=kind)
+    except ValueError as error:
+        raise ApiError(0, "Malformed", f"{' '.join(what)}: the answer is no JSON") from error
 
 
 async def _events(content: aiohttp.StreamReader) -> AsyncIterator[tuple[str, Object]]:

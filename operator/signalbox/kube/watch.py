@@ -9,7 +9,7 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -23,7 +23,7 @@ _log = logging.getLogger(__name__)
 class Sink(Protocol):
     """Who wants to know."""
 
-    def replaced(self, resource: Resource, namespace: str | None, objects: list[Object], version: str) -> None:
+    def replaced(self, resource: Resource, namespace: str | None, objects: Collection[Object], version: str) -> None:
         """These were all that there are in a namespace, or anywhere, at a version."""
 
     def changed(self, resource: Resource, event: str, obj: Object) -> None:

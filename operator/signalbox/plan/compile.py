@@ -1,6 +1,6 @@
 """The plan: policies, backends and what was observed in; router configurations and problems out. Pure."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -10,13 +10,21 @@ from signalbox.plan.backends import PlannedBackend, absent, compile_backend
 from signalbox.plan.children.names import FIRST_REPLICAS
 from signalbox.plan.defects import defect
 from signalbox.plan.groups import members
+from signalbox.plan.memory import Memory
 from signalbox.plan.observed import Observed
+from signalbox.plan.outlines import (
+    BackendSource,
+    PolicyOutline,
+    PolicySource,
+    source_of_backend,
+    source_of_policy,
+)
 from signalbox.plan.podtemplate import check_template
 from signalbox.plan.policies import PlannedPolicy, compile_policy
 from signalbox.plan.problems import Problem, order
 from signalbox.plan.routers import PlannedRouter
 from signalbox.plan.routes import KIND as POLICY
-from signalbox.plan.routes import CompiledRoutes, Report, compiled_routes
+from signalbox.plan.routes import CompiledRoutes, compiled_routes
 from signalbox.plan.sizes import fitting
 from signalbox.routing.config import FORMAT_VERSION, RouterConfig
 
@@ -28,63 +36,136 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     problems: tuple[Problem, ...]
 
 
+class Parts:
+    """What plans of a namespace are made of. Each was compiled from one resource and what that one sees of the world,
+    and serves until either differs."""
+
+    def __init__(self) -> None:
+        self.backends: Memory[tuple[PlannedBackend, tuple[Problem, ...]]] = Memory()
+        self.policies: Memory[tuple[PlannedPolicy | None, tuple[Problem, ...]]] = Memory()
+        self.routes: Memory[CompiledRoutes] = Memory()
+        self.routers: Memory[PlannedRouter] = Memory()
+
+
 def plan(
     policies: Iterable[RoutingPolicy],
     backends: Iterable[ModelBackend],
     observed: Observed,
     restored: Collection[str] = (),
-    *,
-    routes_of: Callable[[RoutingPolicy], CompiledRoutes] = compiled_routes,
 ) -> Plan:
     """Plan the routers of one namespace.
 
     Objects are unique by name. An invalid policy is left out and does not spoil its neighbours; the caller may keep
-    its last good form by passing that instead, and its name in ``restored``. ``routes_of`` may remember what it gave
-    for the same policy.
+    its last good form by passing that instead, and its name in ``restored``.
     """
+    sources = [source_of_policy(one) for one in policies], [source_of_backend(one) for one in backends]
+    steps = planning(*sources, observed, restored, Parts())
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            planned: Plan = end.value
+            return planned
+
+
+def planning(
+    policies: Sequence[PolicySource],
+    backends: Sequence[BackendSource],
+    observed: Observed,
+    restored: Collection[str],
+    parts: Parts,
+) -> Generator[None, None, Plan]:
+    """The same in steps, one for each resource that has to be compiled: there may be very many."""
     problems: list[Problem] = []
-    known = {b.metadata.name: _backend(b, observed, problems.append) for b in backends}
+    known: dict[str, PlannedBackend] = {}
+    for backend in backends:
+        outline = backend.outline
+        made_from = backend.version, observed.for_backend(outline.name, outline.references)
+        compiled = parts.backends.get(outline.name, made_from)
+        if compiled is None:
+            compiled = parts.backends.put(outline.name, made_from, _backend(backend, made_from[1]))
+            yield
+        known[outline.name] = compiled[0]
+        problems += compiled[1]
     invalid = {p.name for p in problems if p.invalidates}
     observed = msgspec.structs.replace(observed, invalid_backends=observed.invalid_backends | invalid)
     known = {name: backend for name, backend in known.items() if name not in invalid}
-    compiled: dict[str, PlannedPolicy] = {}
-    valid: list[RoutingPolicy] = []
+    resolved = {name: backend.resolved for name, backend in known.items()}
+    planned: dict[str, PlannedPolicy] = {}
+    valid: list[PolicyOutline] = []
     for policy in policies:
-        found: list[Problem] = []
-        try:
-            compiled[policy.metadata.name] = compile_policy(policy, known, observed, found.append, routes_of)
-            check_template(policy, found.append)
-        except Exception as error:
-            found.append(defect(POLICY, policy.metadata.name, error))
-        if not any(problem.invalidates for problem in found):
-            valid.append(policy)
-        problems += found
+        name, targets = policy.outline.name, policy.outline.targets
+        # Where one is missing, the others are named.
+        mine = {target: resolved[target] for target in targets} if resolved.keys() >= set(targets) else resolved
+        sees = observed.for_policy(targets, policy.outline.references)
+        found = parts.policies.get(name, (policy.version, sees, mine))
+        if found is None:
+            found = parts.policies.put(name, (policy.version, sees, mine), _policy(policy, sees, mine, parts))
+            yield
+        problems += found[1]
+        if found[0] is not None:
+            planned[name] = found[0]
+        if not any(problem.invalidates for problem in found[1]):
+            valid.append(policy.outline)
     routers = []
     for name, group in sorted(members(valid, problems.append, restored).items()):
-        fit = fitting([member.metadata.name for member in group], compiled, known, problems.append)
-        if serving := [member for member in group if member.metadata.name in fit]:
-            routers.append(_router(name, serving, compiled, known, observed.replicas.get(name)))
+        fit = fitting([member.name for member in group], planned, known, problems.append)
+        if serving := [member for member in group if member.name in fit]:
+            routers.append(_router(name, serving, planned, known, observed.replicas.get(name), parts))
+    _forget(parts, known.keys() | invalid, [p.outline.name for p in policies], [r.config.name for r in routers])
     return Plan(routers=tuple(routers), problems=tuple(sorted(problems, key=order)))
 
 
-def _backend(backend: ModelBackend, observed: Observed, report: Report) -> PlannedBackend:
+def _backend(source: BackendSource, observed: Observed) -> tuple[PlannedBackend, tuple[Problem, ...]]:
+    problems: list[Problem] = []
     try:
-        return compile_backend(backend, observed, report)
+        compiled = compile_backend(source.read(), observed, problems.append)
     except Exception as error:
-        report(defect(BACKEND, backend.metadata.name, error))
-        return absent(backend.metadata.name)
+        problems.append(defect(BACKEND, source.outline.name, error))
+        compiled = absent(source.outline.name)
+    return compiled, tuple(problems)
+
+
+def _policy(
+    source: PolicySource, observed: Observed, resolved: Mapping[str, bool], parts: Parts
+) -> tuple[PlannedPolicy | None, tuple[Problem, ...]]:
+    problems: list[Problem] = []
+    name, version = source.outline.name, source.version
+    try:
+        policy = source.read()
+        routes = parts.routes.get(name, version) or parts.routes.put(name, version, compiled_routes(policy))
+        compiled = compile_policy(policy, resolved, observed, routes, problems.append)
+        check_template(policy, problems.append)
+    except Exception as error:
+        problems.append(defect(POLICY, name, error))
+        return None, tuple(problems)
+    return compiled, tuple(problems)
 
 
 def _router(
     name: str,
-    members: Sequence[RoutingPolicy],
-    compiled: Mapping[str, PlannedPolicy],
+    members: Sequence[PolicyOutline],
+    planned: Mapping[str, PlannedPolicy],
     known: Mapping[str, PlannedBackend],
     replicas: int | None,
+    parts: Parts,
 ) -> PlannedRouter:
-    policies = [compiled[member.metadata.name] for member in members]
+    policies = [planned[member.name] for member in members]
     names = sorted({target.backend for policy in policies for target in policy.config.targets})
     backends = [known.get(backend) or absent(backend) for backend in names]
+    made_from = members, policies, backends, replicas
+    return parts.routers.get(name, made_from) or parts.routers.put(
+        name, made_from, _new_router(name, members, policies, backends, replicas)
+    )
+
+
+def _new_router(
+    name: str,
+    members: Sequence[PolicyOutline],
+    policies: Sequence[PlannedPolicy],
+    backends: Sequence[PlannedBackend],
+    replicas: int | None,
+) -> PlannedRouter:
     named = [*(policy.entries for policy in policies), *(backend.entries for backend in backends)]
     entries = {entry: source for part in named for entry, source in part.items()}
     config = RouterConfig(
@@ -94,20 +175,26 @@ def _router(
         backends=tuple(backend.config for backend in backends),
         limit_shares=limit_shares(members[0], replicas) if any(each.limited for each in backends) else 1,
     )
-    sidecar = members[0].spec.sidecar
     return PlannedRouter(
         config=config,
         entries=dict(sorted(entries.items())),
-        members=tuple(member.metadata.name for member in members),
-        deployment=members[0].spec.deployment_in_force,
-        sidecar=sidecar.port if sidecar else None,
+        members=tuple(member.name for member in members),
+        deployment=members[0].deployment,
+        sidecar=members[0].sidecar,
     )
 
 
-def limit_shares(policy: RoutingPolicy, replicas: int | None) -> int:
+def limit_shares(policy: PolicyOutline, replicas: int | None) -> int:
     """Among how many workers limits are divided; ``replicas`` are those in force, None before there are any."""
-    if policy.spec.sidecar is not None:
+    if policy.sidecar is not None:
         return max(replicas or 1, 1)
-    deployment = policy.spec.deployment_in_force
+    deployment = policy.deployment
     first = FIRST_REPLICAS if deployment.replicas is None else deployment.replicas
     return max(first if replicas is None else replicas, 1) * deployment.workers
+
+
+def _forget(parts: Parts, backends: Iterable[str], policies: Sequence[str], routers: Iterable[str]) -> None:
+    parts.backends.keep(backends)
+    parts.policies.keep(policies)
+    parts.routes.keep(policies)
+    parts.routers.keep(routers)

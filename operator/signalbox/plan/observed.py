@@ -1,9 +1,10 @@
 """What a plan must know of the world beside the resources: names and addresses, never a secret's value."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 import msgspec
 
+from signalbox.plan.references import References
 from signalbox.routing.address_rules import AddressRules
 from signalbox.routing.config import Address
 
@@ -39,3 +40,33 @@ class Observed(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     replicas: Mapping[str, int] = {}
     faults: Mapping[str, str] = {}
     kept: frozenset[str] = frozenset()
+
+    def for_backend(self, name: str, references: References) -> "Observed":
+        """What a backend refers to, and nothing else: only of that may it be compiled."""
+        service = self.services.get(name)
+        return msgspec.structs.replace(
+            self._for(references), services={} if service is None else {name: service}, addresses=self.addresses
+        )
+
+    def for_policy(self, targets: Iterable[str], references: References) -> "Observed":
+        """The same for a policy."""
+        invalid = self.invalid_backends
+        return msgspec.structs.replace(
+            self._for(references), invalid_backends=invalid.intersection(targets) if invalid else invalid
+        )
+
+    def _for(self, references: References) -> "Observed":
+        secrets, authorities = references.secrets, references.authorities
+        faults = {place: fault for place, fault in self.faults.items() if _names(place, secrets, authorities)}
+        return Observed(
+            secrets={name: self.secrets[name] for name in secrets if name in self.secrets},
+            config_maps={name: self.config_maps[name] for name in authorities if name in self.config_maps},
+            faults=faults,
+            kept=self.kept if faults else frozenset(),  # asked only about what is no good now
+        )
+
+
+def _names(place: str, secrets: Collection[str], config_maps: Collection[str]) -> bool:
+    """Whether KIND/NAME/KEY is about one of these."""
+    kind, name, _ = place.split("/", 2)
+    return name in (secrets if kind == "Secret" else config_maps)

@@ -1,19 +1,18 @@
 """RoutingPolicy in, the router's Policy out."""
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Final
 
 import msgspec
 
 from signalbox.api import RoutingPolicy
-from signalbox.plan.backends import PlannedBackend
 from signalbox.plan.children.mounted import size_of
 from signalbox.plan.children.names import SERVING_CERTIFICATE, SERVING_KEY
 from signalbox.plan.credentials import Credentials, Entry
 from signalbox.plan.observed import Observed
 from signalbox.plan.problems import Problem
-from signalbox.plan.routes import KIND, CompiledRoutes, Report, compiled_routes
+from signalbox.plan.routes import KIND, CompiledRoutes, Report
 from signalbox.routing import config
 
 MAX_KEY: Final = 253
@@ -29,20 +28,20 @@ class PlannedPolicy(msgspec.Struct, frozen=True):
 
 def compile_policy(
     policy: RoutingPolicy,
-    backends: Mapping[str, PlannedBackend],
+    resolved: Mapping[str, bool],
     observed: Observed,
+    compiled: CompiledRoutes,
     report: Report,
-    routes_of: Callable[[RoutingPolicy], CompiledRoutes] = compiled_routes,
 ) -> PlannedPolicy:
-    """Compile one policy; ``backends`` are the valid ones, by name."""
+    """Compile one policy; ``resolved`` says of the valid backends, by name, whether all is there that they refer to."""
     spec, name = policy.spec, policy.metadata.name
     credentials = Credentials(KIND, name, observed, report)
-    routes, problems = routes_of(policy)
+    routes, problems = compiled
     for problem in problems:
         report(problem)
     _serving(policy, credentials)
-    _check_targets(policy, backends, observed, report)
-    compiled = config.Policy(
+    _check_targets(policy, resolved, observed, report)
+    planned = config.Policy(
         name=name,
         models=tuple(sorted(spec.models)),
         access=_access(policy, credentials),
@@ -50,7 +49,7 @@ def compile_policy(
         routes=routes,
         debug=spec.debug == "Allowed",
     )
-    return PlannedPolicy(compiled, credentials.entries, size_of(compiled))
+    return PlannedPolicy(planned, credentials.entries, size_of(planned))
 
 
 def _serving(policy: RoutingPolicy, credentials: Credentials) -> None:
@@ -63,9 +62,7 @@ def _serving(policy: RoutingPolicy, credentials: Credentials) -> None:
         credentials.value(SERVING_KEY, Entry(kind="Secret", name=name, key="tls.key"), path)
 
 
-def _check_targets(
-    policy: RoutingPolicy, backends: Mapping[str, PlannedBackend], observed: Observed, report: Report
-) -> None:
+def _check_targets(policy: RoutingPolicy, backends: Mapping[str, bool], observed: Observed, report: Report) -> None:
     for index, target in enumerate(policy.spec.targets):
         name = target.backend_ref.name
         if name in backends:
@@ -78,7 +75,7 @@ def _check_targets(
             others = f", or name one of: {', '.join(sorted(backends))}" if backends else ""
             fix = f"create ModelBackend {name}{others}"
             report(_problem(policy, "BackendNotFound", path, f"ModelBackend {name} does not exist", fix))
-    if not any((found := backends.get(t.backend_ref.name)) and found.resolved for t in policy.spec.targets):
+    if not any(backends.get(target.backend_ref.name) for target in policy.spec.targets):
         message = "no target resolves: every request is answered 503"
         report(
             _problem(policy, "NoResolvedTarget", "spec.targets", message, "see the problems of targets and backends")

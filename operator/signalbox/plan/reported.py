@@ -27,6 +27,19 @@ class Reported(msgspec.Struct, frozen=True, kw_only=True):
     unreachable: frozenset[str] = frozenset()
     unauthorized: frozenset[str] = frozenset()
 
+    @property
+    def about_backends(self) -> tuple[frozenset[str], ...]:
+        """All names of backends, by what is said of them."""
+        return self.reachable, self.unreachable, self.unauthorized
+
+
+def merged(reports: Sequence[Reported]) -> list[Reported]:
+    """Several routers' in one, as far as it is about backends; none where there is none."""
+    if not reports:
+        return []
+    sets = [frozenset[str]().union(*found) for found in zip(*(each.about_backends for each in reports), strict=True)]
+    return [Reported(reachable=sets[0], unreachable=sets[1], unauthorized=sets[2])]
+
 
 def of_policy(
     found: Sequence[Finding], reported: Reported | None, targets: Collection[str], before: Sequence[Entry]

@@ -67,6 +67,12 @@ class AddressRules:
         self._allow = tuple(allow)
         self._deny = tuple(deny)
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, AddressRules) and (self._allow, self._deny) == (other._allow, other._deny)
+
+    def __hash__(self) -> int:
+        return hash((self._allow, self._deny))
+
     def denying(self, more: Iterable[Network]) -> "AddressRules":
         """These rules, with more that is closed."""
         return AddressRules(self._allow, (*self._deny, *more))

@@ -141,3 +141,15 @@ def test_what_is_kept_is_what_is_read_later() -> None:
     store = Store(ignored, lambda resource, obj: {"metadata": obj["metadata"]})
     store.changed(POLICIES, "ADDED", obj("a", 1) | {"large": "x"})
     assert store.get(POLICIES, "n", "a") == obj("a", 1)
+
+
+def test_what_is_kept_tells_version_and_generation() -> None:
+    store = Store(ignored)
+    assert store.version(POLICIES, "n", "a") == 0
+    one = obj("a", 7)
+    one["metadata"]["generation"] = 3
+    store.changed(POLICIES, "ADDED", one)
+    kept = store.kept(POLICIES, "n")["a"]
+    assert (kept.version, kept.generation, kept.uid, kept.object) == (7, 3, "a", one)
+    assert store.version(POLICIES, "n", "a") == 7
+    assert store.kept(POLICIES, "elsewhere") == {}

@@ -147,10 +147,9 @@ async def _apply(client: Client, manifest: Object, live: Object) -> Object:
 async def prune(client: Client, store: Store, namespace: str, keep: set[tuple[str, str]]) -> None:
     """Delete our children that are not among ``keep`` (kind and name). Raises ``ApiError``."""
     for resource in CHILDREN:
-        for live in list(store.of(resource, namespace)):
-            name = live["metadata"]["name"]
-            if (resource.kind, name) not in keep and is_ours(live):
-                await client.delete(resource, namespace, name, live["metadata"]["uid"])
+        for name, kept in sorted(store.kept(resource, namespace).items()):
+            if (resource.kind, name) not in keep and is_ours(live := kept.object):
+                await client.delete(resource, namespace, name, kept.uid)
                 store.changed(resource, "DELETED", live)
 
 

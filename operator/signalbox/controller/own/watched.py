@@ -1,6 +1,7 @@
 """One object of the operator's own, by name: what it is now, and a word when it changes."""
 
 import asyncio
+from collections.abc import Collection
 from contextlib import suppress
 
 from signalbox.controller.watching.listings import Listings
@@ -28,9 +29,9 @@ class Own:
         selector = f"metadata.name={self.name}"
         await follow(self._client, self.resource, self.namespace, self, progress=progress, fieldSelector=selector)
 
-    def replaced(self, resource: Resource, namespace: str | None, objects: list[Object], version: str) -> None:
+    def replaced(self, resource: Resource, namespace: str | None, objects: Collection[Object], version: str) -> None:
         """All that there is of this name."""
-        self._set(objects[0] if objects else None)
+        self._set(next(iter(objects), None))
 
     def changed(self, resource: Resource, event: str, obj: Object) -> None:
         """What happened to it."""

@@ -9,7 +9,7 @@ from signalbox.controller.reconciling.together import all_of
 
 AT_ONCE = 8
 # What takes longer comes with the rest: no namespace waits for another one's troubles.
-WELCOME_SECONDS = 30.0
+WELCOME_SECONDS = 60.0
 
 _log = logging.getLogger(__name__)
 

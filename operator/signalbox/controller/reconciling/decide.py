@@ -1,45 +1,60 @@
 """What is to be served in a namespace: the plan, with the last valid form of whatever is invalid."""
 
-import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 import msgspec
 
-from signalbox.api import ModelBackend, RoutingPolicy
+from signalbox.api import RoutingPolicy
 from signalbox.controller.reconciling import observe
-from signalbox.controller.reconciling.lastgood import Key, LastGood
+from signalbox.controller.reconciling.lastgood import LastGood
 from signalbox.controller.reconciling.pods import Pods
-from signalbox.controller.reconciling.sources import Reading, References, references
+from signalbox.controller.reconciling.reader import Key, Reader
+from signalbox.controller.reconciling.sources import Reading
+from signalbox.controller.reconciling.together import Steps
 from signalbox.controller.watching.store import Store
 from signalbox.kube.client import Object
 from signalbox.kube.resources import BACKENDS, CONFIG_MAPS, ENDPOINT_SLICES, POLICIES, SECRETS, SERVICES, Resource
-from signalbox.plan.compile import Plan, plan
-from signalbox.plan.groups import router_name
-from signalbox.plan.lastgood import Record, record_of
-from signalbox.plan.observed import Service
+from signalbox.plan.compile import Parts, Plan, planning
+from signalbox.plan.lastgood import Record
+from signalbox.plan.observed import Observed, Service
+from signalbox.plan.outlines import (
+    BackendSource,
+    PolicySource,
+    Source,
+    outline_of_backend,
+    outline_of_policy,
+)
 from signalbox.plan.problems import Problem
-from signalbox.plan.routes import CompiledRoutes, compiled_routes
+from signalbox.plan.references import References, together
 from signalbox.plan.services import SERVICE_LABEL
 from signalbox.routing.address_rules import AddressRules
 
+Same = TypeVar("Same")
 Interest = tuple[Resource, str]  # a kind and a name
 
 
 @dataclass(frozen=True)
 class Decided:
-    """What is to be served: the plan, the resources behind it by kind and name, their records, and all problems;
-    what each ``serviceRef`` leads to, and everything that is referred to. ``generations`` are those of all policies and
-    backends that this is about, by uid."""
+    """What is to be served: the plan, the resources behind it by name, what is to be remembered of each by kind and
+    name, and all problems; what each ``serviceRef`` leads to, and everything that is referred to.
+    ``generations`` are those of all policies and backends that this is about, by uid."""
 
     plan: Plan
-    policies: dict[str, RoutingPolicy]
-    records: dict[Key, Record]
+    policies: dict[str, PolicySource]
+    backends: dict[str, BackendSource]
+    records: dict[Key, Callable[[], Record]]
     problems: list[Problem]
     services: Mapping[str, Service]
     used: References
-    generations: Mapping[str, int | None]
+    generations: Mapping[str, int]
+
+    def version_of(self, backend: str) -> object:
+        """That of a backend; None where it is not there."""
+        found = self.backends.get(backend)
+        return found.version if found is not None else None
 
 
 class Decider:
@@ -52,8 +67,9 @@ class Decider:
         self._own = tuple(own)
         self._store, self._last_good, self._rules, self._pods = store, last_good, rules, pods
         self._interests: dict[str, frozenset[Interest]] = {}
-        self._reader = observe.Reader(store)
-        self._routes = RouteMemory()
+        self._steps = Steps()
+        self._reader = Reader(store, self._steps)
+        self._parts: dict[str, Parts] = {}
 
     def concerns(self, resource: Resource, obj: Object) -> bool:
         """Whether a change of an object can change anything in its namespace. Most Secrets are nobody's here."""
@@ -72,33 +88,30 @@ class Decider:
         A last valid form may be in another's way, which is then invalid in its turn and gets its own, once.
         """
         seen = await self._reader.resources(namespace)
-        current: dict[str, dict[str, Any]] = {"RoutingPolicy": {**seen.policies}, "ModelBackend": {**seen.backends}}
-        there = {
-            (resource.kind, obj["metadata"]["name"]): obj
-            for resource in (POLICIES, BACKENDS)
-            for obj in self._store.of(resource, namespace)
-        }
-        for policy in seen.policies.values():
-            if self._routes.learn(policy):
-                await asyncio.sleep(0)  # there may be very many
-        records: dict[Key, Record] = {}
+        policies, backends = {**seen.policies}, {**seen.backends}
+        restored: dict[Key, Record] = {}
         problems = seen.problems
         wrong, known = {(p.kind, p.name) for p in problems}, set[Key]()
         while True:
             for kind, name in wrong:
-                current[kind].pop(name, None)
-                if (found := self._last_good.find(kind, there[kind, name])) is not None:
-                    current[kind][name], records[kind, name] = found
+                current: dict[str, Any] = policies if kind == POLICIES.kind else backends
+                current.pop(name, None)
+                if (found := self._restore(namespace, kind, name)) is not None:
+                    current[name], restored[kind, name] = found
             known |= wrong
-            policies, backends = current["RoutingPolicy"], current["ModelBackend"]
-            used = references(policies.values(), backends.values())
+            used = together(
+                [
+                    *(policy.outline.references for policy in policies.values()),
+                    *(backend.outline.references for backend in backends.values()),
+                ]
+            )
             self._interests[namespace] = _interests(used, [*seen.backends.values(), *backends.values()])
             secrets, config_maps = await reading.facts(used)
             observed = observe.observed(
                 self._store,
                 reading.children,
                 namespace,
-                backends,
+                {name: backend.outline for name, backend in backends.items()},
                 secrets,
                 config_maps,
                 reading.faults(),
@@ -106,57 +119,63 @@ class Decider:
                 self._own,
             )
             sidecars = {
-                router_name(policy): self._pods.count(namespace, name).injected
+                policy.outline.router: self._pods.count(namespace, name).injected
                 for name, policy in policies.items()
-                if policy.spec.sidecar is not None
+                if policy.outline.sidecar is not None
             }
             observed = msgspec.structs.replace(observed, replicas={**observed.replicas, **sidecars})
-            restored = {name for kind, name in records if kind == "RoutingPolicy"}
-            said = plan(policies.values(), backends.values(), observed, restored, routes_of=self._routes.of)
+            said = await self._plan(namespace, policies, backends, observed, restored)
             wrong = {(p.kind, p.name) for p in said.problems if p.invalidates} - known
             problems += [p for p in said.problems if (p.kind, p.name) in wrong]
             if not wrong:
                 break
         problems += [p for p in said.problems if (p.kind, p.name) not in known]
-        if not there:
-            del self._interests[namespace]
+        if not seen.records:
+            del self._interests[namespace], self._parts[namespace]
         self._last_good.keep(namespace, known)
-        self._routes.keep(namespace, policies.values())
-        records |= {key: record_of(obj) for key, obj in there.items() if key not in known}
-        generations = {obj["metadata"]["uid"]: obj["metadata"].get("generation") for obj in there.values()}
-        return Decided(said, policies, records, problems, observed.services, used, generations)
+        records = {key: record for key, record in seen.records.items() if key not in known}
+        records |= {key: partial(_same, record) for key, record in restored.items()}
+        return Decided(said, policies, backends, records, problems, observed.services, used, seen.generations)
+
+    def _restore(self, namespace: str, kind: str, name: str) -> tuple[PolicySource | BackendSource, Record] | None:
+        """The last valid form of an object, and its record."""
+        obj = self._store.get(POLICIES if kind == POLICIES.kind else BACKENDS, namespace, name)
+        found = self._last_good.find(kind, obj) if obj is not None else None
+        if found is None:
+            return None
+        resource, record = found
+        if isinstance(resource, RoutingPolicy):
+            return Source(outline_of_policy(resource), record, partial(_same, resource)), record
+        return Source(outline_of_backend(resource), record, partial(_same, resource)), record
+
+    async def _plan(
+        self,
+        namespace: str,
+        policies: Mapping[str, PolicySource],
+        backends: Mapping[str, BackendSource],
+        observed: Observed,
+        restored: Iterable[Key],
+    ) -> Plan:
+        """The plan. Other work goes on while very many resources are compiled."""
+        parts = self._parts.setdefault(namespace, Parts())
+        names = {name for kind, name in restored if kind == POLICIES.kind}
+        steps = planning([*policies.values()], [*backends.values()], observed, names, parts)
+        while True:
+            try:
+                next(steps)
+            except StopIteration as end:
+                planned: Plan = end.value
+                return planned
+            await self._steps.next()
 
 
-class RouteMemory:
-    """The compiled routes of each policy, until it changes: conditions are most of the work of a plan."""
-
-    def __init__(self) -> None:
-        self._known: dict[str, dict[int, tuple[RoutingPolicy, CompiledRoutes]]] = {}
-
-    def of(self, policy: RoutingPolicy) -> CompiledRoutes:
-        """Those of the very object, which nobody changes."""
-        self.learn(policy)
-        return self._known[policy.metadata.namespace][id(policy)][1]
-
-    def learn(self, policy: RoutingPolicy) -> bool:
-        """Whether there was something to learn."""
-        known = self._known.setdefault(policy.metadata.namespace, {})
-        if id(policy) in known:
-            return False
-        known[id(policy)] = policy, compiled_routes(policy)
-        return True
-
-    def keep(self, namespace: str, policies: Iterable[RoutingPolicy]) -> None:
-        """Forget all others of a namespace."""
-        known = self._known.pop(namespace, {})
-        kept = {id(policy): known[id(policy)] for policy in policies if id(policy) in known}
-        if kept:
-            self._known[namespace] = kept
+def _same(thing: Same) -> Same:
+    return thing
 
 
-def _interests(used: References, backends: Iterable[ModelBackend]) -> frozenset[Interest]:
+def _interests(used: References, backends: Iterable[BackendSource]) -> frozenset[Interest]:
     """What can change the plan beside our own kinds."""
-    services = {backend.spec.service_ref.name for backend in backends if backend.spec.service_ref is not None}
+    services = {backend.outline.service[0] for backend in backends if backend.outline.service is not None}
     return frozenset(
         {(resource, name) for name in services for resource in (SERVICES, ENDPOINT_SLICES)}
         | {(SECRETS, name) for name in used.secrets}

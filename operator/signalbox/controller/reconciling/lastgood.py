@@ -16,7 +16,6 @@ from signalbox.kube.client import Object
 from signalbox.kube.resources import CONFIG_MAPS, POLICIES, SECRETS
 from signalbox.plan.lastgood import BACKENDS_KEY, POLICIES_KEY, Record, kept
 
-Resource = RoutingPolicy | ModelBackend
 Key = tuple[str, str]  # kind and name
 
 _KINDS: dict[str, tuple[type[RoutingPolicy | ModelBackend], str]] = {
@@ -30,7 +29,7 @@ class LastGood:
 
     def __init__(self, children: Store) -> None:
         self._children = children
-        self._kept: dict[str, dict[Key, tuple[Resource, Record]]] = {}
+        self._kept: dict[str, dict[Key, tuple[RoutingPolicy | ModelBackend, Record]]] = {}
 
     def find(self, kind: str, obj: Object) -> tuple[Any, Record] | None:
         """The last valid form of an object, and its record; None where nobody knows one."""

@@ -7,10 +7,9 @@ bytes that routers get are in the composed Secret already; only what is not ther
 import base64
 import binascii
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from signalbox.api import ModelBackend, RoutingPolicy
 from signalbox.controller.reconciling.pem import faults
 from signalbox.controller.watching.store import Store
 from signalbox.kube.client import Client, Object
@@ -18,50 +17,14 @@ from signalbox.kube.errors import ApiError
 from signalbox.kube.resources import CONFIG_MAPS, SECRETS, Resource
 from signalbox.plan.contents import Fact, digests, fact
 from signalbox.plan.credentials import Entry
+from signalbox.plan.references import References
 
 Place = tuple[Resource, str, str]  # kind, namespace, name
 
 
-@dataclass(frozen=True)
-class References:
-    """Names of what is referred to, by what it is for."""
-
-    tenants: frozenset[str]
-    keys: frozenset[str]
-    pairs: frozenset[str]
-    authorities: frozenset[str]
-
-    @property
-    def secrets(self) -> frozenset[str]:
-        """All Secrets."""
-        return self.tenants | self.keys | self.pairs
-
-    def usable(self, secret: str, one: Fact) -> bool:
-        """Whether a value can serve for anything that its Secret is referred to for; else it counts as absent."""
-        return (
-            (secret in self.tenants and one.tenant_key) or (secret in self.keys and one.api_key) or secret in self.pairs
-        )
-
-
-def references(policies: Iterable[RoutingPolicy], backends: Iterable[ModelBackend]) -> References:
-    """Everything that these refer to."""
-    policies = list(policies)
-    tenants = {
-        key.secret_ref.name for p in policies for tenant in p.spec.access.tenants or () for key in tenant.keys_from
-    }
-    keys, pairs, authorities = set(), set(), set()
-    for policy in policies:
-        if policy.spec.sidecar is None and (serving := policy.spec.deployment_in_force.tls) is not None:
-            pairs.add(serving.secret_ref.name)
-    for backend in backends:
-        if backend.spec.auth is not None:
-            keys.add(backend.spec.auth.api_key.secret_ref.name)
-        if (tls := backend.spec.tls) is not None:
-            if tls.client_certificate_ref is not None:
-                pairs.add(tls.client_certificate_ref.name)
-            if tls.ca_config_map_ref is not None:
-                authorities.add(tls.ca_config_map_ref.name)
-    return References(frozenset(tenants), frozenset(keys), frozenset(pairs), frozenset(authorities))
+def usable(used: References, secret: str, one: Fact) -> bool:
+    """Whether a value can serve for anything that its Secret is referred to for; else it counts as absent."""
+    return (secret in used.tenants and one.tenant_key) or (secret in used.keys and one.api_key) or secret in used.pairs
 
 
 @dataclass(frozen=True)
@@ -107,7 +70,7 @@ class Reading:
         secrets = {}
         for name in sorted(used.secrets):
             if (found := await self._facts(SECRETS, name)) is not None:
-                secrets[name] = {key: one for key, one in found.items() if used.usable(name, one)}
+                secrets[name] = {key: one for key, one in found.items() if usable(used, name, one)}
         config_maps = {}
         for name in sorted(used.authorities):
             if (found := await self._facts(CONFIG_MAPS, name)) is not None:
@@ -122,6 +85,19 @@ class Reading:
             if namespace == self.namespace
             for key, fault in known.faults.items()
         }
+
+    def digest(self, entries: Mapping[str, Entry]) -> list[tuple[object, ...]]:
+        """What tells whether the bytes of a router's entries are others than they were."""
+        found: list[tuple[object, ...]] = []
+        for source in entries.values():
+            known = self.known.get((SECRETS if source.kind == "Secret" else CONFIG_MAPS, self.namespace, source.name))
+            if known is None:
+                found.append(())
+            elif source.key:
+                found.append((known.facts.get(source.key), source.key in known.faults))
+            else:
+                found.append((digests(known.facts),))
+        return found
 
     async def contents(self, router: str, entries: Mapping[str, Entry]) -> dict[str, bytes]:
         """The bytes of every entry of a router. Raises ``ApiError``."""

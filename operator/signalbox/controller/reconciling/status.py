@@ -2,22 +2,23 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 from signalbox.controller.reconciling.decide import Decided
 from signalbox.controller.reconciling.recorder import Recorder
-from signalbox.controller.reconciling.together import all_of
+from signalbox.controller.reconciling.together import in_turn
 from signalbox.controller.routers.control import Control
-from signalbox.controller.watching.store import Store
+from signalbox.controller.watching.store import Kept, Store
 from signalbox.kube.client import Client, Object
 from signalbox.kube.errors import ApiError
 from signalbox.kube.resources import BACKENDS, POLICIES, Resource
 from signalbox.plan.children import address
 from signalbox.plan.conditions import Finding, Serving, dated, of_backend, of_policy
-from signalbox.plan.observed import Service
+from signalbox.plan.memory import Memory
 from signalbox.plan.problems import Problem
-from signalbox.plan.reported import Reported
+from signalbox.plan.reported import Reported, merged
 from signalbox.plan.reported import of_backend as reported_of_backend
 from signalbox.plan.reported import of_policy as reported_of_policy
 from signalbox.plan.routers import PlannedRouter
@@ -47,59 +48,114 @@ class StatusWriter:
         self._control = control
         self._telemetry = Telemetry(time.monotonic)
         self._limit = asyncio.Semaphore(AT_ONCE)
+        self._done: dict[str, Memory[bool]] = {}
+
+    def forget(self, namespace: str) -> None:
+        """What is gone of a namespace."""
+        there = {
+            kept.uid for resource in (POLICIES, BACKENDS) for kept in self._store.kept(resource, namespace).values()
+        }
+        if (done := self._done.get(namespace)) is not None:
+            done.keep(there)
+            if not done:
+                del self._done[namespace]
 
     async def welcome(self, namespace: str, problems: Sequence[Problem]) -> None:
         """Of policies about which nothing was said yet: are they valid? Where there are very many of them, the objects
         of their routers take longer."""
         about = _by_name("RoutingPolicy", problems)
-        new = [obj for obj in self._store.of(POLICIES, namespace) if not (obj.get("status") or {}).get("conditions")]
-        await all_of(
-            self._write(POLICIES, obj, of_policy(about.get(obj["metadata"]["name"], ()), Serving()), {}) for obj in new
-        )
+
+        def work() -> Iterator[Awaitable[float | None]]:
+            for name, kept in sorted(self._store.kept(POLICIES, namespace).items()):
+                if not _conditions(obj := kept.object):
+                    yield self._write(POLICIES, obj, of_policy(about.get(name, ()), Serving()), {})
+
+        await in_turn(work(), AT_ONCE)
 
     async def policies(
         self, namespace: str, decided: Decided, routers: Iterable[PlannedRouter], serving: Mapping[str, Serving]
     ) -> None:
         """``routers`` are those that serve, ``serving`` is what is known of them by name of the policy."""
         planned = {name: router for router in routers for name in router.members}
-        about = _by_name("RoutingPolicy", decided.problems)
-        writes = []
-        for obj in self._same(POLICIES, namespace, decided):
-            name = obj["metadata"]["name"]
-            status: Object = {}
-            known = serving.get(name, Serving())
-            found = of_policy(about.get(name, ()), known)
-            if (router := planned.get(name)) is not None:
-                status["addresses"] = [address(router, namespace)]
-                reported = None
-                if self._control is not None:
+        about, done = _by_name("RoutingPolicy", decided.problems), self._done.setdefault(namespace, Memory())
+
+        def work() -> Iterator[Awaitable[None]]:
+            for name, kept in self._same(POLICIES, namespace, decided):
+                known, router, reported = serving.get(name, Serving()), planned.get(name), None
+                if router is not None and self._control is not None:
                     reported = self._control.reported(namespace, router.config.name)
-                    found = reported_of_policy(found, reported, _targets(obj), _conditions(obj))
-                status["router"] = {**known.status, **_configs(obj, reported)}
-            writes.append(self._write(POLICIES, obj, found, status))
-        await all_of(writes)
+                made_from = kept.version, about.get(name), known, router and address(router, namespace), reported
+                if done.get(kept.uid, made_from) is None:
+                    yield self._policy(kept, about.get(name, ()), known, router, reported, made_from)
+
+        await in_turn(work(), AT_ONCE)
+
+    async def _policy(
+        self,
+        kept: Kept,
+        problems: Sequence[Problem],
+        known: Serving,
+        router: PlannedRouter | None,
+        reported: Reported | None,
+        made_from: object,
+    ) -> None:
+        obj, status = kept.object, dict[str, Any]()
+        found = of_policy(problems, known)
+        if router is not None:
+            status["addresses"] = [address(router, obj["metadata"]["namespace"])]
+            if self._control is not None:
+                found = reported_of_policy(found, reported, _targets(obj), _conditions(obj))
+            status["router"] = {**known.status, **_configs(obj, reported)}
+        await self._write(POLICIES, obj, found, status)
+        self._remember(POLICIES, obj, made_from)
 
     async def backends(self, namespace: str, decided: Decided) -> float | None:
         """The answer is the number of seconds after which a figure may be written that may not be written yet."""
-        about = _by_name("ModelBackend", decided.problems)
-        writes = []
-        for obj in self._same(BACKENDS, namespace, decided):
-            name = obj["metadata"]["name"]
-            service = decided.services.get(name)
-            findings = of_backend(about.get(name, ()), len(service.endpoints) if service else None)
-            if self._control is not None:
-                reports = self._control.reports(namespace)
-                findings = reported_of_backend(findings, name, reports, _conditions(obj))
-            writes.append(self._write(BACKENDS, obj, findings, {}, _endpoints(obj, service)))
-        return min((wait for wait in await all_of(writes) if wait), default=None)
+        about, done = _by_name("ModelBackend", decided.problems), self._done.setdefault(namespace, Memory())
+        found = self._control.reports(namespace) if self._control is not None else None
+        reports = merged(found) if found is not None else None
 
-    def _same(self, resource: Resource, namespace: str, decided: Decided) -> list[Object]:
+        def work() -> Iterator[Awaitable[float | None]]:
+            for name, kept in self._same(BACKENDS, namespace, decided):
+                service = decided.services.get(name)
+                counts = (len(service.endpoints), service.total) if service is not None else None
+                said = None if reports is None else [name in names for each in reports for names in each.about_backends]
+                made_from = kept.version, about.get(name), counts, said
+                if done.get(kept.uid, made_from) is None:
+                    yield self._backend(kept, about.get(name, ()), counts, reports, made_from)
+
+        return min((wait for wait in await in_turn(work(), AT_ONCE) if wait), default=None)
+
+    async def _backend(
+        self,
+        kept: Kept,
+        problems: Sequence[Problem],
+        counts: tuple[int, int] | None,
+        reports: Sequence[Reported] | None,
+        made_from: object,
+    ) -> float | None:
+        obj = kept.object
+        findings = of_backend(problems, counts[0] if counts is not None else None)
+        if self._control is not None:
+            findings = reported_of_backend(findings, obj["metadata"]["name"], reports, _conditions(obj))
+        wait = await self._write(BACKENDS, obj, findings, {}, counts or _endpoints(obj))
+        if wait is None:
+            self._remember(BACKENDS, obj, made_from)
+        return wait
+
+    def _remember(self, resource: Resource, obj: Object, made_from: object) -> None:
+        """Where nothing had to be written, nothing will have to be before something differs."""
+        metadata = obj["metadata"]
+        version = self._store.version(resource, metadata["namespace"], metadata["name"])
+        if version == int(metadata["resourceVersion"]):
+            self._done[metadata["namespace"]].put(metadata["uid"], made_from, True)
+
+    def _same(self, resource: Resource, namespace: str, decided: Decided) -> Iterator[tuple[str, Kept]]:
         """Those whose spec is still what was decided about: of an edit that came meanwhile nothing is known yet."""
-        return [
-            obj
-            for obj in self._store.of(resource, namespace)
-            if decided.generations.get(obj["metadata"]["uid"], -1) == obj["metadata"].get("generation")
-        ]
+        for name in sorted(self._store.kept(resource, namespace)):
+            kept = self._store.kept(resource, namespace).get(name)
+            if kept is not None and decided.generations.get(kept.uid) == kept.generation:
+                yield name, kept
 
     async def _write(
         self,
@@ -152,10 +208,8 @@ def _by_name(kind: str, problems: Iterable[Problem]) -> dict[str, list[Problem]]
     return found
 
 
-def _endpoints(obj: Object, service: Service | None) -> tuple[int, int] | None:
-    """How many are ready, and all; a URL is one."""
-    if service is not None:
-        return len(service.endpoints), service.total
+def _endpoints(obj: Object) -> tuple[int, int]:
+    """How many are ready, and all, where there is no Service; a URL is one."""
     return (1, 1) if "url" in obj["spec"] else (0, 0)
 
 

@@ -16,8 +16,8 @@ from signalbox.kube.client import Object
 from signalbox.kube.resources import POLICIES
 from signalbox.plan.admission import NoReview, allowed, pod_of
 from signalbox.plan.children import OperatorSettings
-from signalbox.plan.groups import router_name
 from signalbox.plan.injection import INJECT, PlannedSidecar, injection, warnings
+from signalbox.plan.outlines import router_name
 
 PATH = "/mutate-pods"
 

@@ -1,6 +1,6 @@
 """Which pods have gone: of those that routers run in, nothing else is of interest."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from signalbox.kube.client import Object
 from signalbox.kube.resources import Resource
@@ -13,7 +13,7 @@ class Departures:
         self._gone = gone
         self._there: dict[str | None, set[str]] = {}
 
-    def replaced(self, resource: Resource, namespace: str | None, objects: list[Object], version: str) -> None:
+    def replaced(self, resource: Resource, namespace: str | None, objects: Collection[Object], version: str) -> None:
         """These are all in a namespace, or anywhere: nobody else tells who has gone while nobody watched."""
         now = {str(obj["metadata"]["uid"]) for obj in objects}
         for place in [place for place in self._there if namespace in (None, place)]:

@@ -9,14 +9,17 @@ from collections.abc import Callable
 from typing import Any
 
 import kopf
+from kopf._core.reactor.inventory import ResourceMemories, ResourceMemory
 
 from signalbox.kube.client import Object
 from signalbox.kube.resources import BACKENDS, POLICIES, Resource
 
 SERVER_SECONDS = 300  # the API server takes whole seconds only
 CONNECT_SECONDS = 10
-# How long the task lives that kopf makes for each object.
-IDLE_SECONDS = 0.2
+# How long the task lives that kopf makes for each object, which it holds on to.
+IDLE_SECONDS = 0.02
+# Objects of one page of a list.
+PAGE = 250
 # Not many: only then does kopf do without what it may not list (namespaces, CRDs), and who ends is started again.
 BACKOFFS = (0.2, 0.5, 1.0, 2.0)
 # Time to close connections before a second cancellation, which would interrupt that.
@@ -43,6 +46,7 @@ async def watch(notice: Notice, namespaces: tuple[str, ...], stop: asyncio.Event
         settings=_settings(),
         standalone=True,
         identity=_IDENTITY,
+        memories=_NoMemories(),
         clusterwide=not namespaces,
         namespaces=namespaces,
         stop_flag=stop,
@@ -54,6 +58,13 @@ async def watch(notice: Notice, namespaces: tuple[str, ...], stop: asyncio.Event
     for part in done:
         if not part.cancelled():
             part.result()
+
+
+class _NoMemories(ResourceMemories):
+    """What kopf remembers of each object is for other kinds of handlers, and with many objects it is a lot."""
+
+    async def recall(self, *arguments: Any, **options: Any) -> ResourceMemory:
+        return await super().recall(*arguments, **{**options, "ephemeral": True})
 
 
 async def _end_all() -> None:
@@ -99,6 +110,7 @@ def _settings() -> kopf.OperatorSettings:
     settings.process.ultimate_exiting_timeout = None
     settings.networking.error_backoffs = BACKOFFS
     settings.queueing.idle_timeout = IDLE_SECONDS
+    settings.watching.chunk_size = PAGE
     settings.watching.server_timeout = SERVER_SECONDS
     settings.watching.client_timeout = SERVER_SECONDS + CONNECT_SECONDS
     settings.watching.connect_timeout = CONNECT_SECONDS

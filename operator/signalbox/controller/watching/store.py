@@ -5,7 +5,7 @@ Lists and watches overtake each other, so what counts is the resource version, n
 """
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 
 import msgspec
@@ -18,11 +18,12 @@ Notice = Callable[[Resource, Object | None, Object | None], None]
 
 
 @dataclass(frozen=True, slots=True)
-class _Kept:
-    """An object encoded: as dictionaries it would take ten times the memory. ``brief`` is what is asked of all objects
+class Kept:
+    """An object encoded: as dictionaries it would take ten times the memory. ``brief`` is what is asked of many objects
     of a kind at once."""
 
     version: int
+    generation: int
     uid: str
     encoded: bytes
     brief: Object | None
@@ -53,21 +54,21 @@ class Store:
         self._slim = slim
         self._brief = brief
         self._clock = clock
-        self._objects: dict[Place, dict[str, _Kept]] = {}
+        self._objects: dict[Place, dict[str, Kept]] = {}
         self._deleted: dict[Place, dict[str, int]] = {}
         self._listed: dict[tuple[Resource, str | None], float] = {}
 
-    def replaced(self, resource: Resource, namespace: str | None, objects: list[Object], version: str) -> None:
+    def replaced(self, resource: Resource, namespace: str | None, objects: Collection[Object], version: str) -> None:
         """These were all objects of a kind in a namespace, or anywhere, at the list's resource version."""
-        there = {(_namespace(obj), _name(obj)) for obj in objects}
-        listed = int(version)
+        there, listed = set[tuple[str, str]](), int(version)
+        for obj in objects:
+            there.add((_namespace(obj), _name(obj)))
+            self._put(resource, obj)
         for key in self._scope(self._objects, resource, namespace):
             gone = [(name, kept) for name, kept in self._objects[key].items() if (key[1], name) not in there]
             for name, kept in gone:
                 if kept.version <= listed:
                     self._forget(key, name, listed)
-        for obj in objects:
-            self._put(resource, obj)
         for key in self._scope(self._deleted, resource, namespace):
             recent = {name: at for name, at in self._deleted[key].items() if at > listed}
             self._deleted[key] = recent
@@ -98,9 +99,14 @@ class Store:
         found = self._objects.get((resource, namespace), {})
         return [found[name].object for name in sorted(found)]
 
-    def uids(self, resource: Resource, namespace: str) -> dict[str, str]:
-        """Which objects of a kind there are in a namespace: uids by name."""
-        return {name: kept.uid for name, kept in self._objects.get((resource, namespace), {}).items()}
+    def kept(self, resource: Resource, namespace: str) -> dict[str, Kept]:
+        """The same by name, as it is kept: not to be changed."""
+        return self._objects.get((resource, namespace), {})
+
+    def version(self, resource: Resource, namespace: str, name: str) -> int:
+        """That of one object; 0 where it is not there."""
+        kept = self._objects.get((resource, namespace), {}).get(name)
+        return kept.version if kept is not None else 0
 
     def everywhere(self, resource: Resource) -> Iterator[Object]:
         """Of all objects of a kind, wherever they are, what is kept in brief."""
@@ -128,7 +134,8 @@ class Store:
         known = self._deleted.get(key, {}).get(name, -1) if before is None else before.version
         if known < _version(obj):
             obj = self._slim(resource, obj) if self._slim is not None else obj
-            kept = _Kept(_version(obj), _uid(obj), msgspec.json.encode(obj), self._brief(resource, obj))
+            encoded, brief = msgspec.json.encode(obj), self._brief(resource, obj)
+            kept = Kept(_version(obj), _generation(obj), _uid(obj), encoded, brief)
             self._objects.setdefault(key, {})[name] = kept
             if not quiet:
                 self._notice(resource, before.object if before is not None else None, obj)
@@ -165,6 +172,10 @@ def _name(obj: Object) -> str:
 
 def _uid(obj: Object) -> str:
     return str(obj["metadata"]["uid"])
+
+
+def _generation(obj: Object) -> int:
+    return int(obj["metadata"].get("generation", 0))
 
 
 def _version(obj: Object) -> int:

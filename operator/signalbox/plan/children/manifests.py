@@ -4,7 +4,6 @@ import base64
 from collections.abc import Mapping
 from typing import Any
 
-from signalbox.api import RoutingPolicy
 from signalbox.api.deployment import Deployment
 from signalbox.plan.children import control
 from signalbox.plan.children.mounted import CONFIG_MAP_BYTES, as_file
@@ -14,6 +13,7 @@ from signalbox.plan.children.pod import customized, grace_seconds, pod_template
 from signalbox.plan.children.release import OPTIONS, RELEASE, options, release
 from signalbox.plan.children.settings import OperatorSettings
 from signalbox.plan.lastgood import Record, remembered
+from signalbox.plan.outlines import PolicyOutline
 from signalbox.plan.routers import PlannedRouter
 from signalbox.routing.config import content_hash, encode
 
@@ -22,7 +22,7 @@ Manifest = dict[str, Any]
 
 def children(
     router: PlannedRouter,
-    policies: Mapping[str, RoutingPolicy],
+    policies: Mapping[str, PolicyOutline],
     secrets: Mapping[str, bytes],
     settings: OperatorSettings,
     replicas: int | None,
@@ -31,15 +31,16 @@ def children(
     """Manifests in the order in which they are to be applied, all complete but for a number of replicas that is not
     ours to say.
 
-    ``policies`` are the router's members by name; ``secrets`` the content of every entry that the configuration names;
-    ``replicas`` the number in force, where there is a Deployment; ``last_good`` is what the ConfigMap is to remember,
-    by key and name. A sidecar has its configuration and nothing else: the rest is in the pods of its clients.
+    ``policies`` are the outlines of the router's members by name; ``secrets`` the content of every entry that the
+    configuration names; ``replicas`` the number in force, where there is a Deployment; ``last_good`` is what the
+    ConfigMap is to remember, by key and name. A sidecar has its configuration and nothing else: the rest is in the pods
+    of its clients.
     """
     members = [policies[name] for name in router.members]
     name = router.config.name
     common: Manifest = {
         "name": name,
-        "namespace": members[0].metadata.namespace,
+        "namespace": members[0].namespace,
         "labels": labels_of(name),
         "ownerReferences": owners(members),
     }
