@@ -44,7 +44,7 @@ def read(name: str) -> tuple[list[RoutingPolicy], list[ModelBackend], Observed]:
             "secrets": {name: list(keys) for name, keys in seen.get("secrets", {}).items()},
             "config_maps": {name: list(keys) for name, keys in seen.get("configMaps", {}).items()},
             "faults": seen.get("faults", {}),
-            "kept": seen.get("kept", []),
+            "kept": seen.get("kept", {}),
             "replicas": seen.get("replicas", {}),
             "invalid_backends": seen.get("invalidBackends", []),
         },

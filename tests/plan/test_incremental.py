@@ -98,7 +98,7 @@ def observed(world: World) -> Observed:
         addresses=AddressRules(deny=parse_networks([closed])) if closed else None,
         replicas=world["replicas"],
         faults={f"Secret/{name}/key": fault for name, fault in world["fault"].items()},
-        kept=frozenset(f"backend.{name}.apiKey" for name in world["kept"]),
+        kept={"chat-router": frozenset(f"backend.{name}.apiKey" for name in world["kept"])},
     )
 
 

@@ -43,7 +43,9 @@ def compile_backend(backend: ModelBackend, observed: Observed, report: Report) -
     """Compile one backend. One that lacks a credential or its Service keeps its place, without any address."""
     spec, name = backend.spec, backend.metadata.name
     problems: list[Problem] = []
-    credentials = Credentials(KIND, name, observed, problems.append, report)
+    # Its entries have the same names, and the same meaning, in every router.
+    kept = frozenset[str]().union(*observed.kept.values())
+    credentials = Credentials(KIND, name, observed, problems.append, kept, report)
     place = (
         _url(backend, observed, problems.append)
         if spec.url is not None

@@ -1,6 +1,6 @@
 """Secret entries: what a configuration names, and which object each comes from."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Literal
 
 import msgspec
@@ -14,6 +14,7 @@ _GOOD = {
     "Secret": "put a certificate and its key there, in PEM",
     "ConfigMap": "put the certificates of the authorities there, in PEM",
 }
+_READABLE = "see why the API server does not let the operator read it; it is tried again"
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -31,13 +32,20 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 class Credentials:
     """Finds the entries of one object and reports those that are missing, or no good.
 
-    ``still_good`` is told instead of what is no good now, but has a last good content that goes on serving.
+    ``kept`` are the entries that have a last good content. ``still_good`` is told instead of what is no good now, but
+    has one, which goes on serving.
     """
 
     def __init__(
-        self, kind: str, name: str, observed: Observed, report: Report, still_good: Report | None = None
+        self,
+        kind: str,
+        name: str,
+        observed: Observed,
+        report: Report,
+        kept: Collection[str],
+        still_good: Report | None = None,
     ) -> None:
-        self._kind, self._name, self._observed, self._report = kind, name, observed, report
+        self._kind, self._name, self._observed, self._report, self._kept = kind, name, observed, report, kept
         self._still_good = still_good or report
         self._faulty: set[str] = set()
         self.entries: dict[str, Entry] = {}
@@ -46,10 +54,12 @@ class Credentials:
         """The entry's name if its one value exists; else None, with a problem about the field ``path``."""
         objects = self._observed.secrets if source.kind == "Secret" else self._observed.config_maps
         keys = objects.get(source.name)
+        if self._unreadable(source):
+            return self._last_good(entry, source, path)
         if keys is not None and source.key in keys:
             fault = self._observed.faults.get(f"{source.kind}/{source.name}/{source.key}")
-            if fault and not self._serves_last_good(entry, source, path, fault):
-                return None
+            if fault:
+                return self._last_good(entry, source, path, fault)
             self.entries[entry] = source
             return entry
         if keys is None:
@@ -60,22 +70,30 @@ class Credentials:
         self._problem(f"{source.kind}{'Key' if keys is not None else ''}NotFound", path, message, fix)
         return None
 
-    def _serves_last_good(self, entry: str, source: Entry, path: str, fault: str) -> bool:
-        """Says, once for a pair, what is wrong; whether routers have a content from before."""
-        kept = entry in self._observed.kept
+    def _unreadable(self, source: Entry) -> str:
+        return self._observed.faults.get(f"{source.kind}/{source.name}/", "")
+
+    def _last_good(self, entry: str, source: Entry, path: str, fault: str = "") -> str | None:
+        """Says, once for a pair, what is wrong; the entry's name if there is a content from before."""
+        kept = entry in self._kept
         if path not in self._faulty:
             self._faulty.add(path)
             after = "; the last good one goes on serving" if kept else ""
-            message, fix = f"{source.kind} {source.name}: {fault}{after}", _GOOD[source.kind]
-            report = self._still_good if kept else self._report
-            self._problem("InvalidCertificate", path, message, fix, report)
-        return kept
+            reason, fix = ("InvalidCertificate", _GOOD[source.kind]) if fault else ("SourceUnreadable", _READABLE)
+            message = f"{source.kind} {source.name}: {fault or self._unreadable(source)}{after}"
+            self._problem(reason, path, message, fix, self._still_good if kept else self._report)
+        if not kept:
+            return None
+        self.entries[entry] = source
+        return entry
 
     def digests(self, entry: str, secret: str, path: str) -> str | None:
         """The entry's name if the Secret exists and holds any value; else None, with a problem."""
-        keys = self._observed.secrets.get(secret)
+        keys, source = self._observed.secrets.get(secret), Entry(kind="Secret", name=secret)
+        if self._unreadable(source):
+            return self._last_good(entry, source, path)
         if keys:
-            self.entries[entry] = Entry(kind="Secret", name=secret)
+            self.entries[entry] = source
             return entry
         if keys is None:
             self._problem("SecretNotFound", path, f"Secret {secret} does not exist", "create it, one key a value")

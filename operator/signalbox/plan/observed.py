@@ -29,7 +29,8 @@ class Observed(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     and ``config_maps`` hold the keys that exist by object name; ``invalid_backends`` are there but not valid.
     ``addresses`` are the rules for addresses, where the plan is to hold them. ``replicas`` are the pods of each router,
     by its name, where there is a Deployment (or where there are sidecars). ``faults`` says what is wrong with
-    certificates and keys, by KIND/NAME/KEY; ``kept`` are the entries that routers have a good content of.
+    certificates and keys, by KIND/NAME/KEY, and why an object cannot be read at all, without the KEY; ``kept`` are the
+    entries that each router, by its name, has a good content of.
     """
 
     services: Mapping[str, Service] = {}
@@ -39,7 +40,7 @@ class Observed(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     addresses: AddressRules | None = None
     replicas: Mapping[str, int] = {}
     faults: Mapping[str, str] = {}
-    kept: frozenset[str] = frozenset()
+    kept: Mapping[str, frozenset[str]] = {}
 
     def for_backend(self, name: str, references: References) -> "Observed":
         """What a backend refers to, and nothing else: only of that may it be compiled."""
@@ -62,7 +63,7 @@ class Observed(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             secrets={name: self.secrets[name] for name in secrets if name in self.secrets},
             config_maps={name: self.config_maps[name] for name in authorities if name in self.config_maps},
             faults=faults,
-            kept=self.kept if faults else frozenset(),  # asked only about what is no good now
+            kept=self.kept if faults else {},  # asked only about what is no good now
         )
 
 

@@ -11,6 +11,7 @@ from signalbox.plan.children.mounted import size_of
 from signalbox.plan.children.names import SERVING_CERTIFICATE, SERVING_KEY
 from signalbox.plan.credentials import Credentials, Entry
 from signalbox.plan.observed import Observed
+from signalbox.plan.outlines import router_name
 from signalbox.plan.problems import Problem
 from signalbox.plan.routes import KIND, CompiledRoutes, Report
 from signalbox.routing import config
@@ -35,7 +36,8 @@ def compile_policy(
 ) -> PlannedPolicy:
     """Compile one policy; ``resolved`` says of the valid backends, by name, whether all is there that they refer to."""
     spec, name = policy.spec, policy.metadata.name
-    credentials = Credentials(KIND, name, observed, report)
+    kept = observed.kept.get(router_name(policy), frozenset())
+    credentials = Credentials(KIND, name, observed, report, kept)
     routes, problems = compiled
     for problem in problems:
         report(problem)

@@ -145,12 +145,19 @@ async def _apply(client: Client, manifest: Object, live: Object) -> Object:
 
 
 async def prune(client: Client, store: Store, namespace: str, keep: set[tuple[str, str]]) -> None:
-    """Delete our children that are not among ``keep`` (kind and name). Raises ``ApiError``."""
+    """Delete our children that are not among ``keep`` (kind and name). Raises ``ApiError``, after having tried all."""
+    refused: list[ApiError] = []
     for resource in CHILDREN:
         for name, kept in sorted(store.kept(resource, namespace).items()):
             if (resource.kind, name) not in keep and is_ours(live := kept.object):
-                await client.delete(resource, namespace, name, kept.uid)
-                store.changed(resource, "DELETED", live)
+                try:
+                    await client.delete(resource, namespace, name, kept.uid)
+                except ApiError as error:
+                    refused.append(error)
+                else:
+                    store.changed(resource, "DELETED", live)
+    if refused:
+        raise refused[0]
 
 
 def _made_by_us(live: Object) -> bool:

@@ -44,7 +44,7 @@ class Ensured:
     serving: Serving
     children: frozenset[Child]
     again: float | None = None
-    failure: ApiError | None = None
+    failure: Exception | None = None
 
 
 class Ensurer:
@@ -102,7 +102,8 @@ class Ensurer:
         )
 
     async def _ensured(self, router: PlannedRouter, decided: Decided, reading: Reading) -> Ensured:
-        blocked, again, failure, waiting = None, None, None, ""
+        blocked, again, waiting = None, None, ""
+        failure: Exception | None = None
         # Nothing is taken away before it is known what there should be.
         planned = frozenset((resource.kind, router.config.name) for resource in CHILDREN)
         try:
@@ -116,6 +117,8 @@ class Ensurer:
         except ApiError as error:
             blocked = ("ApplyFailed", f"the API server refused: {error}")
             failure = None if error.invalid else error  # else only another object can help, which is an event
+        except Exception as error:  # in what makes this one router: all others go on
+            blocked, failure = ("InternalError", "a defect of the operator: see its log"), error
         serving = self._serving(router, reading.namespace, blocked)
         return Ensured(msgspec.structs.replace(serving, waiting=waiting), planned, again, failure)
 

@@ -52,7 +52,7 @@ def observed(
         invalid_backends=frozenset(there - backends.keys()),
         addresses=rules.denying(_addresses(store, (KUBERNETES, *own))),
         faults=faults,
-        kept=_kept(children, namespace) if faults else frozenset(),  # asked only about what is no good now
+        kept=_kept(children, namespace) if faults else {},  # asked only about what is no good now
         replicas={
             name: brief["spec"]["replicas"]
             for name, kept in children.kept(DEPLOYMENTS, namespace).items()
@@ -61,11 +61,13 @@ def observed(
     )
 
 
-def _kept(children: Store, namespace: str) -> frozenset[str]:
-    """The entries that routers have a content of."""
-    return frozenset(
-        entry for live in children.of(SECRETS, namespace) if is_ours(live) for entry in live.get("data") or ()
-    )
+def _kept(children: Store, namespace: str) -> dict[str, frozenset[str]]:
+    """The entries that each router has a content of."""
+    return {
+        live["metadata"]["name"]: frozenset(live.get("data") or ())
+        for live in children.of(SECRETS, namespace)
+        if is_ours(live)
+    }
 
 
 def _addresses(store: Store, services: Iterable[tuple[str, str]]) -> tuple[Network, ...]:

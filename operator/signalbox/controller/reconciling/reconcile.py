@@ -10,6 +10,7 @@ from datetime import datetime
 from signalbox.controller.applying.apply import prune
 from signalbox.controller.reconciling.decide import Decided, Decider
 from signalbox.controller.reconciling.ensure import AT_ONCE, Child, Ensurer
+from signalbox.controller.reconciling.failures import Failures
 from signalbox.controller.reconciling.lastgood import LastGood
 from signalbox.controller.reconciling.pods import Pods
 from signalbox.controller.reconciling.recorder import Recorder
@@ -68,7 +69,9 @@ class Reconciler:
         reading = self._sources.reading(namespace)
         decided = await self.decider.decide(namespace, reading)
         self._sources.forget(namespace, decided.used)
-        await self._status.welcome(namespace, decided.problems)
+        failures = Failures()
+        with failures.collected():
+            await self._status.welcome(namespace, decided.problems)
         routers = decided.plan.routers
         done = await in_turn((self._ensurer.ensure(router, decided, reading) for router in routers), AT_ONCE)
         self._ensurer.keep(namespace, {router.config.name for router in routers})
@@ -77,13 +80,18 @@ class Reconciler:
         if self._control is not None:
             self._control.retain(namespace, {r.config.name: () if r.sidecar is None else r.members for r in routers})
         planned = {child for one in done for child in one.children}
-        await prune(self._client, self._children, namespace, planned | self._unplanned(namespace, decided, planned))
-        await self._status.policies(namespace, decided, routers, serving)
-        later = await self._status.backends(namespace, decided)
-        again += [later] if later is not None else []
+        with failures.collected():
+            keep = planned | self._unplanned(namespace, decided, planned)
+            await prune(self._client, self._children, namespace, keep)
+        with failures.collected():
+            await self._status.policies(namespace, decided, routers, serving)
+        with failures.collected():
+            later = await self._status.backends(namespace, decided)
+            again += [later] if later is not None else []
         self._status.forget(namespace)
-        if failures := [one.failure for one in done if one.failure is not None]:
-            raise failures[0]
+        failures.add(one.failure for one in done if one.failure is not None)
+        failures.add(reading.unreadable.values())
+        failures.raise_worst()
         return min(again, default=None)
 
     def _unplanned(self, namespace: str, decided: Decided, planned: set[Child]) -> set[Child]:

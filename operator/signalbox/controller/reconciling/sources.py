@@ -4,22 +4,31 @@ Of each only facts are remembered (which keys can serve, and their digests), unt
 bytes that routers get are in the composed Secret already; only what is not there is fetched, and dropped after use.
 """
 
+import asyncio
 import base64
 import binascii
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
+from signalbox.controller.applying.apply import is_ours
 from signalbox.controller.reconciling.pem import faults
+from signalbox.controller.reconciling.together import in_turn
 from signalbox.controller.watching.store import Store
 from signalbox.kube.client import Client, Object
 from signalbox.kube.errors import ApiError
 from signalbox.kube.resources import CONFIG_MAPS, SECRETS, Resource
+from signalbox.plan.children.names import SERVING_CERTIFICATE, SERVING_KEY
 from signalbox.plan.contents import Fact, digests, fact
 from signalbox.plan.credentials import Entry
 from signalbox.plan.references import References
 
 Place = tuple[Resource, str, str]  # kind, namespace, name
+
+# Objects that are read at the same time, over all namespaces.
+AT_ONCE = 8
+# Then it is no matter of the object: the server is away, does not know us, or has too much to do.
+EVERYBODYS = frozenset({0, 401, 429, 503, 504})
 
 
 def usable(used: References, secret: str, one: Fact) -> bool:
@@ -42,10 +51,11 @@ class Sources:
     def __init__(self, client: Client, store: Store, children: Store) -> None:
         self._client, self._store, self._children = client, store, children
         self._known: dict[Place, Known] = {}
+        self._limit = asyncio.Semaphore(AT_ONCE)
 
     def reading(self, namespace: str) -> "Reading":
         """To be kept no longer than the reconcile lasts."""
-        return Reading(namespace, self._client, self._store, self._children, self._known)
+        return Reading(namespace, self._client, self._store, self._children, self._known, self._limit)
 
     def forget(self, namespace: str, used: References) -> None:
         """Drop what is not among the references any more."""
@@ -56,30 +66,33 @@ class Sources:
 
 @dataclass
 class Reading:
-    """One reconcile's look at the sources: what it had to fetch is fetched once."""
+    """One reconcile's look at the sources: what it had to fetch is fetched once. ``unreadable`` are those that exist
+    and could not be read, by kind and name."""
 
     namespace: str
     client: Client
     store: Store
     children: Store
     known: dict[Place, Known]
+    limit: asyncio.Semaphore
     fetched: dict[tuple[str, str], dict[str, bytes]] = field(default_factory=dict)
+    unreadable: dict[tuple[str, str], ApiError] = field(default_factory=dict)
+    away: ApiError | None = None
 
     async def facts(self, used: References) -> tuple[dict[str, dict[str, Fact]], dict[str, dict[str, Fact]]]:
-        """The usable values of the Secrets and ConfigMaps that exist. Raises ``ApiError``."""
-        secrets = {}
-        for name in sorted(used.secrets):
-            if (found := await self._facts(SECRETS, name)) is not None:
-                secrets[name] = {key: one for key, one in found.items() if usable(used, name, one)}
-        config_maps = {}
-        for name in sorted(used.authorities):
-            if (found := await self._facts(CONFIG_MAPS, name)) is not None:
-                config_maps[name] = dict(found)
-        return secrets, config_maps
+        """The usable values of the Secrets and ConfigMaps that can be read. Raises ``ApiError`` where none can be."""
+        secrets = await self._of_all(SECRETS, used.secrets)
+        for name, found in secrets.items():
+            secrets[name] = {key: one for key, one in found.items() if usable(used, name, one)}
+        return secrets, await self._of_all(CONFIG_MAPS, used.authorities)
 
     def faults(self) -> dict[str, str]:
-        """What is wrong with certificates and keys, by kind, name and key; known once their facts are."""
+        """What is wrong with certificates and keys, by kind, name and key, and with objects, by kind and name; known
+        once their facts are."""
         return {
+            f"{kind}/{name}/": f"cannot be read: the API server answers {error.status} {error.reason}"
+            for (kind, name), error in self.unreadable.items()
+        } | {
             f"{resource.kind}/{name}/{key}": fault
             for (resource, namespace, name), known in self.known.items()
             if namespace == self.namespace
@@ -103,16 +116,18 @@ class Reading:
         """The bytes of every entry of a router. Raises ``ApiError``."""
         live = self.children.get(SECRETS, self.namespace, router)
         composed: Mapping[str, str] = (live.get("data") if live is not None else None) or {}
-        return {entry: await self._content(source, composed.get(entry)) for entry, source in entries.items()}
+        return {entry: await self._content(entry, source, composed.get(entry)) for entry, source in entries.items()}
 
-    async def _content(self, source: Entry, composed: str | None) -> bytes:
+    async def _content(self, entry: str, source: Entry, composed: str | None) -> bytes:
         resource = SECRETS if source.kind == "Secret" else CONFIG_MAPS
+        if (source.kind, source.name) in self.unreadable:
+            return self._last_good(entry, source, composed)
         known = self.known[resource, self.namespace, source.name]
         facts = known.facts
         if not source.key:
             return digests(facts)
-        if source.key in known.faults and composed is not None:
-            return _decoded(composed)  # the last good one
+        if source.key in known.faults:
+            return self._last_good(entry, source, composed)
         if composed is not None:
             value = _decoded(composed)
             if hashlib.sha256(value).hexdigest() == facts[source.key].digest:
@@ -122,19 +137,43 @@ class Reading:
             raise ApiError(409, "Conflict", f"{source.kind} {source.name} has changed meanwhile")
         return values[source.key].strip() if resource is SECRETS else values[source.key]
 
+    def _last_good(self, entry: str, source: Entry, composed: str | None) -> bytes:
+        """Also from another router, which serves the same backend; a certificate for clients is each router's own."""
+        if composed is None and entry not in {SERVING_CERTIFICATE, SERVING_KEY}:
+            others = [live for live in self.children.of(SECRETS, self.namespace) if is_ours(live)]
+            composed = next((live["data"][entry] for live in others if entry in (live.get("data") or ())), None)
+        if composed is None:
+            raise ApiError(409, "Conflict", f"{source.kind} {source.name}: its last good content is gone")
+        return _decoded(composed)
+
+    async def _of_all(self, resource: Resource, names: Collection[str]) -> dict[str, dict[str, Fact]]:
+        ordered = sorted(names)
+        found = await in_turn((self._facts(resource, name) for name in ordered), AT_ONCE)
+        return {name: dict(facts) for name, facts in zip(ordered, found, strict=True) if facts is not None}
+
     async def _facts(self, resource: Resource, name: str) -> Mapping[str, Fact] | None:
         there = self.store.get(resource, self.namespace, name)
-        if there is None:
+        if there is None or (resource.kind, name) in self.unreadable:
             return None  # whatever appears is seen by the watch
         known = self.known.get((resource, self.namespace, name))
         if known is None or known.version < int(there["metadata"]["resourceVersion"]):
-            if await self._fetch(resource, name) is None:
+            try:
+                if await self._fetch(resource, name) is None:
+                    return None
+            except ApiError as error:
+                if error.status in EVERYBODYS:
+                    self.away = error  # nobody else is to wait for as long
+                    raise
+                self.unreadable[resource.kind, name] = error
                 return None
             known = self.known[resource, self.namespace, name]
         return known.facts
 
     async def _fetch(self, resource: Resource, name: str) -> dict[str, bytes] | None:
-        obj = await self.client.get(resource, self.namespace, name)
+        async with self.limit:
+            if self.away is not None:
+                raise self.away
+            obj = await self.client.get(resource, self.namespace, name)
         if obj is None:
             return None
         values = _values(resource, obj)
