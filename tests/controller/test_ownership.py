@@ -179,6 +179,29 @@ def test_a_child_deleted_by_hand_comes_back(world: World, version: str, kind: st
     comes_back(world, version, kind, meaning(live))
 
 
+def test_children_stay_where_their_owner_is_deleted_without_them(world: World) -> None:
+    """As ``kubectl delete --cascade=orphan`` does it; a finalizer keeps the policy there for longer."""
+    held = policy("leaving", model="leaving")
+    held["metadata"]["finalizers"] = ["example.com/hold"]
+    world.apply(held)
+    eventually(lambda: world.conditions("RoutingPolicy", "leaving").get("Programmed") == ("False", "Rollout"))
+    uid = world.api.get(API, "RoutingPolicy", "leaving", world.namespace)["metadata"]["uid"]
+    world.api.delete(API, "RoutingPolicy", "leaving", world.namespace, propagationPolicy="Orphan")
+    for each in CHILDREN:
+        eventually(lambda each=each: uid not in owners(world, *each), COLLECTED_SECONDS)
+    world.apply(backend(limits={"maxInFlight": 7}))  # the operator looks at all of its routers
+    eventually(lambda: world.config()["backends"][0]["limits"] == {"maxInFlight": 7})
+    world.settle()
+    assert all(uid not in owners(world, *each) for each in CHILDREN)
+    world.api.patch(API, "RoutingPolicy", "leaving", {"metadata": {"finalizers": None}}, world.namespace)
+    eventually(lambda: world.absent(API, "RoutingPolicy", "leaving"))
+    world.apply(backend())
+    eventually(lambda: not world.config()["backends"][0].get("limits"))
+    for version, kind in CHILDREN:
+        assert not world.child(version, kind, "leaving-router")["metadata"].get("ownerReferences")
+        world.api.delete(version, kind, "leaving-router", world.namespace)
+
+
 def test_what_a_mesh_adds_stays(world: World) -> None:
     """Labels, annotations and a sidecar, by another's apply and by a plain patch; also through edits of ours."""
     container = {"name": "mesh", "image": "mesh:1"}

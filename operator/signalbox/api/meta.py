@@ -24,6 +24,7 @@ class ObjectMeta(BaseModel):
     uid: str = ""
     generation: int = 0
     creation_timestamp: datetime | None = None
+    deletion_timestamp: datetime | None = None
     resource_version: str = ""
     labels: dict[str, str] = {}
     annotations: dict[str, str] = {}

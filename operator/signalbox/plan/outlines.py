@@ -19,7 +19,7 @@ _DEFAULT = Deployment()
 
 class PolicyOutline(msgspec.Struct, frozen=True, kw_only=True):
     """Of a policy. ``router`` is the name of the router that serves it, ``sidecar`` a port, where it has one;
-    ``targets`` are names of backends."""
+    ``targets`` are names of backends. It is ``leaving`` where somebody has deleted it, and something keeps it yet."""
 
     name: str
     namespace: str
@@ -31,6 +31,7 @@ class PolicyOutline(msgspec.Struct, frozen=True, kw_only=True):
     sidecar: int | None
     targets: tuple[str, ...]
     references: References
+    leaving: bool = False
 
 
 class BackendOutline(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,6 +81,7 @@ def outline_of_policy(policy: RoutingPolicy) -> PolicyOutline:
         deployment=spec.deployment_in_force if spec.router is not None else _DEFAULT,
         sidecar=spec.sidecar.port if spec.sidecar is not None else None,
         targets=tuple(target.backend_ref.name for target in spec.targets),
+        leaving=metadata.deletion_timestamp is not None,
         references=of_policy(policy),
     )
 

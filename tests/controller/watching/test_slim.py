@@ -40,6 +40,13 @@ def test_of_an_endpoint_slice_its_service_and_addresses() -> None:
 
 
 def test_of_ours_all_but_what_others_manage() -> None:
-    kept = slimmed(POLICIES, metadata={"generation": 3}, spec={"x": 1}, status={"y": 2}, kind="RoutingPolicy")
-    metadata = {**IDENTITY, "generation": 3}
+    deleted = "2026-01-01T00:00:00Z"
+    kept = slimmed(
+        POLICIES,
+        metadata={"generation": 3, "deletionTimestamp": deleted},
+        spec={"x": 1},
+        status={"y": 2},
+        kind="RoutingPolicy",
+    )
+    metadata = {**IDENTITY, "generation": 3, "deletionTimestamp": deleted}
     assert kept == {"kind": "RoutingPolicy", "metadata": metadata, "spec": {"x": 1}, "status": {"y": 2}}

@@ -106,6 +106,9 @@ class Ensurer:
         failure: Exception | None = None
         # Nothing is taken away before it is known what there should be.
         planned = frozenset((resource.kind, router.config.name) for resource in CHILDREN)
+        if all(decided.policies[member].outline.leaving for member in router.members):
+            # Whether its children go, stay, or go first is for who deletes it to say, and the garbage collector's work.
+            return Ensured(self._serving(router, reading.namespace, None), planned)
         try:
             entries = await reading.contents(router.config.name, router.entries)
             manifests = self._manifests(router, decided, reading.namespace, entries)

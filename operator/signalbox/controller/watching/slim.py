@@ -17,7 +17,7 @@ from signalbox.plan.injection import INJECT
 from signalbox.plan.services import SERVICE_LABEL
 
 _IDENTITY = ("name", "namespace", "uid", "resourceVersion")
-_OURS = (*_IDENTITY, "generation", "creationTimestamp")
+_OURS = (*_IDENTITY, "generation", "creationTimestamp", "deletionTimestamp")
 
 
 def slim(resource: Resource, obj: Object) -> Object:
