@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from signalbox.api import ModelBackend, RoutingPolicy
-from signalbox.plan.expressions import Checker
+from signalbox.plan.expressions.check import Checker
 
 EXAMPLES = Path(__file__).parents[2] / "manifests" / "examples"
 FILES = sorted(EXAMPLES.rglob("*.yaml"))

@@ -8,6 +8,7 @@ from signalbox.api import ModelBackend, RoutingPolicy
 from signalbox.plan.backends import KIND as BACKEND
 from signalbox.plan.backends import PlannedBackend, absent, compile_backend
 from signalbox.plan.children.names import FIRST_REPLICAS
+from signalbox.plan.children.podtemplate import check_template
 from signalbox.plan.defects import defect
 from signalbox.plan.groups import members
 from signalbox.plan.memory import Memory
@@ -19,7 +20,6 @@ from signalbox.plan.outlines import (
     source_of_backend,
     source_of_policy,
 )
-from signalbox.plan.podtemplate import check_template
 from signalbox.plan.policies import PlannedPolicy, compile_policy
 from signalbox.plan.problems import Problem, order
 from signalbox.plan.routers import PlannedRouter

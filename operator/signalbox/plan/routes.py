@@ -4,9 +4,9 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Final
 
 from signalbox.api.routingpolicy import Route, RoutingPolicy, WeightedTarget
-from signalbox.plan.expressions import Checker, ExpressionError
+from signalbox.plan.expressions.check import Checker, ExpressionError
+from signalbox.plan.expressions.reachability import Reachability
 from signalbox.plan.problems import Problem, Severity
-from signalbox.plan.reachability import Reachability
 from signalbox.routing import config
 from signalbox.routing.expressions.tree import Condition, Constant
 

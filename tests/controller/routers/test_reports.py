@@ -11,7 +11,7 @@ from signalbox.controller.routers.reports import (
     UNREACHABLE_SECONDS,
     Reports,
 )
-from signalbox.plan.reported import Reported
+from signalbox.plan.status.reported import Reported
 
 ROUTER = Router("team", "chat-router")
 USABLE, OUT = Traffic(known=1, usable=1), Traffic(known=1, causes=("connect",))

@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from harness import CHAT, Router, StartRouter, Upstream, backend, chat, config, policy, request
-from signalbox.plan.expressions import Checker
+from signalbox.plan.expressions.check import Checker
 from signalbox.routing.config import Route, Share, Weighted
 
 

@@ -9,9 +9,9 @@ from google.protobuf import message_factory
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from signalbox.plan import checked, declarations
-from signalbox.plan.convert import Converter
-from signalbox.plan.expressions import Checker
+from signalbox.plan.expressions import checked, declarations
+from signalbox.plan.expressions.check import Checker
+from signalbox.plan.expressions.convert import Converter
 from signalbox.routing.expressions import tree, variables
 from signalbox.routing.expressions.translate import translate
 from signalbox.routing.expressions.values import UNKNOWN, EvaluationError

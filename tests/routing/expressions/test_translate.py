@@ -2,7 +2,7 @@
 
 import pytest
 
-from signalbox.plan.expressions import Checker, ExpressionError
+from signalbox.plan.expressions.check import Checker, ExpressionError
 from signalbox.routing.expressions import tree
 from signalbox.routing.expressions.translate import TranslationError, translate
 from signalbox.routing.expressions.values import UNKNOWN

@@ -17,12 +17,12 @@ from signalbox.kube.client import Client, Object
 from signalbox.kube.errors import ApiError
 from signalbox.kube.resources import CHILDREN, CONFIG_MAPS, DEPLOYMENTS, SECRETS
 from signalbox.plan.children import CONFIG_HASH, OperatorSettings, children
-from signalbox.plan.conditions import Serving
 from signalbox.plan.lastgood import BACKENDS_KEY, POLICIES_KEY, Record
 from signalbox.plan.memory import Memory
 from signalbox.plan.rollouts import rolled_out, serves, upgrades, waits_for
 from signalbox.plan.routers import PlannedRouter
 from signalbox.plan.services import at
+from signalbox.plan.status.conditions import Serving
 
 _log = logging.getLogger(__name__)
 

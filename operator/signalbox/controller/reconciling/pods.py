@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from signalbox.controller.watching.store import Store
 from signalbox.kube.client import Object
 from signalbox.kube.resources import PODS
-from signalbox.plan.injection import INJECT, is_injected
+from signalbox.plan.sidecars.injection import INJECT, is_injected
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from signalbox.kube.client import Client, Object
 from signalbox.kube.errors import ApiError
 from signalbox.kube.resources import EVENTS, Resource
-from signalbox.plan.transitions import Transition
+from signalbox.plan.status.transitions import Transition
 
 CONTROLLER = "signalbox.dev/operator"
 NOTE_BYTES = 1024  # the API server takes no more

@@ -15,15 +15,15 @@ from signalbox.kube.client import Client, Object
 from signalbox.kube.errors import ApiError
 from signalbox.kube.resources import BACKENDS, POLICIES, Resource
 from signalbox.plan.children import address
-from signalbox.plan.conditions import Finding, Serving, dated, of_backend, of_policy
 from signalbox.plan.memory import Memory
 from signalbox.plan.problems import Problem
-from signalbox.plan.reported import Reported, merged
-from signalbox.plan.reported import of_backend as reported_of_backend
-from signalbox.plan.reported import of_policy as reported_of_policy
 from signalbox.plan.routers import PlannedRouter
-from signalbox.plan.telemetry import Telemetry
-from signalbox.plan.transitions import transitions, uninjected
+from signalbox.plan.status.conditions import Finding, Serving, dated, of_backend, of_policy
+from signalbox.plan.status.reported import Reported, merged
+from signalbox.plan.status.reported import of_backend as reported_of_backend
+from signalbox.plan.status.reported import of_policy as reported_of_policy
+from signalbox.plan.status.telemetry import Telemetry
+from signalbox.plan.status.transitions import transitions, uninjected
 
 MOST_CONFIGS = 16
 # Writes over all namespaces. More at once only make each of them slower, those of the Lease too.

@@ -13,7 +13,7 @@ from signalbox.control.server import ControlServer, Identity
 from signalbox.controller.routers.reports import Reports
 from signalbox.kube.client import Object
 from signalbox.plan.digests import tenant_digests
-from signalbox.plan.reported import Reported
+from signalbox.plan.status.reported import Reported
 from signalbox.routing.config import FORMAT_VERSION, RouterConfig, content_hash, decode, encode
 
 JUDGE_SECONDS = 1.0

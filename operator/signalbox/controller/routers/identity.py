@@ -17,7 +17,7 @@ from signalbox.kube.client import Client, Object
 from signalbox.kube.errors import ApiError
 from signalbox.kube.resources import CONFIG_MAPS, DEPLOYMENTS, PODS, REPLICA_SETS, TOKEN_REVIEWS, Resource
 from signalbox.plan.children.control import AUDIENCE
-from signalbox.plan.injection import INJECT, is_injected
+from signalbox.plan.sidecars.injection import INJECT, is_injected
 
 _ACCOUNT = "system:serviceaccount:"
 _POD_NAME = "authentication.kubernetes.io/pod-name"

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from signalbox.control.bounds import Bucket
 from signalbox.control.messages import Hello, Report
 from signalbox.control.peers import Peer, Router
-from signalbox.plan.reported import Reported
+from signalbox.plan.status.reported import Reported
 
 # A pod that was heard within this time lives; it may just be connecting again.
 LIVE_SECONDS = 10.0

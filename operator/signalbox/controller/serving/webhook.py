@@ -14,10 +14,10 @@ from signalbox.api import RoutingPolicy
 from signalbox.controller.watching.store import Store
 from signalbox.kube.client import Object
 from signalbox.kube.resources import POLICIES
-from signalbox.plan.admission import NoReview, allowed, pod_of
 from signalbox.plan.children import OperatorSettings
-from signalbox.plan.injection import INJECT, PlannedSidecar, injection, warnings
 from signalbox.plan.outlines import router_name
+from signalbox.plan.sidecars.admission import NoReview, allowed, pod_of
+from signalbox.plan.sidecars.injection import INJECT, PlannedSidecar, injection, warnings
 
 PATH = "/mutate-pods"
 

@@ -13,8 +13,8 @@ from signalbox.kube.resources import (
     Resource,
 )
 from signalbox.plan.children.release import OPTIONS, RELEASE
-from signalbox.plan.injection import INJECT
 from signalbox.plan.services import SERVICE_LABEL
+from signalbox.plan.sidecars.injection import INJECT
 
 _IDENTITY = ("name", "namespace", "uid", "resourceVersion")
 _OURS = (*_IDENTITY, "generation", "creationTimestamp", "deletionTimestamp")

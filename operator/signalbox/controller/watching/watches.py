@@ -23,7 +23,7 @@ from signalbox.kube.resources import (
     Resource,
 )
 from signalbox.kube.watch import DEFAULT, Sink, follow
-from signalbox.plan.injection import INJECT
+from signalbox.plan.sidecars.injection import INJECT
 
 SWEEP_SECONDS = 60.0
 # Each may hang for as long as a request may take, and all others share the connections.

@@ -19,7 +19,7 @@ from signalbox.plan.children.names import (
     USER,
 )
 from signalbox.plan.children.settings import OperatorSettings
-from signalbox.plan.strategic import merge
+from signalbox.plan.children.strategic import merge
 from signalbox.routing.config import RouterConfig
 
 CONTAINER = "router"

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from cluster.running import Cluster
-from signalbox.plan.strategic import PatchError, merge
+from signalbox.plan.children.strategic import PatchError, merge
 
 STRATEGIC = "application/strategic-merge-patch+json"
 LABELS = {"app": "x"}

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from signalbox.plan.telemetry import MOST_A_SECOND, SECONDS, Telemetry
+from signalbox.plan.status.telemetry import MOST_A_SECOND, SECONDS, Telemetry
 
 
 class Clock:

@@ -2,8 +2,8 @@
 
 import pytest
 
-from signalbox.plan.expressions import MAX_CHARACTERS, Checker, ExpressionError
-from signalbox.plan.expressions_doc import render
+from signalbox.plan.expressions.check import MAX_CHARACTERS, Checker, ExpressionError
+from signalbox.plan.expressions.page import render
 from signalbox.routing.expressions import variables
 from signalbox.routing.expressions.references import references
 

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from signalbox.api import RoutingPolicy
 from signalbox.plan.children.pod import customized, pod_template
+from signalbox.plan.children.podtemplate import PATH, check_template
 from signalbox.plan.children.settings import OperatorSettings
-from signalbox.plan.podtemplate import PATH, check_template
 from signalbox.plan.problems import Problem
 
 NAMES = st.sampled_from(

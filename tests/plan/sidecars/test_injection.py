@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from signalbox.plan.children import OperatorSettings
-from signalbox.plan.injection import CONTAINER, PlannedSidecar, injection, is_injected, warnings
+from signalbox.plan.sidecars.injection import CONTAINER, PlannedSidecar, injection, is_injected, warnings
 
 GOLDEN = Path(__file__).parent / "injection"
 NAMES = sorted(file.name.removesuffix(".in.yaml") for file in GOLDEN.glob("*.in.yaml"))

@@ -16,7 +16,7 @@ from signalbox.plan.compile import plan
 from signalbox.plan.observed import Observed
 from signalbox.plan.outlines import outline_of_policy
 
-GOLDEN = Path(__file__).parent / "children"
+GOLDEN = Path(__file__).parent / "golden"
 NAMES = sorted(file.name.removesuffix(".in.yaml") for file in GOLDEN.glob("*.in.yaml"))
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from signalbox.plan.admission import NoReview, allowed, pod_of
+from signalbox.plan.sidecars.admission import NoReview, allowed, pod_of
 
 POD = {"apiVersion": "v1", "kind": "Pod", "metadata": {"generateName": "app-"}, "spec": {"containers": []}}
 REVIEW = {"request": {"uid": "u", "namespace": "team", "object": POD}}

@@ -9,10 +9,10 @@ from signalbox.api import RoutingPolicy
 from signalbox.plan.children.names import labels_of
 from signalbox.plan.children.pod import CONTAINER, pod_template
 from signalbox.plan.children.settings import Control, OperatorSettings
+from signalbox.plan.children.strategic import PatchError, merge
 from signalbox.plan.outlines import router_name
 from signalbox.plan.problems import Problem
 from signalbox.plan.routes import KIND, Report
-from signalbox.plan.strategic import PatchError, merge
 
 PATH = "spec.router.deployment.podTemplate"
 # The rest of the settings are no matter: what is compared is the same on both sides.

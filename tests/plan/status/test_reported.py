@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from signalbox.plan import conditions
-from signalbox.plan.conditions import Finding, Serving
 from signalbox.plan.problems import Problem
-from signalbox.plan.reported import Reported, merged, of_backend, of_policy
+from signalbox.plan.status import conditions
+from signalbox.plan.status.conditions import Finding, Serving
+from signalbox.plan.status.reported import Reported, merged, of_backend, of_policy
 
 NORMAL = conditions.of_policy([], Serving(programmed=True, available=True))
 ROLLING = conditions.of_policy([], Serving(programmed=True, rolling=True))

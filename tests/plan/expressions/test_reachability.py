@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from hypothesis import given
 from hypothesis import strategies as st
 
-from signalbox.plan.reachability import Reachability
+from signalbox.plan.expressions.reachability import Reachability
 from signalbox.routing.expressions.tree import Call, Condition, Constant, Logic, Node, Variable
 
 A, B, C = Variable("request.stream"), Variable("query.hasCode"), Variable("targets.a.healthy")

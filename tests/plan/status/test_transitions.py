@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 from hypothesis import given
 from hypothesis import strategies as st
 
-from signalbox.plan.conditions import Entry, Serving, dated, of_backend, of_policy
 from signalbox.plan.problems import Problem
-from signalbox.plan.transitions import transitions
+from signalbox.plan.status.conditions import Entry, Serving, dated, of_backend, of_policy
+from signalbox.plan.status.transitions import transitions
 
 INVALID = Problem(kind="RoutingPolicy", name="p", reason="InvalidExpression", message="wrong")
 MISSING = Problem(kind="RoutingPolicy", name="p", reason="BackendNotFound", message="no a", condition="ResolvedRefs")

@@ -5,9 +5,9 @@ from typing import Any, Final
 
 from google.protobuf.message import DecodeError
 
-from signalbox.plan import checked, declarations
-from signalbox.plan.convert import Converter, Refusal
-from signalbox.plan.expression_messages import explain, missing_name
+from signalbox.plan.expressions import checked, declarations
+from signalbox.plan.expressions.convert import Converter, Refusal
+from signalbox.plan.expressions.messages import explain, missing_name
 from signalbox.routing.expressions import cost, tree
 
 MAX_CHARACTERS: Final = 4096

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from signalbox.plan.expressions import MAX_CHARACTERS
+from signalbox.plan.expressions.check import MAX_CHARACTERS
 from signalbox.routing.code import LINE_PATTERNS
 from signalbox.routing.expressions import variables
 from signalbox.routing.expressions.cost import MAX_DEPTH, MAX_NODES

@@ -2,8 +2,8 @@
 
 from datetime import UTC, datetime
 
-from signalbox.plan.conditions import Finding, Serving, dated, describe, of_backend, of_policy
 from signalbox.plan.problems import Problem
+from signalbox.plan.status.conditions import Finding, Serving, dated, describe, of_backend, of_policy
 
 INVALID = Problem(kind="RoutingPolicy", name="p", reason="InvalidExpression", message="wrong", path="spec.x", fix="do")
 MISSING = Problem(kind="RoutingPolicy", name="p", reason="BackendNotFound", message="no a", condition="ResolvedRefs")

@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 
 import msgspec
 
-from signalbox.plan.conditions import Entry, Finding
+from signalbox.plan.status.conditions import Entry, Finding
 
 # What is known from reports alone: it stays as it was said last until they are in again.
 REASONS = frozenset({"WaitingForSecret", "ConfigRejected"})

@@ -1,0 +1,1 @@
+"""The router inside a client's pod."""

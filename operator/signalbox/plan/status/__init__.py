@@ -1,0 +1,1 @@
+"""What statuses say: conditions, telemetry, and which changes are news."""
