@@ -119,7 +119,7 @@ async def test_rejected_configuration_leaves_the_last_good_one(config: bytes, me
 
 
 async def test_worker_that_does_not_answer_is_replaced_and_the_configuration_rejected() -> None:
-    async with running(answer_timeout=1.0) as supervisor:
+    async with running(answer_timeout=4.0) as supervisor:
         with pytest.raises(ConfigRejectedError, match="did not answer"):
             await supervisor.apply(b"hang", {})
 
