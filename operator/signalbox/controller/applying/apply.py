@@ -1,5 +1,6 @@
 """Making children what their manifests say, and never touching what is not ours."""
 
+from collections.abc import Callable
 from typing import Any
 
 from signalbox.controller.applying.difference import (
@@ -43,7 +44,7 @@ async def ensure(client: Client, store: Store, manifest: Object) -> bool:
         live = await _create(client, manifest)
         wrote = True
     if taken := not applied(live):
-        await _hand_over(client, resource, live)
+        await _settle(client, resource, live, handed_over)
         wrote = True
     if resource is DEPLOYMENTS and "replicas" not in manifest["spec"]:
         given = await _give_replicas_away(client, manifest, live)
@@ -96,12 +97,15 @@ def _annotations(obj: Object) -> Object:
     return obj["metadata"].get("annotations") or {}
 
 
-async def _hand_over(client: Client, resource: Resource, live: Object) -> None:
-    """Controllers write their status into a new object at once: that its version is no longer the newest is normal."""
+async def _settle(
+    client: Client, resource: Resource, live: Object, fields: Callable[[Object], list[dict[str, Any]]]
+) -> None:
+    """Write its managed fields anew. Controllers write into an object at any time: that its version is no longer the
+    newest is normal."""
     namespace, name, uid = (live["metadata"][key] for key in ("namespace", "name", "uid"))
     for _ in range(HAND_OVER_TRIES):
         version = live["metadata"]["resourceVersion"]
-        change = {"metadata": {"managedFields": handed_over(live), "resourceVersion": version}}
+        change = {"metadata": {"managedFields": fields(live), "resourceVersion": version}}
         try:
             await client.patch(resource, namespace, name, change, MANAGER)
         except ApiError as error:
@@ -127,15 +131,14 @@ async def _corrected(client: Client, resource: Resource, manifest: Object, live:
             raise
     live = await _patch(client, resource, live, {"spec": {"ports": manifest["spec"]["ports"]}})
     # Else the ports would be ours twice, and the next apply could not take them away.
-    version = live["metadata"]["resourceVersion"]
-    live = await _patch(client, resource, live, {}, managedFields=only_applied(live), resourceVersion=version)
+    await _settle(client, resource, live, only_applied)
     return await _apply(client, manifest, live)
 
 
-async def _patch(client: Client, resource: Resource, live: Object, change: Object, **metadata: Any) -> Object:
+async def _patch(client: Client, resource: Resource, live: Object, change: Object) -> Object:
     """With the uid, so that nothing is done to an object made anew meanwhile."""
     namespace, name, uid = (live["metadata"][key] for key in ("namespace", "name", "uid"))
-    return await client.patch(resource, namespace, name, change | {"metadata": {"uid": uid, **metadata}}, MANAGER)
+    return await client.patch(resource, namespace, name, change | {"metadata": {"uid": uid}}, MANAGER)
 
 
 async def _apply(client: Client, manifest: Object, live: Object) -> Object:
