@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+SIDE_BY_SIDE := -n auto --dist loadfile --no-loadscope-reorder
 BENCH_STAMP := $(VENV)/.installed-bench
 
 .DEFAULT_GOAL := help
@@ -26,11 +27,11 @@ demo: $(STAMP) ## Three simulated engines, one policy, real traffic, a live pict
 
 test: $(STAMP) ## Run the tests; the first time builds a Kubernetes control plane (minutes)
 	@PYTHONPATH=tests $(BIN)/python -m cluster build
-	@$(BIN)/pytest
+	@$(BIN)/pytest $(SIDE_BY_SIDE)
 
 test-long: $(STAMP) ## Run the tests that take minutes: every crash point, minutes of rest
 	@PYTHONPATH=tests $(BIN)/python -m cluster build
-	@$(BIN)/pytest -m long
+	@$(BIN)/pytest $(SIDE_BY_SIDE) -m long
 
 test-cluster: $(STAMP) ## Run the tests that need pods: on a node in namespaces of its own (root, Linux, apt-get)
 	@$(BIN)/pytest -m node

@@ -1,5 +1,7 @@
 """A real Kubernetes for every test that asks for it: fixtures ``cluster`` and ``namespace``."""
 
+import os
+import sys
 from collections.abc import AsyncIterator, Iterator
 
 import hypothesis
@@ -12,6 +14,7 @@ from cluster.namespaces import create_namespace, delete_namespace
 from cluster.running import Cluster, running
 
 FAILED = pytest.StashKey[bool]()
+MOST_WORKERS = 6
 # How long an example takes says how busy the machine is.
 hypothesis.settings.register_profile("patient", deadline=None)
 hypothesis.settings.load_profile("patient")
@@ -23,10 +26,20 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what needs a cluster, so that ``-m 'not cluster'`` runs all the rest."""
+    """Mark what needs a cluster, so that ``-m 'not cluster'`` runs all the rest. It comes first: where files run side
+    by side, the long ones must not be left to the end."""
     for item in items:
         if {"cluster", "bare", "enclosure"} & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.cluster)
+    needing = {item.path for item in items if item.get_closest_marker("cluster")}
+    items.sort(key=lambda item: item.path not in needing)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """How many files ``-n auto`` runs side by side: they wait more than they compute, but each may start a control
+    plane of its own (600 MB)."""
+    return min((os.cpu_count() or 1) + 1, MOST_WORKERS)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -48,7 +61,7 @@ def say(pytestconfig: pytest.Config) -> Say:
 
     def tell(text: str) -> None:
         with capture.global_and_fixture_disabled():
-            print(f"\n{text}", end="", flush=True)
+            print(f"\n{text}", end="", file=sys.stderr, flush=True)  # where files run side by side, stdout is taken
 
     return tell
 
