@@ -73,6 +73,8 @@ def cluster(pytestconfig: pytest.Config, say: Say) -> Iterator[Cluster]:
         with running(say, lambda: pytestconfig.stash.get(FAILED, False)) as found:
             yield found
     except ClusterError as error:
+        if hasattr(pytestconfig, "workerinput"):  # one of several processes cannot end the run
+            pytest.fail(f"no cluster to test with: {error}", pytrace=False)
         pytest.exit(f"no cluster to test with: {error}", returncode=3)
 
 
