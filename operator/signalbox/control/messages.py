@@ -29,7 +29,9 @@ class _Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, re
 class Traffic(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename="camel"):
     """One backend as a router sees it; counters run since the router's start.
 
-    ``usable`` endpoints are those of the ``known`` that are not out; ``causes`` says why the others are.
+    ``usable`` endpoints are those of the ``known`` that are not out; ``causes`` says why the others are. ``started``
+    attempts have ended as ``requests``, of which some were ``failures`` and some ``busy`` (429); the others have
+    ``completed``.
     """
 
     known: int = 0
@@ -38,7 +40,11 @@ class Traffic(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, ren
     in_flight: int = 0
     requests: int = 0
     failures: int = 0
+    started: int = 0
+    completed: int = 0
+    busy: int = 0
     input_tokens: int = 0
+    cached_tokens: int = 0
     output_tokens: int = 0
 
 
@@ -69,14 +75,71 @@ class Hello(_Message, tag="hello", frozen=True):
     digests: tuple[str, ...] = ()
 
 
+class SetWeights(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename="camel"):
+    """One set of targets: what is in force, and what holds when samples are too old; by target, each of a sum of 1.
+
+    A target that is not named gets nothing.
+    """
+
+    effective: dict[str, float]
+    base: dict[str, float] = {}
+
+
+class RouteWeights(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename="camel"):
+    """The sets of a route: one, or one for each tier of a failover; ``spill`` (0 to 1) leaves the first for the next."""
+
+    sets: tuple[SetWeights, ...]
+    spill: float = 0.0
+
+
+class Load(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename="camel"):
+    """A backend as its engines see it: requests of all traffic that are there, and how many come in a second.
+
+    ``age_ms`` is the age of the sample when this was sent: the two ends have clocks of their own.
+    """
+
+    age_ms: int
+    in_system: float = 0.0
+    waiting: float = 0.0
+    arrivals: float | None = None
+    utilization: float | None = None
+    kv_cache_usage: float | None = None
+
+
+class Weights(_Message, tag="weights", frozen=True):
+    """Operator: where requests go from now on, by policy and route, and the load of each backend. Policies that are
+    not named go as their shares say."""
+
+    policies: dict[str, dict[str, RouteWeights]] = {}
+    loads: dict[str, Load] = {}
+
+
+class Lease(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename="camel"):
+    """A router's part of a backend's limits, in its units; None where there is no limit."""
+
+    in_flight: int | None = None
+    requests_per_minute: int | None = None
+    tokens_per_minute: int | None = None
+
+
+class Leases(_Message, tag="leases", frozen=True):
+    """Operator: parts of limits, by backend. They hold until others come, also when the operator has gone."""
+
+    backends: dict[str, Lease] = {}
+
+
 class Report(_Message, tag="report", frozen=True):
-    """Router: its state, every second and when it has changed. ``config_hash`` is "" before anything is served."""
+    """Router: its state, every second and when it has changed. ``config_hash`` is "" before anything is served.
+
+    ``weights`` are those in force, for an operator that leads since just now; a router that has none says none.
+    """
 
     config_hash: str = ""
     waits_for: Waiting | None = None
     rejected: Rejected | None = None
     in_flight: int = 0
     backends: dict[str, Traffic] = {}
+    weights: dict[str, dict[str, RouteWeights]] = {}
 
 
 class Config(_Message, tag="config", frozen=True):
@@ -97,7 +160,7 @@ class Ping(_Message, tag="ping", frozen=True):
 
 
 FromRouter = Hello | Report
-ToRouter = Config | Revoked | Ping
+ToRouter = Config | Revoked | Weights | Leases | Ping
 
 Message = TypeVar("Message")
 
@@ -153,7 +216,7 @@ def from_router() -> Lines:
 
 def to_router() -> Lines:
     """What a router reads."""
-    return Lines((Config, Revoked, Ping), MAX_MESSAGE_BYTES)
+    return Lines((Config, Revoked, Weights, Leases, Ping), MAX_MESSAGE_BYTES)
 
 
 def line(message: FromRouter | ToRouter) -> bytes:

@@ -30,10 +30,12 @@ class Tenant(ConfigStruct, frozen=True):
 
 
 class Access(ConfigStruct, frozen=True):
-    """Who may use a policy: its tenants, or everybody."""
+    """Who may use a policy: its tenants, or everybody. ``tiers`` go from the most important to the least; whoever is in
+    none of them comes last."""
 
     anonymous: bool = False
     tenants: tuple[Tenant, ...] = ()
+    tiers: tuple[str, ...] = ()
 
 
 class Target(ConfigStruct, frozen=True):
@@ -51,21 +53,31 @@ class Share(ConfigStruct, frozen=True):
 
 
 class Weighted(ConfigStruct, tag="weighted", frozen=True):
-    """Draw a target by share."""
+    """Draw a target by share. ``free``: no share is declared, so requests go by capacity and load."""
 
     targets: tuple[Share, ...]
+    free: bool = False
 
 
 class Tier(ConfigStruct, frozen=True):
-    """One step of a failover: drawn by share, left only when none of it is usable."""
+    """One step of a failover: drawn by share, left only when none of it is usable. ``free`` as above."""
 
     targets: tuple[Share, ...]
+    free: bool = False
+
+
+class Spill(ConfigStruct, frozen=True):
+    """The part of the requests that leaves the first tier rises from none to all between two utilisations of it."""
+
+    from_percent: int
+    to_percent: int
 
 
 class Failover(ConfigStruct, tag="failover", frozen=True):
-    """The first tier with a usable target serves."""
+    """The first tier with a usable target serves; with ``spill``, the next gets a part before that."""
 
     tiers: tuple[Tier, ...]
+    spill: Spill | None = None
 
 
 Strategy = Weighted | Failover
@@ -79,6 +91,21 @@ class Route(ConfigStruct, frozen=True):
     when: Condition | None = None
 
 
+class Affinity(ConfigStruct, frozen=True):
+    """What keeps requests on one endpoint of a target, as long as that has at most so much more than the mean."""
+
+    key: Literal["Prefix", "Session"]
+    max_overload_percent: int = 125
+
+
+class Feedback(ConfigStruct, frozen=True):
+    """Whether load moves weights, how often, and for how long a sample is good."""
+
+    mode: Literal["Active", "Observe", "Disabled"] = "Active"
+    interval_ms: int = 5_000
+    stale_after_ms: int = 15_000
+
+
 class Policy(ConfigStruct, frozen=True):
     """One RoutingPolicy, compiled. ``models`` are unique in a configuration; routes are tried in order."""
 
@@ -87,6 +114,8 @@ class Policy(ConfigStruct, frozen=True):
     access: Access
     targets: tuple[Target, ...]
     routes: tuple[Route, ...]
+    affinity: Affinity | None = None
+    feedback: Feedback = Feedback()
     debug: bool = False
 
 
@@ -187,6 +216,7 @@ class Backend(ConfigStruct, frozen=True):
     limits: Limits = Limits()
     health: HealthCheck | None = None
     timeouts: Timeouts = Timeouts()
+    slow_start_ms: int = 30_000
 
 
 class RouterConfig(ConfigStruct, frozen=True):

@@ -1,0 +1,1 @@
+"""The feedback loop as pure functions: what engines say, what that means, and the weights that follow."""

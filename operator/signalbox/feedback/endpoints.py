@@ -1,0 +1,107 @@
+"""One endpoint: its newest reading, and what was learned of how much it can do.
+
+Nothing exports an engine's capacity. It is the throughput while requests queue; below that, throughput tells it by the
+law that was measured on real engines: r sequences in a batch get r^0.6 times the rate of one.
+"""
+
+from statistics import median
+
+import msgspec
+
+from signalbox.feedback.plan import Backend
+from signalbox.feedback.readings import Rates, Reading, rates
+
+BATCH_EXPONENT = 0.6
+FULL = 0.9
+"""Of the concurrency: from here on a batch counts as saturated."""
+SATURATED_GAIN = 0.3
+UNSATURATED_GAIN = 0.05
+"""Extrapolated throughput is worth less than measured one."""
+LEAST, MOST = 0.05, 20.0
+"""Capacity in relation to what was declared: beyond that it is a fault of measuring."""
+FIRST_RAMP = 0.1
+
+
+class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
+    """``first_at`` is when it was ready first, in seconds; ``capacity`` in tokens/s and ``concurrency`` in requests are
+    None before anything was learned. ``saturated`` counts readings in a row. ``proven``: a request has ended there
+    since it was first seen; before that, what its gauges say may be what a cold engine says."""
+
+    first_at: float
+    new: bool = True
+    reading: Reading | None = None
+    rates: Rates | None = None
+    concurrency: float | None = None
+    capacity: float | None = None
+    saturated: int = 0
+    proven: bool = False
+
+
+def read(endpoint: Endpoint, reading: Reading, backend: Backend) -> Endpoint:
+    """With a further reading. One that is not newer changes nothing."""
+    before = endpoint.reading
+    if before is not None and reading.at <= before.at:
+        return endpoint
+    between = rates(before, reading) if before is not None else None
+    concurrency = backend.concurrency or _concurrency(endpoint.concurrency, reading)
+    running = reading.running or 0.0
+    full = bool(reading.waiting) or (concurrency is not None and running >= FULL * concurrency)
+    saturated = endpoint.saturated + 1 if full else 0
+    moved = between is not None and bool(between.work or between.finished)
+    return msgspec.structs.replace(
+        endpoint,
+        reading=reading,
+        rates=between,
+        concurrency=concurrency,
+        saturated=saturated,
+        capacity=_learn(endpoint, between, reading, concurrency, saturated, backend.tokens_per_second),
+        proven=endpoint.proven or moved or not endpoint.new,
+    )
+
+
+def ramp(endpoint: Endpoint, seconds: float, now: float) -> float:
+    """How much of its capacity a new endpoint is trusted with: 10 % at first, all after ``seconds``."""
+    if not endpoint.new or seconds <= 0.0:
+        return 1.0
+    return min(1.0, FIRST_RAMP + (1.0 - FIRST_RAMP) * max(0.0, now - endpoint.first_at) / seconds)
+
+
+def typical(endpoints: list[Endpoint]) -> float | None:
+    """The median of what was learned, for those of whom nothing is known."""
+    known = [endpoint.capacity for endpoint in endpoints if endpoint.capacity is not None]
+    return median(known) if known else None
+
+
+def _concurrency(known: float | None, reading: Reading) -> float | None:
+    """The most that ran while others waited."""
+    if not reading.waiting or not reading.running:
+        return known
+    return max(known or 0.0, reading.running)
+
+
+def _learn(
+    endpoint: Endpoint,
+    between: Rates | None,
+    reading: Reading,
+    concurrency: float | None,
+    saturated: int,
+    prior: float | None,
+) -> float | None:
+    known = endpoint.capacity
+    if between is None or between.work is None or between.work <= 0.0 or endpoint.reading is None:
+        return known
+    work = between.work
+    running = ((reading.running or 0.0) + (endpoint.reading.running or 0.0)) / 2.0
+    if saturated >= 2:
+        learned = work if known is None else known + SATURATED_GAIN * (work - known)
+    elif concurrency is not None and running >= 2.0:
+        full = work * max(1.0, concurrency / running) ** BATCH_EXPONENT
+        start = full if known is None else known
+        learned = max(start + UNSATURATED_GAIN * (full - start), work)
+    elif known is not None:
+        learned = max(known, work)
+    else:
+        return None
+    if prior is not None:
+        learned = min(max(learned, LEAST * prior), MOST * prior)
+    return learned

@@ -1,0 +1,237 @@
+"""The law: state and what is new in; the next state, loads, weights and reasons out. One pure function, one clock."""
+
+from collections.abc import Mapping
+from typing import Literal
+
+import msgspec
+
+from signalbox.feedback import endpoints, shares, weights
+from signalbox.feedback.backends import BackendState, Load, Sight, load, observe
+from signalbox.feedback.endpoints import Endpoint
+from signalbox.feedback.plan import Backend, Plan, SetKey, Spill, TargetSet
+from signalbox.feedback.shares import Declared, Parts
+from signalbox.feedback.weights import Candidate
+
+FRESH_INTERVALS = 3.0
+SPILL_STEP = 0.25
+
+Reason = Literal["Declared", "Overloaded", "Base", "Load", "Held", "Stale", "NoEndpoint"]
+"""Why a weight is what it is: the share that was declared; taken from for overload; capacity alone; capacity and load;
+kept while a sample is late; back to the base because it is too old; nothing usable."""
+
+
+class Weight(msgspec.Struct, frozen=True, kw_only=True):
+    """Of one target in one set: what it would have without load, and what is in force; each 0 to 1 and of a sum of 1.
+
+    ``observed_at`` is when what it rests on was sampled.
+    """
+
+    target: str
+    base: float
+    effective: float
+    reason: Reason
+    observed_at: float | None = None
+
+
+class SetState(msgspec.Struct, frozen=True, kw_only=True):
+    """What is remembered of a set: weights in force, parts of declared shares, and when it moved last."""
+
+    weights: tuple[Weight, ...] = ()
+    parts: Parts = Parts()
+    stepped_at: float | None = None
+
+    @property
+    def effective(self) -> dict[str, float]:
+        """Weights in force by target."""
+        return {each.target: each.effective for each in self.weights}
+
+
+class State(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that one step hands to the next. Empty at first; ``adopted`` is what a new leader heard of."""
+
+    backends: dict[str, BackendState] = {}
+    sets: dict[SetKey, SetState] = {}
+    spills: dict[SetKey, float] = {}
+    began: bool = False
+
+
+class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+    """The state that follows, and what it says now. ``spills``: the part of a failover's requests that the first tier
+    gives to the next."""
+
+    state: State
+    loads: dict[str, Load]
+    weights: dict[SetKey, tuple[Weight, ...]]
+    spills: dict[SetKey, float]
+
+
+def step(state: State, plan: Plan, sights: Mapping[str, Sight], now: float) -> Outcome:
+    """One step. Call it whenever samples are in; each set moves once in its own interval. ``now`` is seconds of the
+    clock that samples carry."""
+    backends = {
+        name: observe(
+            state.backends.get(name, BackendState()), backend, sights.get(name, Sight()), now, first=not state.began
+        )
+        for name, backend in plan.backends.items()
+    }
+    typical = _typical(plan.backends, backends)
+    fresh = _fresh(plan)
+    loads = {
+        name: load(
+            backends[name], backend, sights.get(name, Sight()), now, fresh.get(name, 0.0), typical.get(backend.model)
+        )
+        for name, backend in plan.backends.items()
+    }
+    sets = {key: _move(state.sets.get(key, SetState()), each, plan, loads, now) for key, each in plan.sets.items()}
+    spills = {
+        key: _spill(state.spills.get(key, 0.0), spill, plan.sets[key], loads, moved=sets[key].stepped_at == now)
+        for key, spill in plan.spills.items()
+        if key in plan.sets
+    }
+    after = State(backends=backends, sets=sets, spills=spills, began=True)
+    return Outcome(state=after, loads=loads, weights={k: s.weights for k, s in sets.items()}, spills=spills)
+
+
+def adopt(state: State, in_force: Mapping[SetKey, Mapping[str, float]]) -> State:
+    """Begin with the weights that routers have, so that a new leader changes nothing by being new."""
+    sets = {
+        key: SetState(
+            weights=tuple(Weight(target=t, base=w, effective=w, reason="Held") for t, w in found.items()),
+            parts=state.sets[key].parts if key in state.sets else Parts(),
+        )
+        for key, found in in_force.items()
+    }
+    return msgspec.structs.replace(state, sets={**state.sets, **sets})
+
+
+def _move(before: SetState, each: TargetSet, plan: Plan, loads: Mapping[str, Load], now: float) -> SetState:
+    known = {weight.target for weight in before.weights}
+    gone = {w.target for w in before.weights if w.effective > 0.0} & {
+        share.target for share in each.shares if not _usable(loads, share.backend)
+    }
+    due = before.stepped_at is None or now - before.stepped_at >= 0.9 * each.interval
+    if not due and not gone and known == {share.target for share in each.shares}:
+        return before
+    return _declared(before, each, loads, now) if each.declared else _free(before, each, plan, loads, now)
+
+
+def _declared(before: SetState, each: TargetSet, loads: Mapping[str, Load], now: float) -> SetState:
+    targets = [
+        Declared(
+            name=share.target,
+            share=float(share.weight or 0),
+            usable=_usable(loads, share.backend),
+            utilization=loads[share.backend].utilization if share.backend in loads else None,
+            stale=_age(loads, share.backend, now) > each.stale_after,
+        )
+        for share in each.shares
+    ]
+    parts = shares.keep(targets, before.parts)
+    base, effective = shares.declared(targets), shares.weights(targets, parts.kept)
+    moved = tuple(
+        Weight(
+            target=share.target,
+            base=base[share.target],
+            effective=effective[share.target],
+            reason=(
+                "NoEndpoint"
+                if not _usable(loads, share.backend)
+                else "Overloaded"
+                if parts.kept[share.target] < 1.0
+                else "Declared"
+            ),
+            observed_at=loads[share.backend].observed_at if share.backend in loads else None,
+        )
+        for share in each.shares
+    )
+    return SetState(weights=moved, parts=parts, stepped_at=now)
+
+
+def _free(before: SetState, each: TargetSet, plan: Plan, loads: Mapping[str, Load], now: float) -> SetState:
+    usable = [share for share in each.shares if _usable(loads, share.backend)]
+    capacities = [loads[share.backend].capacity for share in usable]
+    known = [capacity for capacity in capacities if capacity is not None]
+    middle = sum(known) / len(known) if known else 1.0
+    reasons: dict[str, Reason] = {}
+    candidates = []
+    for share, capacity in zip(usable, capacities, strict=True):
+        seen = loads[share.backend]
+        backend = plan.backends[share.backend]
+        age = _age(loads, share.backend, now)
+        late, lost = age > 1.5 * each.interval, age > each.stale_after
+        steered = seen.delay is not None and not lost and (backend.measured or seen.utilization is not None)
+        reasons[share.target] = (
+            "Stale"
+            if lost and backend.measured and seen.observed_at is not None
+            else "Held"
+            if late and steered
+            else "Load"
+            if steered
+            else "Base"
+        )
+        candidates.append(
+            Candidate(
+                name=share.target,
+                base=middle if capacity is None else capacity,
+                delay=seen.delay if steered else None,
+                work=(seen.arrivals or 0.0) * seen.length,
+                held=late and steered,
+            )
+        )
+    effective = weights.steer(candidates, before.effective, each.interval)
+    base = weights.bases(candidates) if candidates else {}
+    moved = tuple(
+        Weight(
+            target=share.target,
+            base=base.get(share.target, 0.0),
+            effective=effective.get(share.target, 0.0),
+            reason=reasons.get(share.target, "NoEndpoint"),
+            observed_at=loads[share.backend].observed_at if share.backend in loads else None,
+        )
+        for share in each.shares
+    )
+    return SetState(weights=moved, stepped_at=now)
+
+
+def _spill(before: float, spill: Spill, first: TargetSet, loads: Mapping[str, Load], *, moved: bool) -> float:
+    """The part that leaves the first tier; it moves with the tier, and not by leaps."""
+    if not moved:
+        return before
+    known = [
+        loads[share.backend].utilization
+        for share in first.shares
+        if share.weight != 0 and _usable(loads, share.backend)
+    ]
+    used = [value for value in known if value is not None]
+    if not used or len(used) < len(known):
+        return max(0.0, before - SPILL_STEP)  # one that may have room keeps the tier
+    span = max(spill.end - spill.start, 1e-9)
+    wanted = min(1.0, max(0.0, (sum(used) / len(used) - spill.start) / span))
+    return min(before + SPILL_STEP, max(before - SPILL_STEP, wanted))
+
+
+def _usable(loads: Mapping[str, Load], backend: str) -> bool:
+    return backend in loads and loads[backend].usable > 0
+
+
+def _age(loads: Mapping[str, Load], backend: str, now: float) -> float:
+    """Of the newest sample, in seconds."""
+    found = loads.get(backend)
+    return now - found.observed_at if found is not None and found.observed_at is not None else float("inf")
+
+
+def _typical(plan: Mapping[str, Backend], backends: Mapping[str, BackendState]) -> dict[str, float]:
+    """By model: what an endpoint of it does."""
+    found: dict[str, list[Endpoint]] = {}
+    for name, backend in plan.items():
+        found.setdefault(backend.model, []).extend(backends[name].endpoints.values())
+    return {model: value for model, each in found.items() if (value := endpoints.typical(each)) is not None}
+
+
+def _fresh(plan: Plan) -> dict[str, float]:
+    """For how long a sample counts, by backend: as the most patient of its sets says."""
+    found: dict[str, float] = {}
+    for each in plan.sets.values():
+        for share in each.shares:
+            found[share.backend] = max(found.get(share.backend, 0.0), FRESH_INTERVALS * each.interval, each.stale_after)
+    return found

@@ -1,0 +1,114 @@
+"""Weights where no share was declared: requests follow capacity, and leave those who are behind.
+
+τ is the delay of a target: what is there over what it does a second. A queue integrates, so what is corrected with a
+delay of one period must be corrected gently: the gain T/H, with H = 4 T, neither swings nor overshoots.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+HORIZON_PERIODS = 4.0
+LEAST_FACTOR, MOST_FACTOR = 0.02, 3.0
+DEAD_SHARE, DEAD_SECONDS = 0.1, 0.2
+"""Differences of delay that are not worth a move: a part of the mean, and a constant."""
+FALL, RISE = 0.5, 1.5
+"""How far a weight may go in one period."""
+FLOOR = 0.02
+"""Of its base: who gets nothing cannot be measured."""
+RETURN = 0.1
+"""Of its base: what one gets at first that had nothing."""
+LEAST_LOAD = 0.1
+
+
+class Candidate(msgspec.Struct, frozen=True, kw_only=True):
+    """A usable target: its base (any unit), and its delay in seconds, None where nothing fresh is known.
+
+    ``work`` is tokens a second that all traffic brings there. ``held``: its sample is stale, but not yet for so long
+    that it means nothing: its weight stays.
+    """
+
+    name: str
+    base: float
+    delay: float | None = None
+    work: float = 0.0
+    held: bool = False
+
+
+def bases(candidates: Sequence[Candidate]) -> dict[str, float]:
+    """Shares by capacity; they sum to one."""
+    total = sum(each.base for each in candidates)
+    if total <= 0.0:
+        return {each.name: 1.0 / len(candidates) for each in candidates}
+    return {each.name: each.base / total for each in candidates}
+
+
+def steer(candidates: Sequence[Candidate], before: Mapping[str, float], period: float) -> dict[str, float]:
+    """The next weights of usable targets; they sum to one. ``before`` are those in force, ``period`` is in seconds."""
+    if not candidates:
+        return {}
+    base = bases(candidates)
+    factors = _factors(candidates, period)
+    wanted = {each.name: base[each.name] * factor for each, factor in zip(candidates, factors, strict=True)}
+    held = {each.name for each in candidates if each.held and before.get(each.name)}
+    left = sum(before.get(name, 0.0) for name in base)
+    known = {name: before.get(name, 0.0) / left for name in base} if left > 0.0 else {}
+    for name in held:
+        wanted[name] = known[name]
+    if not known:
+        return fit(wanted, dict.fromkeys(base, 0.0), dict.fromkeys(base, 1.0))
+    low = {name: max(FALL * known[name], FLOOR * base[name]) for name in base}
+    high = {name: max(RISE * known[name], RETURN * base[name], low[name]) for name in base}
+    return fit(wanted, low, high)
+
+
+def _factors(candidates: Sequence[Candidate], period: float) -> list[float]:
+    seen = [each for each in candidates if each.delay is not None and not each.held]
+    capacity = sum(each.base for each in seen)
+    if not seen or capacity <= 0.0:
+        return [1.0] * len(candidates)
+    mean = sum((each.delay or 0.0) * each.base for each in seen) / capacity
+    load = min(1.0, max(LEAST_LOAD, sum(each.work for each in seen) / capacity))
+    dead = DEAD_SHARE * mean + DEAD_SECONDS
+    factors = []
+    for each in candidates:
+        if each.delay is None or each.held:
+            factors.append(1.0)
+            continue
+        ahead = mean - each.delay
+        ahead = max(0.0, ahead - dead) + min(0.0, ahead + dead)
+        factor = 1.0 + ahead / (load * HORIZON_PERIODS * period)
+        factors.append(min(MOST_FACTOR, max(LEAST_FACTOR, factor)))
+    return factors
+
+
+def fit(wanted: Mapping[str, float], low: Mapping[str, float], high: Mapping[str, float]) -> dict[str, float]:
+    """As near to ``wanted``, up to a common factor, as bounds allow; sums to one, which the bounds must enclose.
+
+    The sum rises with the factor, so bisection finds it.
+    """
+    if sum(low.values()) >= 1.0:
+        return _normal(low)
+    if sum(high.values()) <= 1.0:
+        return _normal(high)
+    bottom, top = 0.0, 1.0
+    while sum(_within(wanted, low, high, top).values()) < 1.0 and top < 1e12:
+        bottom, top = top, top * 2.0
+    for _ in range(60):
+        middle = (bottom + top) / 2.0
+        if sum(_within(wanted, low, high, middle).values()) < 1.0:
+            bottom = middle
+        else:
+            top = middle
+    return _normal(_within(wanted, low, high, top))
+
+
+def _within(
+    wanted: Mapping[str, float], low: Mapping[str, float], high: Mapping[str, float], factor: float
+) -> dict[str, float]:
+    return {name: min(high[name], max(low[name], value * factor)) for name, value in wanted.items()}
+
+
+def _normal(weights: Mapping[str, float]) -> dict[str, float]:
+    total = sum(weights.values())
+    return {name: value / total for name, value in weights.items()}
