@@ -86,7 +86,7 @@ class SetWeights(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, 
 
 
 class RouteWeights(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename="camel"):
-    """The sets of a route: one, or one for each tier of a failover; ``spill`` (0 to 1) leaves the first for the next."""
+    """The sets of a route: one, or one a tier of a failover; ``spill`` (0 to 1) leaves the first for the next."""
 
     sets: tuple[SetWeights, ...]
     spill: float = 0.0

@@ -1,0 +1,159 @@
+"""The law as a whole, on short stories with a clock of their own."""
+
+import math
+from collections.abc import Callable, Mapping
+
+from signalbox.feedback.backends import Sight
+from signalbox.feedback.law import Outcome, State, adopt, step
+from signalbox.feedback.plan import Backend, Plan, SetKey, Share, Spill, TargetSet
+from signalbox.feedback.readings import Reading
+
+KEY = SetKey("policy", "route")
+PERIOD = 5.0
+Engine = Callable[[float], Reading]
+
+
+def engine(rate: float, running: float, waiting: float) -> Engine:
+    """One whose load stays as it is while it works off ``rate`` tokens a second in requests of 100."""
+    return lambda at: Reading(
+        at=at, running=running, waiting=waiting, generated=rate * at, finished=rate * at / 100, kv_usage=0.0
+    )
+
+
+def plan(weights: Mapping[str, int | None], **options: object) -> Plan:
+    backends = {n: Backend(name=n, engine="VLLM", endpoints=("e",), concurrency=8) for n in weights}
+    shares = tuple(Share(name, name, weight) for name, weight in weights.items())
+    return Plan(backends=backends, sets={KEY: TargetSet(shares=shares, **options)})  # type: ignore[arg-type]
+
+
+def run(
+    made: Plan, engines: Mapping[str, Engine], steps: int, state: State | None = None, start: float = 0.0
+) -> Outcome:
+    state = state or State()
+    for number in range(steps):
+        now = start + number * PERIOD
+        outcome = step(state, made, {n: Sight(readings={"e": each(now)}) for n, each in engines.items()}, now)
+        state = outcome.state
+    return outcome
+
+
+def effective(outcome: Outcome) -> dict[str, float]:
+    return {weight.target: weight.effective for weight in outcome.weights[KEY]}
+
+
+def reasons(outcome: Outcome) -> dict[str, str]:
+    return {weight.target: weight.reason for weight in outcome.weights[KEY]}
+
+
+def test_before_any_sample_all_get_the_same() -> None:
+    outcome = step(State(), plan({"a": None, "b": None}), {}, 0.0)
+    assert effective(outcome) == {"a": 0.5, "b": 0.5}
+    assert set(reasons(outcome).values()) == {"Base"}
+
+
+def test_weights_follow_capacity() -> None:
+    outcome = run(plan({"a": None, "b": None}), {"a": engine(100, 8, 2), "b": engine(300, 8, 2)}, 40)
+    assert math.isclose(outcome.loads["b"].capacity or 0, 300, rel_tol=0.01)
+    assert effective(outcome)["b"] > 0.7
+    assert set(reasons(outcome).values()) == {"Load"}
+
+
+def test_a_queue_moves_weight_away() -> None:
+    outcome = run(plan({"a": None, "b": None}), {"a": engine(100, 8, 60), "b": engine(100, 4, 0)}, 12)
+    assert effective(outcome)["a"] < 0.3
+
+
+def test_a_late_sample_holds_and_an_old_one_goes_back_to_the_base() -> None:
+    made = plan({"a": None, "b": None})
+    engines = {"a": engine(100, 8, 60), "b": engine(100, 4, 0)}
+    steered = run(made, engines, 12)
+    now = 11 * PERIOD
+    held = step(steered.state, made, {}, now + 10.0)
+    assert set(reasons(held).values()) == {"Held"}
+    assert all(math.isclose(effective(held)[n], w, rel_tol=1e-6) for n, w in effective(steered).items())
+    state = held.state
+    for number in range(12):
+        lost = step(state, made, {}, now + 20.0 + number * PERIOD)
+        state = lost.state
+    assert set(reasons(lost).values()) == {"Stale"}
+    assert all(math.isclose(weight.effective, weight.base, rel_tol=0.01) for weight in lost.weights[KEY])
+
+
+def test_declared_shares_stay_while_nobody_is_overloaded() -> None:
+    outcome = run(plan({"a": 9, "b": 1}), {"a": engine(100, 6, 0), "b": engine(100, 1, 0)}, 20)
+    assert effective(outcome) == {"a": 0.9, "b": 0.1}
+    assert set(reasons(outcome).values()) == {"Declared"}
+
+
+def test_an_overloaded_target_gives_away_and_gets_back() -> None:
+    made = plan({"a": 9, "b": 1})
+    outcome = run(made, {"a": engine(100, 8, 8), "b": engine(100, 1, 0)}, 4)
+    assert effective(outcome)["a"] < 0.8
+    assert reasons(outcome)["a"] == "Overloaded"
+    between = run(made, {"a": engine(100, 6, 0), "b": engine(100, 1, 0)}, 1, outcome.state, 4 * PERIOD)
+    assert reasons(between)["a"] == "Overloaded"  # below 0.9, but not yet below 0.7
+    again = run(made, {"a": engine(100, 3, 0), "b": engine(100, 1, 0)}, 10, between.state, 5 * PERIOD)
+    assert effective(again) == {"a": 0.9, "b": 0.1}
+
+
+def test_without_an_endpoint_there_is_no_weight() -> None:
+    made = plan({"a": None, "b": None})
+    backends = {**made.backends, "a": Backend(name="a", engine="VLLM", endpoints=())}
+    for weights in ({"a": None, "b": None}, {"a": 9, "b": 1}):
+        outcome = step(State(), Plan(backends=backends, sets=plan(weights).sets), {}, 0.0)
+        assert effective(outcome) == {"a": 0.0, "b": 1.0}
+        assert reasons(outcome)["a"] == "NoEndpoint"
+    gone = step(State(), made, {"b": Sight(reachable=False)}, 0.0)
+    assert effective(gone) == {"a": 1.0, "b": 0.0}
+
+
+def test_policies_that_share_backends_behave_as_one() -> None:
+    one = plan({"a": None, "b": None})
+    keys = [SetKey(f"policy{number}", "route") for number in range(4)]
+    many = Plan(backends=one.backends, sets=dict.fromkeys(keys, one.sets[KEY]))
+    engines = {"a": engine(100, 8, 30), "b": engine(200, 8, 1)}
+    alone = run(one, engines, 15)
+    together = run(many, engines, 15)
+    assert all(together.weights[key] == alone.weights[KEY] for key in keys)
+
+
+def test_a_new_leader_goes_on_where_the_old_one_was() -> None:
+    made = plan({"a": None, "b": None})
+    engines = {"a": engine(100, 8, 2), "b": engine(100, 8, 2)}
+    first = run(made, engines, 1, adopt(State(), {KEY: {"a": 0.2, "b": 0.8}}))
+    assert math.isclose(effective(first)["a"], 0.3, rel_tol=0.01)  # towards the middle, a step at a time
+
+
+def test_a_restarted_engine_says_nothing_wrong() -> None:
+    made = plan({"a": None, "b": None})
+    engines = {"a": engine(100, 8, 2), "b": engine(100, 8, 2)}
+    before = run(made, engines, 10)
+    again = run(made, {**engines, "a": lambda at: engine(100, 8, 2)(at - 10 * PERIOD)}, 1, before.state, 10 * PERIOD)
+    assert again.loads["a"].capacity == before.loads["a"].capacity
+
+
+def test_a_new_endpoint_is_trusted_little_by_little() -> None:
+    made = plan({"a": None})
+    engines = {"a": engine(100, 8, 2)}
+    before = run(made, engines, 10)
+    both = Backend(name="a", engine="VLLM", endpoints=("e", "new"), concurrency=8)
+    capacities = []
+    state = before.state
+    for number in range(10, 20):
+        now = number * PERIOD
+        cold = Reading(at=now, running=0, waiting=0, generated=0.0, finished=0.0)
+        sights = {"a": Sight(readings={"e": engines["a"](now), "new": cold})}
+        outcome = step(state, Plan(backends={"a": both}, sets=made.sets), sights, now)
+        state = outcome.state
+        capacities.append(outcome.loads["a"].capacity or 0.0)
+    assert math.isclose(capacities[0], 110, rel_tol=0.01)
+    assert capacities == sorted(capacities)
+    assert math.isclose(capacities[-1], 200, rel_tol=0.01)
+
+
+def test_spill_rises_with_the_first_tier() -> None:
+    made = plan({"a": 1})
+    made = Plan(backends=made.backends, sets=made.sets, spills={KEY: Spill(0.8, 1.0)})
+    assert run(made, {"a": engine(100, 4, 0)}, 5).spills[KEY] == 0.0
+    assert math.isclose(run(made, {"a": engine(100, 7, 0)}, 9).spills[KEY], 0.375)
+    assert run(made, {"a": engine(100, 8, 4)}, 9).spills[KEY] == 1.0
