@@ -152,8 +152,8 @@ class Upstream:
         self._tasks: set[asyncio.Task[None]] = set()
         self._writers: set[asyncio.StreamWriter] = set()
 
-    async def start(self) -> "Upstream":
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+    async def start(self, port: int = 0) -> "Upstream":
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", port)
         self.address = Address(host="127.0.0.1", port=self._server.sockets[0].getsockname()[1])
         return self
 

@@ -1,5 +1,7 @@
 """Which endpoints there are: over reloads, behind closed addresses, behind a name."""
 
+import asyncio
+
 import pytest
 from scenes import ASK, backends_of, in_order
 
@@ -97,6 +99,21 @@ async def test_the_first_request_need_not_wait_for_a_name(start_router: StartRou
     router.configure(config(policy(moved), moved))
     answer = await client.ask(ASK)
     assert (answer.status, answer.code) == (502, "upstream_error")
+
+
+async def test_behind_a_name_may_be_others_than_the_one_that_refused(
+    start_router: StartRouter, upstream: Upstream
+) -> None:
+    """As a Service's address may lead to a pod that has just gone."""
+    port = upstream.address.port
+    target = backend(upstream, endpoints=(), dns=Address(host="localhost", port=port))
+    router = await start_router(config(policy(target), target))
+    client = await router.connect()
+    await upstream.stop()
+    await client.send(ASK)
+    await asyncio.sleep(0.1)
+    await upstream.start(port)
+    assert (await client.answer()).status == 200
 
 
 async def test_a_name_that_leads_to_a_closed_address(start_router: StartRouter, upstream: Upstream) -> None:

@@ -137,12 +137,14 @@ class BackendState:
         context = self.prepared.context
         server_name = self.config.tls.server_name if self.config.tls is not None else None
         known = {e.address: e for e in self.endpoints if e.context is context and e.server_name == server_name}
+        led_to = set(addresses).difference(self.config.endpoints)
         endpoints = []
         for address in dict.fromkeys(addresses):
             endpoint = known.get(address)
             if endpoint is None:
                 health = self.health.endpoint(f"{address.host}:{address.port}")
                 endpoint = Endpoint(address, health, self._dialer, context, server_name)
+            endpoint.fronts = led_to == {address}
             endpoints.append(endpoint)
         for gone in set(self.endpoints).difference(endpoints):
             gone.retire()

@@ -15,6 +15,9 @@ from signalbox.routing.ejection import EndpointHealth
 # others idle long enough to be closed here, before the other side does it at a bad moment.
 IDLE_SECONDS = 30.0
 MAX_IDLE = 512
+# Behind a Service's address are pods, and for a moment one that has gone: whoever connects again may meet another.
+# Pauses in seconds before the further tries.
+FURTHER_TRIES = (0.0, 0.05, 0.15, 0.3)
 
 
 class Dialling(Protocol):
@@ -35,12 +38,16 @@ class Dialling(Protocol):
 
 
 class Endpoint:
-    """Connections to one address. Kept over reloads as long as address and TLS stay the same."""
+    """Connections to one address. Kept over reloads as long as address and TLS stay the same.
+
+    ``fronts``: the address is all that a name led to, so that several engines may be behind it.
+    """
 
     __slots__ = (
         "address",
         "context",
         "dialer",
+        "fronts",
         "health",
         "idle",
         "in_flight",
@@ -67,6 +74,7 @@ class Endpoint:
         self.idle: list[UpstreamConnection] = []
         self.in_flight = 0
         self.retired = False
+        self.fronts = False
         self.tasks: set[asyncio.Task[None]] = set()
 
     def take(self) -> UpstreamConnection | None:
@@ -103,7 +111,7 @@ class Endpoint:
     async def _connect(self, waiting: Dialling, seconds: float) -> None:
         try:
             async with asyncio.timeout(seconds):
-                connection = await self.dialer.connect(self.address, self.context, self.server_name)
+                connection = await self._open()
         except TimeoutError:
             reason, timed_out = "connect time-out", True
         except AddressRefused as refused:
@@ -122,6 +130,15 @@ class Endpoint:
             return
         if not waiting.cancelled:
             waiting.not_connected(reason, timed_out)
+
+    async def _open(self) -> UpstreamConnection:
+        """Raises what ``Dialer.connect`` raises."""
+        for pause in FURTHER_TRIES if self.fronts else ():
+            try:
+                return await self.dialer.connect(self.address, self.context, self.server_name)
+            except ConnectionError:
+                await asyncio.sleep(pause)
+        return await self.dialer.connect(self.address, self.context, self.server_name)
 
     def close_idle(self, before: float) -> None:
         """Close connections that have been idle since before a time."""
