@@ -76,26 +76,22 @@ class Sight(msgspec.Struct, frozen=True, kw_only=True):
 def observe(state: BackendState, backend: Backend, sight: Sight, now: float, *, first: bool) -> BackendState:
     """Take over what is new. ``first``: the loop has just begun, and endpoints that it finds are not new."""
     known: dict[str, Endpoint] = {}
-    tokens = requests = seconds = change = 0.0
+    length = state.length
     for key in backend.endpoints:
         before = state.endpoints.get(key) or Endpoint(first_at=now, new=not first)
         reading = sight.readings.get(key)
-        after = before if reading is None else endpoint.read(before, reading, backend)
-        known[key] = after
-        if after is before or after.rates is None:
-            continue
-        if after.rates.work is not None and after.rates.finished is not None:
-            tokens += after.rates.work * after.rates.seconds
-            requests += after.rates.finished * after.rates.seconds
-            seconds = max(seconds, after.rates.seconds)
-        if before.reading is not None and after.reading is not None:
-            change += _in_system(after.reading) - _in_system(before.reading)
+        after = known[key] = before if reading is None else endpoint.read(before, reading, backend)
+        between = after.rates
+        if after is not before and between is not None and between.work is not None and between.finished:
+            # All endpoints together let the past fade once.
+            seconds, part = between.seconds, between.seconds / len(backend.endpoints)
+            length = length.seen(between.work * seconds, between.finished * seconds, part)
     traffic = _Passed(state.traffic, sight.traffic)
-    length, arrivals, work = state.length, state.arrivals, state.work
-    if seconds:
-        length = length.seen(tokens, requests, seconds)
-        work = tokens / seconds
-        arrivals = smoothed(arrivals, max(0.0, requests + change) / seconds)
+    arrivals, work = state.arrivals, state.work
+    counted = [each.arrivals for each in known.values() if each.arrivals is not None]
+    if counted:
+        arrivals = sum(counted)
+        work = sum(each.rates.work or 0.0 for each in known.values() if each.rates is not None)
     elif traffic.seconds:
         length = length.seen(traffic.work, traffic.completed, traffic.seconds)
         if not backend.measured:
@@ -124,7 +120,7 @@ def load(state: BackendState, backend: Backend, sight: Sight, now: float, fresh:
     own = endpoint.typical(usable) or backend.tokens_per_second or typical
     known = [(each.capacity or own, endpoint.ramp(each, backend.slow_start, now)) for each in usable]
     capacity = sum(value * part for value, part in known if value is not None) or None
-    trusted = [(each, reading) for each, reading in speaking if each.proven or _in_system(reading)]
+    trusted = [(each, reading) for each, reading in speaking if each.proven or reading.in_system]
     scale = len(usable) / len(speaking) if speaking else 1.0  # the silent ones are taken to be like the others
     running = sum(reading.running or 0.0 for _, reading in trusted) * scale
     waiting = sum(reading.waiting or 0.0 for _, reading in trusted) * scale
@@ -192,7 +188,3 @@ def _belief(before: float, passed: _Passed) -> float:
     if passed.busy:
         return max(0.05, before * BUSY_FACTOR)
     return min(1.0, before + RECOVERY) if passed.seconds else before
-
-
-def _in_system(reading: Reading) -> float:
-    return (reading.running or 0.0) + (reading.waiting or 0.0)

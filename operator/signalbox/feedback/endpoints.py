@@ -10,6 +10,7 @@ import msgspec
 
 from signalbox.feedback.plan import Backend
 from signalbox.feedback.readings import Rates, Reading, rates
+from signalbox.feedback.traffic import smoothed
 
 BATCH_EXPONENT = 0.6
 FULL = 0.9
@@ -24,7 +25,7 @@ FIRST_RAMP = 0.1
 
 class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     """``first_at`` is when it was ready first, in seconds; ``capacity`` in tokens/s and ``concurrency`` in requests are
-    None before anything was learned. ``saturated`` counts readings in a row. ``proven``: a request has ended there
+    None before anything was learned; ``arrivals`` are requests a second, smoothed. ``saturated`` counts readings in a row. ``proven``: a request has ended there
     since it was first seen; before that, what its gauges say may be what a cold engine says."""
 
     first_at: float
@@ -33,6 +34,7 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     rates: Rates | None = None
     concurrency: float | None = None
     capacity: float | None = None
+    arrivals: float | None = None
     saturated: int = 0
     proven: bool = False
 
@@ -53,6 +55,7 @@ def read(endpoint: Endpoint, reading: Reading, backend: Backend) -> Endpoint:
         reading=reading,
         rates=between,
         concurrency=concurrency,
+        arrivals=_arrivals(endpoint.arrivals, between),
         saturated=saturated,
         capacity=_learn(endpoint, between, reading, concurrency, saturated, backend.tokens_per_second),
         proven=endpoint.proven or moved or not endpoint.new,
@@ -70,6 +73,10 @@ def typical(endpoints: list[Endpoint]) -> float | None:
     """The median of what was learned, for those of whom nothing is known."""
     known = [endpoint.capacity for endpoint in endpoints if endpoint.capacity is not None]
     return median(known) if known else None
+
+
+def _arrivals(known: float | None, between: Rates | None) -> float | None:
+    return known if between is None or between.arrived is None else smoothed(known, between.arrived)
 
 
 def _concurrency(known: float | None, reading: Reading) -> float | None:

@@ -22,14 +22,20 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
     cached: float | None = None
     finished: float | None = None
 
+    @property
+    def in_system(self) -> float:
+        """Requests that are there."""
+        return (self.running or 0.0) + (self.waiting or 0.0)
+
 
 class Rates(msgspec.Struct, frozen=True, kw_only=True):
     """Between two readings. ``work`` is output tokens and ``PROMPT_WORK`` of each uncached prompt token, per second;
-    ``finished`` is requests per second; None where a counter is missing or has begun anew."""
+    ``finished`` and ``arrived`` are requests per second; None where a counter is missing or has begun anew."""
 
     seconds: float
     work: float | None = None
     finished: float | None = None
+    arrived: float | None = None
 
 
 def rates(before: Reading, after: Reading) -> Rates | None:
@@ -47,6 +53,7 @@ def rates(before: Reading, after: Reading) -> Rates | None:
         seconds=seconds,
         work=None if work is None else work / seconds,
         finished=None if finished is None else finished / seconds,
+        arrived=None if finished is None else max(0.0, finished + after.in_system - before.in_system) / seconds,
     )
 
 
