@@ -25,8 +25,9 @@ FIRST_RAMP = 0.1
 
 class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     """``first_at`` is when it was ready first, in seconds; ``capacity`` in tokens/s and ``concurrency`` in requests are
-    None before anything was learned; ``arrivals`` are requests a second, smoothed. ``saturated`` counts readings in a row. ``proven``: a request has ended there
-    since it was first seen; before that, what its gauges say may be what a cold engine says."""
+    None before anything was learned; ``arrivals`` are requests a second, smoothed. ``saturated`` counts readings in a
+    row. ``proven``: a request has ended there since it was first seen; before that, what its gauges say may be what a
+    cold engine says."""
 
     first_at: float
     new: bool = True
