@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from signalbox.control.bounds import MAX_NAME, Bucket, bounded, bounded_hello
-from signalbox.control.messages import MAX_NAMES, MAX_TEXT, Hello, Rejected, Report, Traffic, Waiting
+from signalbox.control.messages import MAX_NAMES, MAX_TEXT, MAX_WAYS, Hello, Rejected, Report, Sent, Traffic, Waiting
 
 HASH = "0123456789abcdef"
 
@@ -20,6 +20,7 @@ def test_what_a_router_says_is_kept() -> None:
         rejected=Rejected(HASH, "why"),
         in_flight=3,
         backends={"x": Traffic(known=2, usable=1, causes=("connect",), requests=3)},
+        sent={"p": {"r": {"t": Sent(requests=3, failed=1)}}},
     )
     assert bounded(said, {"x", "y"}) == said
     assert bounded_hello(Hello(format_version=2, config_hash=HASH)) == Hello(format_version=2, config_hash=HASH)
@@ -36,6 +37,12 @@ def test_what_is_no_hash_is_none(name: str) -> None:
 def test_of_backends_only_those_of_the_router_count() -> None:
     said = Report(backends={"x": Traffic(known=1), "another's": Traffic(known=1, usable=1)})
     assert bounded(said, {"x", "y"}) == Report(backends={"x": Traffic(known=1)})
+
+
+def test_of_targets_only_so_many_are_spoken_about() -> None:
+    said = Report(sent={"p": {"r": {f"t{number}": Sent(requests=1) for number in range(MAX_WAYS + 5)}}})
+    assert len(bounded(said, ()).sent["p"]["r"]) == MAX_WAYS
+    assert bounded(Report(sent={"p": {"r": {"": Sent(), "x" * 300: Sent()}}}), ()) == Report()
 
 
 TEXTS = st.text(max_size=20) | st.just("x" * 40_000)

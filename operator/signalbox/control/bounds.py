@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection
 
 import msgspec
 
-from signalbox.control.messages import MAX_NAMES, MAX_TEXT, Hello, Rejected, Report, Traffic, Waiting
+from signalbox.control.messages import MAX_NAMES, MAX_TEXT, MAX_WAYS, Hello, Rejected, Report, Traffic, Waiting, Ways
 
 # Of an entry of a Secret; nothing that is named here has a longer name.
 MAX_NAME = 253
@@ -24,6 +24,7 @@ def bounded(report: Report, backends: Collection[str]) -> Report:
         else None,
         in_flight=report.in_flight,
         backends={name: _traffic(report.backends[name]) for name in backends if name in report.backends},
+        sent=_ways(report.sent),
     )
 
 
@@ -59,3 +60,16 @@ def _names(names: tuple[str, ...]) -> tuple[str, ...]:
 
 def _traffic(traffic: Traffic) -> Traffic:
     return msgspec.structs.replace(traffic, causes=_names(traffic.causes))
+
+
+def _ways(ways: Ways) -> Ways:
+    """The first ``MAX_WAYS`` of those whose names could be some."""
+    left = MAX_WAYS
+    found: Ways = {}
+    for policy, routes in ways.items():
+        for route, targets in routes.items():
+            for target, sent in targets.items():
+                if left and all(0 < len(name) <= MAX_NAME for name in (policy, route, target)):
+                    found.setdefault(policy, {}).setdefault(route, {})[target] = sent
+                    left -= 1
+    return found

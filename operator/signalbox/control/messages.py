@@ -13,6 +13,8 @@ PATH = "/v1/control"
 MAX_REPORT_BYTES = 256 << 10
 MAX_MESSAGE_BYTES = 16 << 20
 MAX_NAMES = 16
+# Targets of routes in a report, of about 100 bytes each.
+MAX_WAYS = 500
 MAX_TEXT = 1024
 # Of tenants' keys, in a hello: half of a line.
 MAX_DIGESTS = 1900
@@ -31,7 +33,7 @@ class Traffic(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, ren
 
     ``usable`` endpoints are those of the ``known`` that are not out; ``causes`` says why the others are. ``started``
     attempts have ended as ``requests``, of which some were ``failures`` and some ``busy`` (429); the others have
-    ``completed``.
+    ``completed``. Streams came to ``first_tokens``, after ``first_token_ms`` in all.
     """
 
     known: int = 0
@@ -46,6 +48,19 @@ class Traffic(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, ren
     input_tokens: int = 0
     cached_tokens: int = 0
     output_tokens: int = 0
+    first_tokens: int = 0
+    first_token_ms: int = 0
+
+
+class Sent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename="camel"):
+    """Requests that a target of a route had to answer since the router's start; ``failed`` ones got 429 or 5xx."""
+
+    requests: int = 0
+    failed: int = 0
+
+
+Ways = dict[str, dict[str, dict[str, Sent]]]
+"""By policy, route and target."""
 
 
 class Waiting(msgspec.Struct, frozen=True, rename="camel"):
@@ -132,6 +147,7 @@ class Report(_Message, tag="report", frozen=True):
     """Router: its state, every second and when it has changed. ``config_hash`` is "" before anything is served.
 
     ``weights`` are those in force, for an operator that leads since just now; a router that has none says none.
+    ``sent`` is no part of any decision: people look at it.
     """
 
     config_hash: str = ""
@@ -140,6 +156,7 @@ class Report(_Message, tag="report", frozen=True):
     in_flight: int = 0
     backends: dict[str, Traffic] = {}
     weights: dict[str, dict[str, RouteWeights]] = {}
+    sent: Ways = {}
 
 
 class Config(_Message, tag="config", frozen=True):

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from signalbox.control.messages import Traffic
+from signalbox.control.messages import MAX_WAYS, Sent, Traffic
 from signalbox.router.telemetry.statistics import (
     DURATION_BOUNDS,
     MAX_SERIES,
@@ -130,10 +130,10 @@ def test_traffic_is_summed_by_backend_over_all_workers() -> None:
         statistics.in_flight = lambda gauges=gauges: gauges
         for outcome in ("success", "failure", "busy"):
             statistics.attempt("b", outcome)
-        statistics.series("p", "r", "t", "b", "m", "chat").finished(200, 1.0, input_tokens=10, output_tokens=5)
+        statistics.series("p", "r", "t", "b", "m", "chat").finished(200, 1.0, 0.5, input_tokens=10, output_tokens=5)
         totals.update(process, statistics.snapshot())
     one = Traffic(known=2, usable=1, causes=("connect",), in_flight=4, requests=6, failures=2)
-    one = msgspec.structs.replace(one, input_tokens=20, output_tokens=10)
+    one = msgspec.structs.replace(one, input_tokens=20, output_tokens=10, first_tokens=2, first_token_ms=1000)
     assert totals.traffic(["b", "idle"]) == {"b": one, "idle": Traffic()}
     assert totals.traffic([]) == {}
     # Where one of the workers reaches it, the endpoint is usable.
@@ -143,5 +143,32 @@ def test_traffic_is_summed_by_backend_over_all_workers() -> None:
     assert totals.traffic(["b"])["b"].usable == 2
     totals.retire(2)
     assert totals.traffic(["b"])["b"] == Traffic(
-        known=1, usable=1, requests=6, failures=2, input_tokens=20, output_tokens=10
+        known=1,
+        usable=1,
+        requests=6,
+        failures=2,
+        input_tokens=20,
+        output_tokens=10,
+        first_tokens=2,
+        first_token_ms=1000,
     )
+
+
+def test_what_targets_had_to_answer_is_summed_over_models_and_workers() -> None:
+    totals = Totals()
+    for process in (1, 2):
+        statistics = Statistics()
+        for model, status in (("m", 200), ("n", 200), ("m", 400), ("m", 429), ("n", 502)):
+            statistics.series("p", "r", "t", "b", model, "chat").finished(status, 1.0)
+        statistics.series("p", "r", "u", "c", "m", "chat").finished(200, 1.0)
+        totals.update(process, statistics.snapshot())
+    totals.retire(2)
+    assert totals.sent() == {"p": {"r": {"t": Sent(requests=10, failed=4), "u": Sent(requests=2)}}}
+
+
+def test_of_very_many_targets_a_bounded_number_is_told() -> None:
+    totals, statistics = Totals(), Statistics()
+    for number in range(MAX_WAYS + 1):
+        statistics.series("p", f"r{number}", "t", "b", "m", "chat").finished(200, 1.0)
+    totals.update(1, statistics.snapshot())
+    assert len(totals.sent()["p"]) == MAX_WAYS

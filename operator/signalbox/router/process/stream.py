@@ -39,6 +39,7 @@ class Bridge:
             rejected=self._follower.rejected,
             in_flight=sum(each.in_flight for each in backends.values()),
             backends=backends,
+            sent=self.supervisor.sent() if self.supervisor is not None else {},
         )
 
     def heard(self, message: ToRouter) -> None:

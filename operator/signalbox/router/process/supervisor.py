@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 
-from signalbox.control.messages import Traffic
+from signalbox.control.messages import Traffic, Ways
 from signalbox.router.options import SupervisorOptions
 from signalbox.router.process.admin import AdminServer, Health
 from signalbox.router.process.child import Child, ChildGoneError
@@ -150,6 +150,10 @@ class Supervisor:
     def traffic(self, backends: Iterable[str]) -> dict[str, Traffic]:
         """What each of these got, as the workers reported it last."""
         return self._totals.traffic(backends)
+
+    def sent(self) -> Ways:
+        """What each target of a route had to answer, as the workers reported it last."""
+        return self._totals.sent()
 
     async def snapshot(self) -> Snapshot:
         """The counters of all workers now; of one that does not answer within a second, those of its last report."""

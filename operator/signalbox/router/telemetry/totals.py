@@ -3,10 +3,12 @@
 from collections import Counter
 from collections.abc import Iterable
 
-from signalbox.control.messages import Traffic
+from signalbox.control.messages import MAX_WAYS, Sent, Traffic, Ways
 from signalbox.router.telemetry.statistics import Count, EndpointGauge, SeriesLabels, SeriesSnapshot, Snapshot
 
 Pairs = dict[tuple[str, str], int]
+# What a client got that is no fault of its own.
+BUSY, LEAST_ERROR = 429, 500
 
 
 class _Counters:
@@ -110,6 +112,8 @@ class Totals:
                     continue
                 of["input_tokens"] += round(series.input_tokens.sum)
                 of["output_tokens"] += round(series.output_tokens.sum)
+                of["first_tokens"] += sum(series.ttft.buckets)
+                of["first_token_ms"] += round(1000 * series.ttft.sum)
         causes: dict[str, set[str]] = {}
         for gauge in _endpoints(self._gauges.values()):
             if (of := sums.get(gauge.backend)) is None:
@@ -120,6 +124,22 @@ class Totals:
             if gauge.out_for:
                 causes.setdefault(gauge.backend, set()).add(gauge.out_for)
         return {name: Traffic(**of, causes=tuple(sorted(causes.get(name, ())))) for name, of in sums.items()}
+
+    def sent(self) -> Ways:
+        """What each target of a route had to answer; of very many, those that were first."""
+        sums: dict[tuple[str, str, str], list[int]] = {}
+        for counters in (self._retired, *self._living.values()):
+            for of, series in counters.series.items():
+                way = of.policy, of.route, of.target
+                if way not in sums and len(sums) >= MAX_WAYS:
+                    continue
+                pair = sums.setdefault(way, [0, 0])
+                pair[0] += sum(series.statuses.values())
+                pair[1] += sum(n for status, n in series.statuses.items() if status == BUSY or status >= LEAST_ERROR)
+        ways: Ways = {}
+        for (policy, route, target), (requests, failed) in sums.items():
+            ways.setdefault(policy, {}).setdefault(route, {})[target] = Sent(requests=requests, failed=failed)
+        return ways
 
 
 def _counts(pairs: Pairs) -> list[Count]:
