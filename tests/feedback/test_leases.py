@@ -1,0 +1,237 @@
+"""Leases of limits: routers that obey them never exceed the limit together, whatever is lost on the way."""
+
+import random
+from collections import deque
+from collections.abc import Callable
+from typing import TypeVar
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from signalbox.feedback.leases import MINUTE, SETTLING, Amounts, Division, Use, leases
+
+What = TypeVar("What")
+LIMITS = Amounts(in_flight=8, requests=60, tokens=6000)
+
+
+def use(at: float, lease: Amounts, most: Amounts | None = None, **counters: int) -> Use:
+    return Use(at=at, lease=lease, most=most or lease, **counters)
+
+
+def settled(names: str, limits: Amounts, at: float, division: Division, **started: int) -> Division:
+    """Everybody applies what it was told and spends nothing."""
+    usage = {
+        name: use(at, division.leases.get(name, Amounts(*(0 if x is not None else None for x in limits))),
+                  started=started.get(name, 0))
+        for name in names
+    }  # fmt: skip
+    return leases(limits, usage, division, at)
+
+
+def test_nothing_is_lost_to_rounding() -> None:
+    division = Division(began=-SETTLING)
+    for at in range(10):
+        division = settled("abc", Amounts(requests=5), float(at), division)
+    assert sorted(part.requests or 0 for part in division.leases.values()) == [1, 2, 2]
+    assert all(part.tokens is None and part.in_flight is None for part in division.leases.values())
+
+
+def test_one_router_has_it_all_and_no_router_is_no_error() -> None:
+    assert leases(LIMITS, {}, Division(), 0.0).leases == {}
+    division = settled("a", LIMITS, 1.0, settled("a", LIMITS, 0.0, Division(began=-SETTLING)))
+    assert division.leases == {"a": LIMITS}
+
+
+def test_parts_follow_recent_use_and_newcomers_have_a_floor() -> None:
+    division, busy = Division(), 0
+    for second in range(60):
+        busy += 10
+        division = settled("abc", Amounts(requests=1000), float(second), division, a=busy)
+    parts = {name: part.requests or 0 for name, part in division.leases.items()}
+    assert sum(parts.values()) <= 1000
+    assert parts["a"] >= 850
+    assert min(parts["b"], parts["c"]) >= 30
+
+
+def test_a_new_leader_raises_nothing_before_it_can_have_heard_of_everybody() -> None:
+    division, limit = Division(), Amounts(requests=100)
+    for at in range(int(SETTLING)):
+        division = leases(limit, {"a": use(float(at), Amounts(requests=40))}, division, float(at))
+        assert division.leases["a"].requests == 40
+    usage = {name: use(SETTLING, Amounts(requests=part)) for name, part in {"a": 40, "b": 55}.items()}
+    division = leases(limit, usage, division, SETTLING)
+    assert sum(part.requests or 0 for part in division.leases.values()) <= 100
+
+
+def test_what_is_kept_short_wants_more_than_it_uses() -> None:
+    division = Division()
+    started = dict.fromkeys("ab", 0)
+    for second in range(60):
+        usage = {}
+        for name in "ab":
+            lease = division.leases.get(name, Amounts(requests=30))
+            started[name] += 1
+            usage[name] = use(float(second), lease, started=started[name], shed=9 * second if name == "b" else 0)
+        division = leases(Amounts(requests=60), usage, division, float(second))
+    parts = division.leases
+    assert (parts["b"].requests or 0) > 3 * (parts["a"].requests or 0)
+
+
+def test_a_part_that_was_spent_is_not_given_again_before_its_minute_is_over() -> None:
+    limit = Amounts(requests=100)
+    usage = {
+        "a": use(0.0, Amounts(requests=100), Amounts(requests=100), started=100),
+        "b": use(0.0, Amounts(requests=0)),
+    }
+    division = leases(limit, usage, Division(began=-SETTLING), 0.0)
+    lowered = division.leases["a"]
+    assert (lowered.requests or 0) < 100
+    assert division.leases["b"].requests == 0
+    usage = {"a": use(30.0, lowered, Amounts(requests=100), started=100), "b": use(30.0, Amounts(requests=0))}
+    division = leases(limit, usage, division, 30.0)
+    assert division.leases["b"].requests == 0
+    usage = {"a": use(61.0, lowered, lowered, started=100), "b": use(61.0, Amounts(requests=0))}
+    division = leases(limit, usage, division, 61.0)
+    assert (division.leases["b"].requests or 0) + (lowered.requests or 0) == 100
+
+
+def test_who_is_cut_off_keeps_its_part_and_who_has_ended_leaves_it_after_a_minute() -> None:
+    limit = Amounts(requests=90)
+    division = Division(began=-SETTLING)
+    for at in range(5):
+        division = settled("abc", limit, float(at), division)
+    a = division.leases["a"]
+    for at in range(5, 300):
+        usage = {name: use(float(at), division.leases[name]) for name in "bc"} | {"a": use(4.0, a)}
+        division = leases(limit, usage, division, float(at))
+        assert division.leases["a"] == a
+    assert sum(part.requests or 0 for part in division.leases.values()) == 90
+    for at in range(300, 300 + int(MINUTE) + 5):
+        usage = {name: use(float(at), division.leases[name]) for name in "bc"}
+        division = leases(limit, usage, division, float(at))
+        expected = 60 if at < 300 + MINUTE else 90
+        assert sum(part.requests or 0 for part in division.leases.values()) <= expected
+    assert sum(part.requests or 0 for part in division.leases.values()) == 90
+
+
+@pytest.mark.parametrize("limit", [0, 1, 3])
+def test_fewer_than_one_for_each_is_not_exceeded(limit: int) -> None:
+    division = Division(began=-SETTLING)
+    for at in range(4):
+        division = settled("abcde", Amounts(requests=limit), float(at), division)
+    assert sum(part.requests or 0 for part in division.leases.values()) == limit
+
+
+class World:
+    """Routers that obey their parts; what travels between them and the operator is late, or lost."""
+
+    def __init__(self, limit: int, count: int, seed: int, loss: float) -> None:
+        self.limit, self.loss, self.random = limit, loss, random.Random(seed)
+        self.division = Division()
+        self.heard: dict[str, Use] = {}
+        self.routers = {f"r{i}": Obedient(limit // count) for i in range(count)}
+        self.up: list[tuple[float, str, Use]] = []
+        self.down: list[tuple[float, str, int]] = []
+        self.sent: deque[float] = deque()
+        self.worst = 0
+        self.served = 0
+
+    def second(self, now: int, demand: dict[str, int], cut: set[str], dead: set[str]) -> None:
+        deliver(self.up, now, cut | dead, self._hear)
+        deliver(self.down, now, cut | dead, self._tell)
+        for name in dead & self.routers.keys():
+            del self.routers[name]
+            self.heard.pop(name, None)
+        order = list(self.routers)
+        self.random.shuffle(order)
+        for name in order:
+            admitted = self.routers[name].offer(now, demand.get(name, 0))
+            self.sent.extend([now] * admitted)
+            self.served += admitted
+            if self.random.random() >= self.loss:
+                self.up.append((now + self.random.uniform(0, 3), name, self.routers[name].report(now)))
+        if now % 2 == 0:
+            self.division = leases(Amounts(requests=self.limit), self.heard, self.division, float(now))
+            for name, part in self.division.leases.items():
+                if part.requests is not None and self.random.random() >= self.loss:
+                    self.down.append((now + self.random.uniform(0, 3), name, part.requests))
+        while self.sent and self.sent[0] <= now - 60:
+            self.sent.popleft()
+        self.worst = max(self.worst, len(self.sent))
+
+    def _hear(self, name: str, what: Use) -> None:
+        if name in self.routers:
+            self.heard[name] = what
+
+    def _tell(self, name: str, what: int) -> None:
+        if name in self.routers:
+            self.routers[name].lease = what
+
+
+def deliver(line: list[tuple[float, str, What]], now: int, away: set[str], to: Callable[[str, What], None]) -> None:
+    """A stream keeps the order of what it carries, and one that broke delivers nothing later."""
+    held: set[str] = set()
+    rest = []
+    for at, name, what in line:
+        if name in away:
+            continue
+        if at > now or name in held:
+            held.add(name)
+            rest.append((at, name, what))
+        else:
+            to(name, what)
+    line[:] = rest
+
+
+class Obedient:
+    """A router: a window of a minute, as ``routing.limits`` has it."""
+
+    def __init__(self, lease: int) -> None:
+        self.lease = lease
+        self.window: deque[int] = deque()
+        self.started = self.shed = 0
+
+    def offer(self, now: int, demand: int) -> int:
+        while self.window and self.window[0] + 61 <= now:
+            self.window.popleft()
+        admitted = min(demand, max(0, self.lease - len(self.window)))
+        self.window.extend([now] * admitted)
+        self.started += admitted
+        self.shed += demand - admitted
+        return admitted
+
+    def report(self, now: int) -> Use:
+        lease = Amounts(requests=self.lease)
+        most = Amounts(requests=max(self.lease, len(self.window)))
+        return Use(at=float(now), lease=lease, most=most, started=self.started, shed=self.shed)
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    limit=st.integers(1, 400),
+    count=st.integers(1, 6),
+    seed=st.integers(0, 2**32),
+    loss=st.sampled_from([0.0, 0.1, 0.5]),
+    period=st.integers(5, 90),
+)
+def test_no_minute_ever_holds_more_than_the_limit(limit: int, count: int, seed: int, loss: float, period: int) -> None:
+    world = World(limit, count, seed, loss)
+    names = list(world.routers)
+    for now in range(600):
+        busy = names[now // period % count]
+        demand = {name: (50 if name == busy else world.random.randrange(3)) for name in names}
+        cut = {names[0]} if 150 <= now < 350 or now >= 500 else set()
+        dead = {names[-1]} if now >= 200 and count > 1 else set()
+        world.second(now, demand, cut, dead)
+    assert world.worst <= limit
+
+
+def test_moving_parts_serve_nearly_the_whole_limit() -> None:
+    """The bound costs little: what moves is not left lying."""
+    world = World(300, 4, seed=1, loss=0.1)
+    names = list(world.routers)
+    for now in range(1200):
+        busy = names[now // 300 % 4]
+        world.second(now, {name: (20 if name == busy else 0) for name in names}, set(), set())
+    assert world.served >= 0.8 * 300 * 20
