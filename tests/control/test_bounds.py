@@ -8,7 +8,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from signalbox.control.bounds import MAX_NAME, Bucket, bounded, bounded_hello
-from signalbox.control.messages import MAX_NAMES, MAX_TEXT, MAX_WAYS, Hello, Rejected, Report, Sent, Traffic, Waiting
+from signalbox.control.messages import (
+    MAX_NAMES,
+    MAX_TEXT,
+    MAX_WAYS,
+    Applied,
+    Hello,
+    Lease,
+    Rejected,
+    Report,
+    Sent,
+    Traffic,
+    Waiting,
+)
 
 HASH = "0123456789abcdef"
 
@@ -37,6 +49,12 @@ def test_what_is_no_hash_is_none(name: str) -> None:
 def test_of_backends_only_those_of_the_router_count() -> None:
     said = Report(backends={"x": Traffic(known=1), "another's": Traffic(known=1, usable=1)})
     assert bounded(said, {"x", "y"}) == Report(backends={"x": Traffic(known=1)})
+
+
+def test_nobody_applies_less_than_nothing() -> None:
+    said = Report(leases={name: Applied(lease=Lease(in_flight=-1), most=Lease(in_flight=3)) for name in "xz"})
+    kept = Applied(lease=Lease(in_flight=0), most=Lease(in_flight=3))
+    assert bounded(said, {"x", "y"}) == Report(leases={"x": kept})
 
 
 def test_of_targets_only_so_many_are_spoken_about() -> None:

@@ -6,7 +6,19 @@ from collections.abc import Callable, Collection
 
 import msgspec
 
-from signalbox.control.messages import MAX_NAMES, MAX_TEXT, MAX_WAYS, Hello, Rejected, Report, Traffic, Waiting, Ways
+from signalbox.control.messages import (
+    MAX_NAMES,
+    MAX_TEXT,
+    MAX_WAYS,
+    Applied,
+    Hello,
+    Lease,
+    Rejected,
+    Report,
+    Traffic,
+    Waiting,
+    Ways,
+)
 
 # Of an entry of a Secret; nothing that is named here has a longer name.
 MAX_NAME = 253
@@ -25,6 +37,7 @@ def bounded(report: Report, backends: Collection[str]) -> Report:
         in_flight=report.in_flight,
         backends={name: _traffic(report.backends[name]) for name in backends if name in report.backends},
         sent=_ways(report.sent),
+        leases={name: _applied(report.leases[name]) for name in backends if name in report.leases},
     )
 
 
@@ -60,6 +73,16 @@ def _names(names: tuple[str, ...]) -> tuple[str, ...]:
 
 def _traffic(traffic: Traffic) -> Traffic:
     return msgspec.structs.replace(traffic, causes=_names(traffic.causes))
+
+
+def _applied(applied: Applied) -> Applied:
+    return Applied(lease=_lease(applied.lease), most=_lease(applied.most))
+
+
+def _lease(lease: Lease) -> Lease:
+    amounts = lease.in_flight, lease.requests_per_minute, lease.tokens_per_minute
+    in_flight, requests, tokens = (None if amount is None else max(0, amount) for amount in amounts)
+    return Lease(in_flight=in_flight, requests_per_minute=requests, tokens_per_minute=tokens)
 
 
 def _ways(ways: Ways) -> Ways:

@@ -45,6 +45,7 @@ class Traffic(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, ren
     started: int = 0
     completed: int = 0
     busy: int = 0
+    shed: int = 0
     input_tokens: int = 0
     cached_tokens: int = 0
     output_tokens: int = 0
@@ -137,6 +138,13 @@ class Lease(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, renam
     tokens_per_minute: int | None = None
 
 
+class Applied(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename="camel"):
+    """What a router applies of a backend's limits, and the ``most`` that its last minute may come to with that."""
+
+    lease: Lease
+    most: Lease
+
+
 class Leases(_Message, tag="leases", frozen=True):
     """Operator: parts of limits, by backend. They hold until others come, also when the operator has gone."""
 
@@ -147,6 +155,7 @@ class Report(_Message, tag="report", frozen=True):
     """Router: its state, every second and when it has changed. ``config_hash`` is "" before anything is served.
 
     ``weights`` are those in force, for an operator that leads since just now; a router that has none says none.
+    ``leases`` are those of the backends that have limits, leased or not.
     ``sent`` is no part of any decision: people look at it.
     """
 
@@ -156,6 +165,7 @@ class Report(_Message, tag="report", frozen=True):
     in_flight: int = 0
     backends: dict[str, Traffic] = {}
     weights: dict[str, dict[str, RouteWeights]] = {}
+    leases: dict[str, Applied] = {}
     sent: Ways = {}
 
 
