@@ -47,11 +47,13 @@ class SetState(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class State(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything that one step hands to the next. Empty at first; ``adopted`` is what a new leader heard of."""
+    """Everything that one step hands to the next. Empty at first; ``adopted`` are bases that a new leader heard of, by
+    target: they tell capacities in relation to each other until those are learned."""
 
     backends: dict[str, BackendState] = {}
     sets: dict[SetKey, SetState] = {}
     spills: dict[SetKey, float] = {}
+    adopted: dict[SetKey, Mapping[str, float]] = {}
     began: bool = False
 
 
@@ -75,11 +77,10 @@ def step(state: State, plan: Plan, sights: Mapping[str, Sight], now: float) -> O
         for name, backend in plan.backends.items()
     }
     typical = _typical(plan.backends, backends)
+    typical |= _implied(state, plan, backends)
     fresh = _fresh(plan)
     loads = {
-        name: load(
-            backends[name], backend, sights.get(name, Sight()), now, fresh.get(name, 0.0), typical.get(backend.model)
-        )
+        name: load(backends[name], backend, sights.get(name, Sight()), now, fresh.get(name, 0.0), typical.get(name))
         for name, backend in plan.backends.items()
     }
     sets = {key: _move(state.sets.get(key, SetState()), each, plan, loads, now) for key, each in plan.sets.items()}
@@ -88,20 +89,28 @@ def step(state: State, plan: Plan, sights: Mapping[str, Sight], now: float) -> O
         for key, spill in plan.spills.items()
         if key in plan.sets
     }
-    after = State(backends=backends, sets=sets, spills=spills, began=True)
+    adopted = {key: bases for key, bases in state.adopted.items() if key in plan.sets}
+    after = State(backends=backends, sets=sets, spills=spills, adopted=adopted, began=True)
     return Outcome(state=after, loads=loads, weights={k: s.weights for k, s in sets.items()}, spills=spills)
 
 
-def adopt(state: State, in_force: Mapping[SetKey, Mapping[str, float]]) -> State:
-    """Begin with the weights that routers have, so that a new leader changes nothing by being new."""
-    sets = {
-        key: SetState(
-            weights=tuple(Weight(target=t, base=w, effective=w, reason="Held") for t, w in found.items()),
-            parts=state.sets[key].parts if key in state.sets else Parts(),
-        )
-        for key, found in in_force.items()
-    }
-    return msgspec.structs.replace(state, sets={**state.sets, **sets})
+def adopt(
+    state: State,
+    in_force: Mapping[SetKey, Mapping[str, float]],
+    bases: Mapping[SetKey, Mapping[str, float]] | None = None,
+    now: float | None = None,
+) -> State:
+    """Begin with the weights that routers have, and the bases behind them, so that a new leader changes nothing by
+    being new. With ``now``, they move for the first time one interval later: there is no sample before."""
+    bases = bases or {}
+    sets = {}
+    for key, found in in_force.items():
+        base = bases.get(key, {})
+        weights = (Weight(target=t, base=base.get(t, 0.0), effective=w, reason="Held") for t, w in found.items())
+        parts = state.sets[key].parts if key in state.sets else Parts()
+        sets[key] = SetState(weights=tuple(weights), parts=parts, stepped_at=now)
+    adopted = {**state.adopted, **{key: each for key, each in bases.items() if key in sets}}
+    return msgspec.structs.replace(state, sets={**state.sets, **sets}, adopted=adopted)
 
 
 def _move(before: SetState, each: TargetSet, plan: Plan, loads: Mapping[str, Load], now: float) -> SetState:
@@ -151,6 +160,9 @@ def _free(before: SetState, each: TargetSet, plan: Plan, loads: Mapping[str, Loa
     usable = [share for share in each.shares if _usable(loads, share.backend)]
     capacities = [loads[share.backend].capacity for share in usable]
     known = [capacity for capacity in capacities if capacity is not None]
+    before_base = {weight.target: weight.base for weight in before.weights if weight.base > 0.0}
+    known = known or list(before_base.values())  # nothing is known: what was taken for granted goes on to be
+    unknown = {} if any(capacities) else before_base
     middle = sum(known) / len(known) if known else 1.0
     reasons: dict[str, Reason] = {}
     candidates = []
@@ -172,7 +184,7 @@ def _free(before: SetState, each: TargetSet, plan: Plan, loads: Mapping[str, Loa
         candidates.append(
             Candidate(
                 name=share.target,
-                base=middle if capacity is None else capacity,
+                base=unknown.get(share.target, middle) if capacity is None else capacity,
                 delay=seen.delay if steered else None,
                 work=(seen.arrivals or 0.0) * seen.length,
                 held=late and steered,
@@ -221,11 +233,37 @@ def _age(loads: Mapping[str, Load], backend: str, now: float) -> float:
 
 
 def _typical(plan: Mapping[str, Backend], backends: Mapping[str, BackendState]) -> dict[str, float]:
-    """By model: what an endpoint of it does."""
+    """By backend: what an endpoint of its model does."""
     found: dict[str, list[Endpoint]] = {}
     for name, backend in plan.items():
         found.setdefault(backend.model, []).extend(backends[name].endpoints.values())
-    return {model: value for model, each in found.items() if (value := endpoints.typical(each)) is not None}
+    models = {model: endpoints.typical(each) for model, each in found.items()}
+    return {name: value for name, backend in plan.items() if (value := models[backend.model]) is not None}
+
+
+def _implied(state: State, plan: Plan, backends: Mapping[str, BackendState]) -> dict[str, float]:
+    """By backend: what an endpoint of it does as long as it does as much, in relation to those of whom it is known, as
+    a former leader thought."""
+    found: dict[str, float] = {}
+    for key, bases in state.adopted.items():
+        if key not in plan.sets:
+            continue
+        names = {share.backend: bases.get(share.target, 0.0) for share in plan.sets[key].shares}
+        learned = {name: value for name in names if (value := _learned(backends.get(name))) is not None}
+        weight = sum(names[name] for name in learned)
+        if learned and weight > 0.0:
+            scale = sum(learned.values()) / weight
+            unknown = ((name, base) for name, base in names.items() if name not in learned and base > 0.0)
+            found |= {
+                name: base * scale / max(1, len(backends[name].endpoints)) for name, base in unknown if name in backends
+            }
+    return found
+
+
+def _learned(backend: BackendState | None) -> float | None:
+    """Tokens a second of all endpoints, where anything was learned of any."""
+    each = endpoints.typical(list(backend.endpoints.values())) if backend is not None else None
+    return each * len(backend.endpoints) if each is not None and backend is not None else None
 
 
 def _fresh(plan: Plan) -> dict[str, float]:

@@ -83,24 +83,23 @@ def _factors(candidates: Sequence[Candidate], period: float) -> list[float]:
 
 
 def fit(wanted: Mapping[str, float], low: Mapping[str, float], high: Mapping[str, float]) -> dict[str, float]:
-    """As near to ``wanted``, up to a common factor, as bounds allow; sums to one, which the bounds must enclose.
-
-    The sum rises with the factor, so bisection finds it.
-    """
+    """As near to ``wanted``, up to a common factor, as bounds allow; sums to one, which the bounds must enclose."""
     if sum(low.values()) >= 1.0:
         return _normal(low)
     if sum(high.values()) <= 1.0:
         return _normal(high)
-    bottom, top = 0.0, 1.0
-    while sum(_within(wanted, low, high, top).values()) < 1.0 and top < 1e12:
-        bottom, top = top, top * 2.0
-    for _ in range(60):
-        middle = (bottom + top) / 2.0
-        if sum(_within(wanted, low, high, middle).values()) < 1.0:
-            bottom = middle
-        else:
-            top = middle
-    return _normal(_within(wanted, low, high, top))
+    # The sum is made of straight pieces: they bend where a weight leaves its lower bound, and where it meets the upper.
+    bends = [(low[name] / value, value, -low[name]) for name, value in wanted.items() if value > 0.0]
+    bends += [(high[name] / value, -value, high[name]) for name, value in wanted.items() if value > 0.0]
+    bends.sort()
+    fixed, slope, factor = sum(low.values()), 0.0, 0.0
+    for at, rise, constant in bends:
+        if fixed + slope * at >= 1.0:
+            break
+        slope, fixed, factor = slope + rise, fixed + constant, at
+    if slope > 0.0:
+        factor = (1.0 - fixed) / slope
+    return _normal(_within(wanted, low, high, factor))
 
 
 def _within(

@@ -1,0 +1,180 @@
+"""The loop: what engines and routers say goes in, the law is stepped, weights come out.
+
+Whoever runs it feeds it and hands on what it says. It never blocks and never raises: a defect is logged, and the
+weights that are in force stay.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from typing import Generic, Protocol, TypeVar
+
+import msgspec
+
+from signalbox.control.messages import RouteWeights, SetWeights, Traffic
+from signalbox.feedback import law
+from signalbox.feedback.backends import Sight
+from signalbox.feedback.law import Outcome, State
+from signalbox.feedback.plan import INTERVAL, Plan, SetKey
+from signalbox.feedback.readings import Reading
+from signalbox.signals.message import Steering, in_force, steering
+from signalbox.signals.totals import Totals
+
+# A router reports every second; one that was not heard for so long has gone.
+LIVE_SECONDS = 10.0
+# For so long a new leader waits for what routers that it has not heard yet have in force.
+SETTLE_SECONDS = 5.0
+# News are acted on at once, but not more often than this.
+URGENT_SECONDS = 0.5
+# So many sets take some tens of milliseconds: they are stepped beside the event loop.
+MANY_SETS = 100
+DEFECT_SECONDS = 1.0
+_FAR = 1e9
+
+_log = logging.getLogger(__name__)
+
+Target_contra = TypeVar("Target_contra", contravariant=True)
+
+
+class Source(Protocol[Target_contra]):
+    """Who asks engines: ``signals.scraper.Scraper``, or what shares one."""
+
+    def follow(self, targets: Iterable[Target_contra]) -> None:
+        """Ask these from now on."""
+
+    def readings(self, backend: str) -> Mapping[str, Reading]:
+        """The newest of each endpoint."""
+
+
+class Step(msgspec.Struct, frozen=True):
+    """What came of one step: the outcome, and what routers are to be told."""
+
+    outcome: Outcome
+    steering: Steering
+
+
+class Loop(Generic[Target_contra]):
+    """One namespace. ``clock`` gives the seconds of readings; ``publish`` is told after each step. ``settle`` is how
+    long to wait for what routers have in force, for who begins where another one may have been."""
+
+    def __init__(
+        self,
+        source: Source[Target_contra],
+        clock: Callable[[], float],
+        publish: Callable[[Step], None],
+        settle: float = 0.0,
+    ) -> None:
+        self._source, self._clock, self._publish, self._settle = source, clock, publish, settle
+        self._state = State()
+        self._in_force: dict[SetKey, SetWeights] = {}
+        self._missing: set[SetKey] = set()
+        self._out: frozenset[str] = frozenset()
+        self._wake = asyncio.Event()
+        self._began = self._stepped_at = self._regular_at = -_FAR
+        self._interval = _FAR
+        self._urgent = False
+        self.plan = Plan()
+        self.totals = Totals()
+        self.step: Step | None = None
+
+    def use(self, plan: Plan, targets: Iterable[Target_contra]) -> None:
+        """This is in force now. What is remembered of that which stays is kept."""
+        self._source.follow(targets)
+        sets = {key: each for key, each in plan.sets.items() if each.mode != "Disabled"}
+        plan = msgspec.structs.replace(plan, sets=sets)
+        if self._interval < _FAR and plan == self.plan:
+            return
+        if self._interval == _FAR:
+            self._began = self._clock()
+        self.plan = plan
+        self.totals.keep(plan.backends.keys())
+        self._interval = min((each.interval for each in sets.values()), default=INTERVAL)
+        self._missing = sets.keys() - self._state.sets.keys()
+        self._in_force = {key: said for key, said in self._in_force.items() if key in sets}
+        self._soon()
+
+    def report(
+        self, router: str, backends: Mapping[str, Traffic], weights: Mapping[str, Mapping[str, RouteWeights]]
+    ) -> None:
+        """A router says what it counted, and which weights it goes by."""
+        self.totals.take(router, backends, self._clock())
+        if weights and self._missing:
+            said = in_force(weights, self.plan)
+            self._in_force.update({key: said[key] for key in self._missing & said.keys()})
+            if self._in_force:
+                self._soon()
+        if self.totals.unreachable != self._out:
+            self._soon()
+
+    def gone(self, router: str) -> None:
+        """A router will not report again."""
+        self.totals.leave(router)
+
+    async def run(self) -> None:
+        """Step, until cancelled."""
+        while True:
+            self._wake.clear()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self.due()):
+                    await self._wake.wait()
+            try:
+                if self.due() <= 0.0:
+                    await self.act()
+            except Exception:
+                _log.exception("the feedback loop: a defect; weights stay as they are")
+                await asyncio.sleep(DEFECT_SECONDS)
+
+    def due(self) -> float:
+        """In how many seconds there is something to do."""
+        at = self._regular_at + self._interval
+        if self._urgent:
+            at = min(at, self._stepped_at + URGENT_SECONDS)
+        if self._missing and self._stepped_at < self._began + self._settle:
+            at = min(at, self._began + self._settle)
+        return max(0.0, at - self._clock())
+
+    async def act(self) -> None:
+        """Step now."""
+        plan, now = self.plan, self._clock()
+        # Between two periods only what is usable counts: rates over so short a time would be noise.
+        regular = now - self._regular_at >= self._interval
+        self._regular_at, self._stepped_at = now if regular else self._regular_at, now
+        self._urgent = False
+        self.totals.expire(now - LIVE_SECONDS)
+        self._out = self.totals.unreachable
+        state = self._adopted(now)
+        if now < self._began + self._settle:
+            plan = msgspec.structs.replace(plan, sets={k: each for k, each in plan.sets.items() if k in state.sets})
+        sights = {name: self._sight(name, regular=regular) for name in plan.backends}
+        if len(plan.sets) < MANY_SETS:
+            self.step = _step(state, plan, sights, now)
+        else:
+            self.step = await asyncio.to_thread(_step, state, plan, sights, now)
+        self._state = self.step.outcome.state
+        self._missing = self.plan.sets.keys() - self._state.sets.keys()
+        self._publish(self.step)
+
+    def _adopted(self, now: float) -> State:
+        """With what routers go by, where we know of nothing better."""
+        said = {key: self._in_force[key] for key in self._missing & self._in_force.keys()}
+        self._in_force = {}
+        effective = {key: each.effective for key, each in said.items()}
+        bases = {key: each.base for key, each in said.items()}
+        return law.adopt(self._state, effective, bases, now) if said else self._state
+
+    def _sight(self, backend: str, *, regular: bool) -> Sight:
+        return Sight(
+            readings=dict(self._source.readings(backend)),
+            traffic=self.totals.traffic(backend) if regular else None,
+            reachable=backend not in self._out,
+        )
+
+    def _soon(self) -> None:
+        self._urgent = True
+        self._wake.set()
+
+
+def _step(state: State, plan: Plan, sights: Mapping[str, Sight], now: float) -> Step:
+    outcome = law.step(state, plan, sights, now)
+    return Step(outcome, steering(plan, outcome, now))
