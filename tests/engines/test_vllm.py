@@ -1,0 +1,134 @@
+"""Two unlike vLLMs behind `signalbox up`: what the loop makes of them, and what clients see when one goes."""
+
+import asyncio
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from cluster.build import Say
+from cluster.processes import free_ports
+from engines import install, serving
+from engines.clients import Seen, ask
+from engines.serving import Engine
+
+pytestmark = pytest.mark.engines
+
+RESOURCES = """
+apiVersion: signalbox.dev/v1alpha1
+kind: ModelBackend
+metadata: {{name: wide}}
+spec:
+  model: smollm2
+  url: http://{wide}/v1
+  signals: {{engine: VLLM}}
+---
+apiVersion: signalbox.dev/v1alpha1
+kind: ModelBackend
+metadata: {{name: narrow}}
+spec:
+  model: smollm2
+  url: http://{narrow}/v1
+  signals: {{engine: VLLM}}
+---
+apiVersion: signalbox.dev/v1alpha1
+kind: RoutingPolicy
+metadata: {{name: chat}}
+spec:
+  models: [auto]
+  access: {{anonymous: {{}}}}
+  targets:
+    - {{name: wide, backendRef: {{name: wide}}}}
+    - {{name: narrow, backendRef: {{name: narrow}}}}
+  feedback: {{interval: 2s, staleAfter: 6s}}
+  routes:
+    - name: all
+      weighted: {{targets: [{{name: wide}}, {{name: narrow}}]}}
+"""
+CLIENTS = 8
+TOKENS = 60
+
+
+@pytest.fixture(scope="module")
+def engines(say: Say, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Engine]]:
+    """One serves four sequences at once, the other two."""
+    installed = install.vllm(say)
+    logs = tmp_path_factory.mktemp("engines")
+    with ExitStack() as stack:
+        found = {
+            "wide": stack.enter_context(serving.engine(installed, "wide", 4, 2, logs)),
+            "narrow": stack.enter_context(serving.engine(installed, "narrow", 2, 1, logs)),
+        }
+        serving.wait(list(found.values()), say)
+        yield found
+
+
+class Router:
+    """`signalbox up` on the two."""
+
+    def __init__(self, url: str, admin: str) -> None:
+        self.url, self.admin = f"{url}/v1/chat/completions", admin
+
+    def weights(self) -> dict[str, float]:
+        """In force, by target."""
+        with urllib.request.urlopen(f"{self.admin}/metrics", timeout=10) as response:
+            text = response.read().decode()
+        found = re.findall(r'^signalbox_router_weight\{[^}]*target="(\w+)"[^}]*\} (\S+)$', text, re.MULTILINE)
+        return {target: float(value) for target, value in found}
+
+
+@pytest.fixture(scope="module")
+def router(engines: dict[str, Engine], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Router]:
+    directory = tmp_path_factory.mktemp("policies")
+    (directory / "all.yaml").write_text(RESOURCES.format(**{name: each.address for name, each in engines.items()}))
+    port, admin = free_ports(2)
+    command = [sys.executable, "-m", "signalbox.cli", "up", "-f", str(directory)]
+    command += ["--listen", f"127.0.0.1:{port}", "--admin", f"127.0.0.1:{admin}"]
+    with (directory / "log").open("wb") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
+    try:
+        _until_ready(f"http://127.0.0.1:{admin}/readyz", process, directory / "log")
+        yield Router(f"http://127.0.0.1:{port}", f"http://127.0.0.1:{admin}")
+    finally:
+        os.killpg(process.pid, signal.SIGTERM)
+        process.wait(60)
+
+
+def _until_ready(url: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
+    for _ in range(300):
+        assert process.poll() is None, log.read_text()
+        try:
+            with urllib.request.urlopen(url, timeout=2):
+                return
+        except OSError:
+            time.sleep(0.1)
+    raise AssertionError(log.read_text())
+
+
+def load(router: Router, seconds: float) -> Seen:
+    seen = Seen()
+    asyncio.run(ask(router.url, CLIENTS, seconds, TOKENS, seen))
+    return seen
+
+
+def test_weights_follow_what_each_one_does(engines: dict[str, Engine], router: Router, say: Say) -> None:
+    load(router, 40)
+    begin, before = time.monotonic(), {name: each.generated() for name, each in engines.items()}
+    seen = load(router, 40)
+    seconds = time.monotonic() - begin
+    rates = {name: (each.generated() - before[name]) / seconds for name, each in engines.items()}
+    weights = router.weights()
+    total = sum(rates.values())
+    say(f"  tokens/s {rates}; their shares { {n: round(r / total, 3) for n, r in rates.items()} }; weights {weights}")
+    say(f"  {seen.ended}, by target {seen.targets}")
+    assert seen.failed == 0, seen.problems
+    assert not seen.ended["cut"], seen.problems
+    assert weights["wide"] > weights["narrow"]
