@@ -9,22 +9,7 @@ from dataclasses import dataclass, field
 import aiohttp
 import msgspec
 
-WORDS = [
-    "river",
-    "stone",
-    "garden",
-    "winter",
-    "engine",
-    "signal",
-    "market",
-    "window",
-    "letter",
-    "morning",
-    "bridge",
-    "silver",
-    "forest",
-    "planet",
-]
+WORDS = ("river", "stone", "garden", "winter", "engine", "signal", "market", "window", "letter", "morning", "bridge")
 
 
 @dataclass
