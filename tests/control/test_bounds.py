@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from signalbox.control.bounds import MAX_NAME, Bucket, bounded, bounded_hello
+from signalbox.control.bounds import MAX_NAME, MOST, Bucket, bounded, bounded_hello
 from signalbox.control.messages import (
     MAX_NAMES,
     MAX_TEXT,
@@ -17,7 +17,9 @@ from signalbox.control.messages import (
     Lease,
     Rejected,
     Report,
+    RouteWeights,
     Sent,
+    SetWeights,
     Traffic,
     Waiting,
 )
@@ -55,6 +57,18 @@ def test_nobody_applies_less_than_nothing() -> None:
     said = Report(leases={name: Applied(lease=Lease(in_flight=-1), most=Lease(in_flight=3)) for name in "xz"})
     kept = Applied(lease=Lease(in_flight=0), most=Lease(in_flight=3))
     assert bounded(said, {"x", "y"}) == Report(leases={"x": kept})
+
+
+def test_of_policies_only_those_of_the_router_count() -> None:
+    weights = {"r": RouteWeights(sets=(SetWeights(effective={"t": 1.0}),))}
+    said = Report(weights={"mine": weights, "another's": weights})
+    assert bounded(said, (), {"mine", "none"}) == Report(weights={"mine": weights})
+
+
+def test_counters_are_within_reason() -> None:
+    said = Report(backends={"x": Traffic(started=-1, completed=1 << 60, known=3, causes=("connect",))})
+    kept = Traffic(started=0, completed=MOST, known=3, causes=("connect",))
+    assert bounded(said, {"x"}) == Report(backends={"x": kept})
 
 
 def test_of_targets_only_so_many_are_spoken_about() -> None:

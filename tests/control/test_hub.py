@@ -59,3 +59,33 @@ async def test_a_router_that_is_gone_is_told_nothing_more() -> None:
     hub.retain("team", ["b"])
     assert waiting.is_set()
     assert (hub.hash(ROUTER), hub.hash(OTHER)) == ("", "1")
+
+
+async def test_weights_are_made_when_they_are_written_and_each_is_new() -> None:
+    hub, clock = Hub(Clock()), Clock()
+    hub.steer(ROUTER, lambda: b"nobody there")
+    assert hub.channel(ROUTER).weights is None
+    seen = set()
+    for _ in range(2):
+        waiting = hub.channel(ROUTER).changed
+        hub.steer(ROUTER, lambda: str(clock()).encode())
+        assert waiting.is_set()
+        seen.add(hub.channel(ROUTER).weighed)
+    clock.now = 7.0
+    weights = hub.channel(ROUTER).weights
+    assert weights is not None and weights() == b"7.0"
+    hub.retain("team", [])
+    hub.channel(ROUTER)
+    hub.steer(ROUTER, lambda: b"")
+    seen.add(hub.channel(ROUTER).weighed)
+    assert len(seen) == 3
+
+
+async def test_leases_are_told_when_they_change() -> None:
+    hub = Hub(Clock())
+    waiting = hub.channel(ROUTER).changed
+    hub.lease(ROUTER, {"uid": b"1"})
+    assert waiting.is_set()
+    waiting = hub.channel(ROUTER).changed
+    hub.lease(ROUTER, {"uid": b"1"})
+    assert not waiting.is_set()

@@ -14,7 +14,21 @@ from aiohttp import web
 from signalbox.control import client, server
 from signalbox.control.client import Client, Endpoint, Pauses
 from signalbox.control.hub import Hub
-from signalbox.control.messages import PATH, Config, Hello, Ping, Report, Revoked, ToRouter, Traffic, line
+from signalbox.control.messages import (
+    PATH,
+    Config,
+    Hello,
+    Lease,
+    Leases,
+    Load,
+    Ping,
+    Report,
+    Revoked,
+    ToRouter,
+    Traffic,
+    Weights,
+    line,
+)
 from signalbox.control.peers import Peer, Refused, Router
 from signalbox.control.server import ControlServer
 
@@ -177,6 +191,24 @@ async def test_both_sides_talk_on_one_request(listener: Listener, router: Connec
     await until(lambda: router.pod.messages[-1] == Revoked() or router.pod.messages[-2] == Revoked())
     assert router.pod.configs() == ["h1"]
     assert len(listener.heard.hellos) == 1
+
+
+async def test_weights_are_told_as_they_are_when_they_leave(listener: Listener, router: Connected) -> None:
+    await until(lambda: listener.heard.reports)
+    made: list[int] = []
+
+    def weights(number: int) -> bytes:
+        made.append(number)
+        return line(Weights(loads={"a": Load(age_ms=number)}))
+
+    for number in range(3):
+        listener.hub.steer(ROUTER, lambda number=number: weights(number))  # type: ignore[misc]
+    await until(lambda: Weights(loads={"a": Load(age_ms=2)}) in router.pod.messages)
+    assert made == [2]  # what is past is never made
+    parts = Leases(backends={"a": Lease(in_flight=3)})
+    listener.hub.lease(ROUTER, {"uid-a": line(parts), "uid-b": line(Leases())})
+    await until(lambda: parts in router.pod.messages)
+    assert Leases() not in router.pod.messages
 
 
 async def test_who_connects_later_gets_the_newest_only(listener: Listener, tmp_path: Path) -> None:

@@ -22,11 +22,14 @@ from signalbox.control.messages import (
 
 # Of an entry of a Secret; nothing that is named here has a longer name.
 MAX_NAME = 253
+# Of anything that is counted: beyond that, a number with a fraction is not exact.
+MOST = 1 << 53
 _HASH = re.compile("[0-9a-f]{16}")
 
 
-def bounded(report: Report, backends: Collection[str]) -> Report:
-    """Hashes that are none count as not said, texts are cut, and ``backends`` are all that may be spoken about."""
+def bounded(report: Report, backends: Collection[str], policies: Collection[str] = ()) -> Report:
+    """Hashes that are none count as not said, texts are cut, ``backends`` and ``policies`` are all that may be spoken
+    about, and no counter is beyond reason."""
     waits, rejected = report.waits_for, report.rejected
     return Report(
         config_hash=_hash(report.config_hash),
@@ -36,6 +39,7 @@ def bounded(report: Report, backends: Collection[str]) -> Report:
         else None,
         in_flight=report.in_flight,
         backends={name: _traffic(report.backends[name]) for name in backends if name in report.backends},
+        weights={name: report.weights[name] for name in policies if name in report.weights},
         sent=_ways(report.sent),
         leases={name: _applied(report.leases[name]) for name in backends if name in report.leases},
     )
@@ -72,7 +76,9 @@ def _names(names: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _traffic(traffic: Traffic) -> Traffic:
-    return msgspec.structs.replace(traffic, causes=_names(traffic.causes))
+    counts = {name: value for name, value in msgspec.structs.asdict(traffic).items() if isinstance(value, int)}
+    wrong = {name: min(max(value, 0), MOST) for name, value in counts.items() if not 0 <= value <= MOST}
+    return msgspec.structs.replace(traffic, causes=_names(traffic.causes), **wrong)
 
 
 def _applied(applied: Applied) -> Applied:

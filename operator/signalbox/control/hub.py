@@ -1,7 +1,7 @@
 """What every router is to be told: always the newest, never a queue of what is past."""
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 import msgspec
 
@@ -15,14 +15,22 @@ MAX_REVOKED = 8 * MAX_DIGESTS
 
 
 class Channel:
-    """What one router is to be told, as lines; ``changed`` is set, and replaced, at every change."""
+    """What one router is to be told, as lines; ``changed`` is set, and replaced, at every change.
+
+    ``weights`` makes its line anew each time, because it says how old samples are; ``weighed`` differs with each that
+    is new. ``leases`` are by the uid of a pod.
+    """
 
     def __init__(self) -> None:
         self.hash = ""
         self.backends: frozenset[str] = frozenset()
+        self.policies: frozenset[str] = frozenset()
         self.config = b""
         self.revoked = b""
         self.digests: dict[str, float] = {}
+        self.weights: Callable[[], bytes] | None = None
+        self.weighed = 0
+        self.leases: Mapping[str, bytes] = {}
         self.changed = asyncio.Event()
 
     def announce(self) -> None:
@@ -37,6 +45,7 @@ class Hub:
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._channels: dict[Router, Channel] = {}
+        self._weighed = 0
 
     def channel(self, router: Router) -> Channel:
         """The channel of a router, which nothing may have been published on yet."""
@@ -52,6 +61,11 @@ class Hub:
         found = self._channels.get(router)
         return found.backends if found else frozenset()
 
+    def policies(self, router: Router) -> frozenset[str]:
+        """As above."""
+        found = self._channels.get(router)
+        return found.policies if found else frozenset()
+
     def routers(self) -> list[Router]:
         """All that anything was published for, or that are connected."""
         return list(self._channels)
@@ -64,13 +78,14 @@ class Hub:
         revoked: Iterable[str],
         in_force: Iterable[str],
         backends: Iterable[str] = (),
+        policies: Iterable[str] = (),
     ) -> None:
         """Tell a router its newest configuration, and which digests were taken away just now and which are in force.
 
-        ``backends`` are those of the configuration.
+        ``backends`` and ``policies`` are those of the configuration.
         """
         channel = self.channel(router)
-        channel.backends = frozenset(backends)
+        channel.backends, channel.policies = frozenset(backends), frozenset(policies)
         until = self._clock() + REVOKED_SECONDS
         digests = channel.digests | dict.fromkeys(revoked, until)
         for digest in in_force:
@@ -80,6 +95,21 @@ class Hub:
             channel.hash, channel.config = config_hash, line(Config(hash=config_hash, config=msgspec.Raw(config)))
             changed = True
         if changed:
+            channel.announce()
+
+    def steer(self, router: Router, weights: Callable[[], bytes] | None) -> None:
+        """Tell a router new weights: the line is made when it is written. None: there are none to tell any more."""
+        channel = self._channels.get(router)
+        if channel is not None:
+            self._weighed += 1
+            channel.weights, channel.weighed = weights, self._weighed
+            channel.announce()
+
+    def lease(self, router: Router, leases: Mapping[str, bytes]) -> None:
+        """Tell each pod of a router, by uid, its parts of limits."""
+        channel = self._channels.get(router)
+        if channel is not None and leases != channel.leases:
+            channel.leases = dict(leases)
             channel.announce()
 
     def revoke(self, router: Router, digests: Iterable[str]) -> None:

@@ -175,7 +175,8 @@ class ControlServer:
 
     async def _send(self, peer: Peer, response: web.StreamResponse) -> str:
         """Tell it what is new, and that we are there."""
-        config = revoked = b""
+        config = revoked = leases = b""
+        weighed = 0
         while True:
             channel = self._hub.channel(peer.router)
             changed = channel.changed
@@ -187,6 +188,12 @@ class ControlServer:
             if channel.config != config:
                 config = channel.config
                 data += config
+            if channel.weights is not None and channel.weighed != weighed:
+                weighed = channel.weighed
+                data += channel.weights()
+            if (own := channel.leases.get(peer.uid, b"")) != leases:
+                leases = own
+                data += leases
             async with asyncio.timeout(WRITE_SECONDS):
                 await response.write(data)
             with suppress(TimeoutError):
@@ -219,7 +226,8 @@ class ControlServer:
             case Hello():
                 self._sink.hello(peer, bounded_hello(message))
             case Report():
-                self._sink.report(peer, bounded(message, self._hub.backends(peer.router)))
+                of = self._hub.backends(peer.router), self._hub.policies(peer.router)
+                self._sink.report(peer, bounded(message, *of))
 
     async def _watch(self, peer: Peer, look: asyncio.Event) -> str:
         """Return when it is no longer who it was."""

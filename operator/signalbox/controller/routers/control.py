@@ -6,6 +6,8 @@ import re
 import time
 from collections.abc import Callable, Mapping
 
+import msgspec
+
 from signalbox.control.hub import MAX_REVOKED, Hub
 from signalbox.control.messages import MAX_DIGESTS, Hello, Report
 from signalbox.control.peers import Peer, Router
@@ -23,7 +25,7 @@ _DIGEST = re.compile("[0-9a-f]{64}")
 
 
 class Control:
-    """``changed`` is called with a namespace whose routers report something new."""
+    """``changed`` is called with a namespace whose routers report something new, ``heard`` with every report."""
 
     def __init__(self, changed: Callable[[str], None], clock: Callable[[], float] = time.monotonic) -> None:
         self._changed, self._clock = changed, clock
@@ -34,6 +36,7 @@ class Control:
         self._settled = False
         self.hub = Hub(clock)
         self._reports = Reports(self.hub.hash, FORMAT_VERSION, changed, clock)
+        self.heard: Callable[[Peer, Report], None] = lambda _, __: None
         self.server: ControlServer | None = None
 
     def open(self, identity: Identity) -> ControlServer:
@@ -77,7 +80,8 @@ class Control:
 
     def report(self, peer: Peer, message: Report) -> None:
         """See ``control.server.Sink``."""
-        self._reports.report(peer, message)
+        self.heard(peer, message)
+        self._reports.report(peer, msgspec.structs.replace(message, weights={}))
 
     def gone(self, peer: Peer) -> None:
         """See ``control.server.Sink``."""
@@ -97,7 +101,8 @@ class Control:
         self._held[router] = set(in_force)
         self._in_force[router] = in_force
         backends = (backend.name for backend in config.backends)
-        self.hub.publish(router, content_hash(data), data, revoked, in_force, backends)
+        policies = (policy.name for policy in config.policies)
+        self.hub.publish(router, content_hash(data), data, revoked, in_force, backends, policies)
 
     def retain(self, namespace: str, routers: Mapping[str, tuple[str, ...]]) -> None:
         """The routers that a namespace has, and the sidecar policies of each."""
