@@ -43,21 +43,27 @@ NAMES = st.sampled_from(["a", "b", "c", "d"])
 AMOUNTS = st.sampled_from(["cpu", "memory", "ephemeral-storage", "example.com/a"])
 KEYS = {"requests": AMOUNTS, "limits": AMOUNTS}
 WRONG = st.sampled_from(["", 0, True, 1.5, [], {}, [[]], "…", {"a": "b"}])
-FITTING = {
-    "url": st.sampled_from(["https://api.example.com/v1", "http://127.0.0.1:8000", "https://[::1]:8000/v1"]),
-    "basePath": st.sampled_from(["/", "/v1", "/a/b"]),
-    "inputPerMillion": st.sampled_from(["0", "0.05", "12.5"]),
-    "outputPerMillion": st.sampled_from(["0", "0.05", "12.5"]),
-    "value": NAMES,
-    "cachedInputPerMillion": st.sampled_from(["0", "0.000001"]),
-    "path": st.just("/health"),
-    "port": st.sampled_from([80, "http", 65535]),
-    "requests": st.sampled_from([1, "500m", "0.5", "1Gi"]),
-    "limits": st.sampled_from([2, "1e3", "256Mi"]),
-} | {
-    field: st.sampled_from(["5s", "1m", "1s500ms"])
-    for field in ("connect", "firstToken", "idle", "request", "interval")
-}
+FITTING = (
+    {
+        "url": st.sampled_from(["https://api.example.com/v1", "http://127.0.0.1:8000", "https://[::1]:8000/v1"]),
+        "basePath": st.sampled_from(["/", "/v1", "/a/b"]),
+        "inputPerMillion": st.sampled_from(["0", "0.05", "12.5"]),
+        "outputPerMillion": st.sampled_from(["0", "0.05", "12.5"]),
+        "value": NAMES,
+        "cachedInputPerMillion": st.sampled_from(["0", "0.000001"]),
+        "path": st.just("/health"),
+        "port": st.sampled_from([80, "http", 65535]),
+        "requests": st.sampled_from([1, "500m", "0.5", "1Gi"]),
+        "limits": st.sampled_from([2, "1e3", "256Mi"]),
+    }
+    | {
+        field: st.sampled_from(["5s", "1m", "1s500ms"])
+        for field in ("connect", "firstToken", "idle", "request", "interval", "slowStart")
+    }
+    | {"staleAfter": st.sampled_from(["2m", "1h"])}
+)
+SELECTORS = st.sampled_from(["running", 'engine:requests{state="running", model="a"}'])
+FITTING |= dict.fromkeys(("running", "waiting", "kvCacheUsage", "generatedTokens"), SELECTORS)
 
 
 def values(schema: Schema, name: str, wrong: int) -> st.SearchStrategy[Any]:
@@ -105,8 +111,16 @@ def united(spec: Any) -> Any:
     if isinstance(spec, dict) and str(spec.get("url")).startswith("http:"):
         spec.pop("tls", None)
     match spec:
+        case {"signals": {"engine": "Custom"} as signals}:
+            signals.setdefault("custom", {"running": "running"})
+        case {"signals": dict(signals)}:
+            signals.pop("custom", None)
+            signals.pop("port", None) if "url" in spec else None
+            signals.pop("port", None) if signals.get("engine", "None") == "None" else None
+    match spec:
         case {"routes": [*routes, dict(last)], "access": dict(access)}:
             access.pop("anonymous", None) if "tenants" in access else access.setdefault("anonymous", {})
+            access.pop("tiers", None) if "anonymous" in access else None
             last.pop("when", None)
             for index, route in enumerate(r for r in (*routes, last) if isinstance(r, dict)):
                 route["name"] = f"r{index}"
@@ -114,6 +128,11 @@ def united(spec: Any) -> Any:
                     route.pop("failover", None)
                 else:
                     route.setdefault("failover", {"tiers": [{"targets": [{"name": "a"}]}]})
+                    match route["failover"]:
+                        case {"tiers": [_, _, *_], "spill": {"fromPercent": _} as spill}:
+                            spill.update(fromPercent=1, toPercent=200)
+                        case {"spill": _} as failover:
+                            failover.pop("spill")
     return spec
 
 

@@ -9,7 +9,17 @@ from typing import Any
 import pytest
 import yaml
 
-from signalbox.api import crd, deployment, modelbackend, reference, requestmapping, routingpolicy, types
+from signalbox.api import (
+    crd,
+    deployment,
+    feedback,
+    modelbackend,
+    reference,
+    requestmapping,
+    routingpolicy,
+    signals,
+    types,
+)
 from signalbox.api.base import ApiModel
 from signalbox.api.rules import Rule, compiled
 
@@ -97,13 +107,14 @@ def test_lists_are_merged_as_users_expect() -> None:
         "routes[].failover.tiers[].targets": "map",
         "access.tenants": "map",
         "access.tenants[].keysFrom": "atomic",
+        "access.tiers": "atomic",
     }
 
 
 def written_rules() -> list[Rule]:
     """Every rule that the modules of the API write down, on models and in ``Annotated``."""
     found: dict[Rule, None] = {}
-    for module in (types, requestmapping, modelbackend, routingpolicy, deployment):
+    for module in (types, requestmapping, signals, modelbackend, feedback, routingpolicy, deployment):
         for thing in vars(module).values():
             if isinstance(thing, type) and issubclass(thing, ApiModel):
                 found.update(dict.fromkeys(thing.rules))

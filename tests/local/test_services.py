@@ -72,11 +72,13 @@ def test_half_of_the_pair_is_nothing(tmp_path: Path, text: str) -> None:
 def test_endpoints_that_are_given_win(tmp_path: Path) -> None:
     given = read_endpoints(["b=127.0.0.1:9101", "b=[::1]:9102", "b=127.0.0.1:9101"])
     found = seen(tmp_path, SERVICE + slices(1), backend(), given)
-    assert found == Service(endpoints=(Address(host="127.0.0.1", port=9101), Address(host="::1", port=9102)))
+    given_twice = (Address(host="127.0.0.1", port=9101), Address(host="::1", port=9102))
+    assert found == Service(endpoints=given_twice, metrics=given_twice)
 
 
 def test_one_name_is_resolved_by_the_router() -> None:
-    assert read_endpoints(["b=gpu-box:8000"]) == {"b": Service(dns=Address(host="gpu-box", port=8000))}
+    box = Address(host="gpu-box", port=8000)
+    assert read_endpoints(["b=gpu-box:8000"]) == {"b": Service(dns=box, metrics=(box,))}
     with pytest.raises(AddressError, match="gpu-box is none"):
         read_endpoints(["b=gpu-box:8000", "b=10.0.0.1:8000"])
 

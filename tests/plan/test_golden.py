@@ -1,4 +1,5 @@
-"""One pair of files for each behaviour of the plan: NAME.in.yaml is what is there, NAME.out.yaml what follows.
+"""One pair of files for each behaviour of the plan: NAME.in.yaml is what is there, NAME.out.yaml what follows, and
+NAME.feedback.yaml what the feedback loop works on, where that is of interest.
 
 The first document of the input may be ``observed: {services, secrets, configMaps, invalidBackends, replicas, faults,
 kept}``; the others are resources. After a change that is meant, ``pytest tests/plan --regenerate`` writes the outputs;
@@ -16,10 +17,12 @@ import yaml
 from signalbox.api import ModelBackend, RoutingPolicy
 from signalbox.plan.children.names import SERVING_CERTIFICATE, SERVING_KEY
 from signalbox.plan.compile import Plan, plan
+from signalbox.plan.feedback import Followed, feedback_plan
 from signalbox.plan.observed import Observed
 from signalbox.routing.config import content_hash, decode, encode
 
 GOLDEN = Path(__file__).parent / "golden"
+LOOPS = ["signals", "failover", "weighted"]
 NAMES = sorted(file.name.removesuffix(".in.yaml") for file in GOLDEN.glob("*.in.yaml"))
 
 
@@ -67,6 +70,31 @@ def render(planned: Plan) -> str:
     ]
     data = {"problems": msgspec.to_builtins(planned.problems), "routers": routers}
     return yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=120)
+
+
+def render_loop(followed: Followed) -> str:
+    plan, rows = followed.plan, msgspec.to_builtins
+    data = {
+        "backends": [rows(each) for each in plan.backends.values()],
+        "sets": [rows(key) | rows(each) for key, each in plan.sets.items()],
+        "spills": [rows(key) | rows(each) for key, each in plan.spills.items()],
+        "scrapes": [rows(each) for each in followed.scrapes],
+    }
+    return yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=120)
+
+
+@pytest.mark.parametrize("name", LOOPS)
+def test_what_the_loop_works_on(name: str, request: pytest.FixtureRequest) -> None:
+    followed = feedback_plan(plan(*read(name)))
+    got = render_loop(followed)
+    output = GOLDEN / f"{name}.feedback.yaml"
+    if request.config.getoption("--regenerate", default=False):
+        output.write_text(got)
+    assert yaml.safe_load(output.read_text()) == yaml.safe_load(got)
+    for scrape in followed.scrapes:
+        assert scrape.key in followed.plan.backends[scrape.backend].endpoints
+    for each in followed.plan.sets.values():
+        assert {share.backend for share in each.shares} <= followed.plan.backends.keys()
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -41,6 +41,18 @@ def test_the_name_of_a_headless_service_is_that_of_its_pods_which_listen_at_thei
     assert dns_of(service("None", 8000)) == Address(host=NAME, port=8000)
 
 
+def test_a_further_port_is_found_at_the_same_pods() -> None:
+    ports = [{"name": "http", "port": 80}, {"name": "metrics", "port": 9000}]
+    given = {"spec": {"ports": ports, "clusterIP": "10.96.0.7"}}
+    one, other = endpoint_slice(8000, "10.1.0.1"), endpoint_slice(8000, "10.1.0.2")
+    one["ports"].append({"name": "metrics", "port": 9001})
+    found = service_of(given, iter([one, other]), "http", NAME, metrics="metrics")
+    assert found.endpoints == (Address(host="10.1.0.1", port=8000), Address(host="10.1.0.2", port=8000))
+    assert found.metrics == (Address(host="10.1.0.1", port=9001),)
+    assert service_of(given, [one, other], "http", NAME, metrics="monitor").metrics is None
+    assert service_of(given, [one, other], "http", NAME).metrics is None
+
+
 def test_of_pods_that_listen_at_different_ports_most_are_found() -> None:
     many, few = endpoint_slice(8001, "10.1.0.1", "10.1.0.2"), endpoint_slice(8000, "10.1.0.3")
     assert dns_of(service("None", "web"), many, few) == Address(host=NAME, port=8001)

@@ -1,5 +1,6 @@
 """ModelBackend: one model behind one address, and all that is needed to call it."""
 
+from datetime import datetime
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
@@ -8,6 +9,7 @@ from signalbox.api.base import ApiModel
 from signalbox.api.meta import Conditions, ObjectMeta, ObservedGeneration, StatusModel
 from signalbox.api.requestmapping import HeaderName, RequestMapping
 from signalbox.api.rules import ListOf, Rule, Rules
+from signalbox.api.signals import Capacity, Signals
 from signalbox.api.types import (
     ConfigMapKeyRef,
     Duration,
@@ -206,8 +208,12 @@ class ModelBackendSpec(ApiModel):
     """What the model can do; targets that cannot serve a request drop out before the strategy chooses."""
     pricing: Pricing | None = None
     """What tokens cost; shown per request in metrics and access log."""
+    capacity: Capacity | None = None
+    """What one endpoint can do, as far as it is known before anything was measured. Default: learned."""
     limits: Limits | None = None
     """Bounds for the traffic that this backend gets. Default: none."""
+    signals: Signals | None = None
+    """Where the engines show their load. Default: they are not asked."""
     health: Health | None = None
     """Active health checks. Default: none, the outcomes of requests decide alone."""
     timeouts: Timeouts = Timeouts()
@@ -238,6 +244,11 @@ class ModelBackendSpec(ApiModel):
             reason="FieldValueForbidden",
         ),
         Rule(
+            "!has(self.url) || !has(self.signals) || !has(self.signals.port) || type(self.signals.port) == int",
+            "is the name of a port, which only a Service has: write its number",
+            field="signals.port",
+        ),
+        Rule(
             "!has(self.auth) || !has(self.request) || !has(self.request.headers) || "
             "!self.request.headers.exists(h, h.name.lowerAscii() == self.auth.apiKey.header.lowerAscii())",
             "sets the header that auth.apiKey.header names: remove it from request.headers",
@@ -260,15 +271,35 @@ class Endpoints(StatusModel):
     """All endpoints."""
 
 
+class LoadStatus(StatusModel):
+    """The load of all endpoints together, written now and then: only when it has moved by a tenth, and not more than
+    every 30 s. The metrics have it all."""
+
+    running: Annotated[int, Field(ge=0)] | None = None
+    """Requests that the engines work on."""
+    waiting: Annotated[int, Field(ge=0)] | None = None
+    """Requests in their queues."""
+    kv_cache_usage_percent: Annotated[int, Field(ge=0, le=100)] | None = None
+    """Mean part of the KV caches in use."""
+    tokens_per_second: Annotated[int, Field(ge=0)] | None = None
+    """Tokens a second that come out."""
+    capacity_tokens_per_second: Annotated[int, Field(ge=0)] | None = None
+    """Tokens a second that could come out, as far as it was learned."""
+    observed_at: Annotated[datetime, Field(strict=False)] | None = None
+    """When the newest sample behind these figures was taken."""
+
+
 class ModelBackendStatus(StatusModel):
     """What Signalbox knows about the backend."""
 
     observed_generation: ObservedGeneration | None = None
     """The metadata.generation that this status describes; -1 before an operator has seen the object."""
     conditions: Conditions | None = None
-    """Accepted, ResolvedRefs, Reachable, Authorized and Ready."""
+    """Accepted, ResolvedRefs, Reachable, Authorized, SignalsFresh (with spec.signals) and Ready."""
     endpoints: Endpoints | None = None
     """Endpoints of the Service, or one for a url."""
+    load: LoadStatus | None = None
+    """How much there is to do, as the engines say it or, without signals, the routers."""
 
 
 class ModelBackend(ApiModel):

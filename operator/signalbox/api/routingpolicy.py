@@ -1,11 +1,13 @@
 """RoutingPolicy: which models clients see, and which backend answers a request."""
 
+from datetime import datetime
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
 from signalbox.api.base import ApiModel
 from signalbox.api.deployment import RFC1035, Deployment, Router, Sidecar
+from signalbox.api.feedback import Affinity, Feedback
 from signalbox.api.meta import Conditions, ObjectMeta, ObservedGeneration, StatusModel
 from signalbox.api.rules import ListOf, Rule, Rules
 from signalbox.api.types import LabelName, ModelName, NameRef, SignalName, TargetName
@@ -27,7 +29,7 @@ class WeightedTarget(ApiModel):
     """Name of a target in spec.targets."""
     weight: Annotated[int, Field(ge=0, le=1_000_000)] | None = None
     """Share of the requests, in relation to the other weights: 9 and 1 give 90 % and 10 %; 0 gives nothing. Give a
-    weight to all targets of a set or to none; with none, all get the same."""
+    weight to all targets of a set or to none; with none, requests follow capacity and load (see spec.feedback)."""
 
 
 ShareList = Annotated[
@@ -57,11 +59,42 @@ class Tier(ApiModel):
     """The targets of the tier and their shares."""
 
 
+class Spill(ApiModel):
+    """The part of the requests that leaves the first tier before it is full. It rises with the utilisation of the tier:
+    the requests that its engines have, in relation to their concurrency, or the KV cache in use, whichever is more."""
+
+    from_percent: Annotated[int, Field(ge=1, le=200)]
+    """Utilisation up to which all requests stay."""
+    to_percent: Annotated[int, Field(ge=1, le=200)]
+    """Utilisation from which all requests leave."""
+
+    rules: ClassVar = (
+        Rule(
+            "self.fromPercent < self.toPercent",
+            "must be above fromPercent: the part that leaves rises between the two",
+            field="toPercent",
+        ),
+    )
+
+
 class Failover(ApiModel):
     """Uses the first tier that has a usable target."""
 
     tiers: Annotated[list[Tier], Field(min_length=1, max_length=8), ListOf("atomic")]
-    """Tiers in order of preference. A later one serves only while no target of the earlier ones is usable."""
+    """Tiers in order of preference. A later one serves only while no target of the earlier ones is usable, and what
+    spill gives it."""
+    spill: Spill | None = None
+    """A part of the requests goes to the second tier before the first one is down, such as fromPercent: 80,
+    toPercent: 100. Default: none does."""
+
+    rules: ClassVar = (
+        Rule(
+            "!has(self.spill) || self.tiers.size() > 1",
+            "has nowhere to go: add a second tier, or remove spill",
+            field="spill",
+            reason="FieldValueForbidden",
+        ),
+    )
 
 
 class Route(ApiModel):
@@ -121,6 +154,22 @@ class Access(ApiModel):
     """Everybody who can reach the router, without a key: anonymous: {}."""
     tenants: Annotated[list[Tenant], Field(min_length=1, max_length=256), ListOf("map")] | None = None
     """The tenants that may use the policy, each known by its keys."""
+    tiers: (
+        Annotated[
+            list[LabelName],
+            Field(min_length=1, max_length=16),
+            ListOf("atomic"),
+            Rules(
+                Rule(
+                    "self.all(t, self.exists_one(o, o == t))",
+                    "names one tier twice: remove one",
+                )
+            ),
+        ]
+        | None
+    ) = None
+    """Tiers from the most important to the least, such as [gold, silver]: when there is more to do than can be done,
+    the last ones are refused first, and tenants whose tier is not listed before these. Default: all are equal."""
 
     rules: ClassVar = (
         Rule(
@@ -132,6 +181,12 @@ class Access(ApiModel):
             "!(has(self.anonymous) && has(self.tenants))",
             "anonymous and tenants are both there: remove anonymous to demand keys",
             field="anonymous",
+            reason="FieldValueForbidden",
+        ),
+        Rule(
+            "!has(self.tiers) || !has(self.anonymous)",
+            "goes with tenants only: whoever needs no key has no tier",
+            field="tiers",
             reason="FieldValueForbidden",
         ),
     )
@@ -162,6 +217,10 @@ class RoutingPolicySpec(ApiModel):
     ]
     """Tried in order: the first route whose condition holds serves the request. The last has no condition.
     All conditions together have at most 65,536 characters."""
+    affinity: Affinity | None = None
+    """Which endpoint of a target gets a request. Default: the less busy of two drawn at random."""
+    feedback: Feedback = Feedback()
+    """Whether the load of the engines moves weights."""
     access: Access
     """Who may use the policy. There is no default: say tenants, or anonymous: {}."""
     debug: Literal["Denied", "Allowed"] = "Denied"
@@ -214,17 +273,48 @@ class RouterStatus(StatusModel):
     """The configurations that routers report."""
 
 
+class TargetWeight(StatusModel):
+    """The part of a route's requests that a target gets."""
+
+    target: Annotated[str, Field(min_length=1, max_length=63)]
+    """Name of the target."""
+    base_permille: Annotated[int, Field(ge=0, le=1000)]
+    """What it would get without load: the declared share, or its part of the capacity."""
+    effective_permille: Annotated[int, Field(ge=0, le=1000)]
+    """What it gets; with feedback.mode Observe, what it would get."""
+    reason: Annotated[str, Field(max_length=64)] | None = None
+    """Why: Declared (the share), Base (capacity alone), Load, Overloaded, Held (the sample is late), Stale (too old:
+    back to the base), Spilled, Idle (a tier that is not in use) or NoEndpoint."""
+    observed_at: Annotated[datetime, Field(strict=False)] | None = None
+    """When the sample behind it was taken."""
+
+
+class RouteStatus(StatusModel):
+    """Where the requests of a route go."""
+
+    name: Annotated[str, Field(min_length=1, max_length=63)]
+    """Name of the route."""
+    summary: Annotated[str, Field(max_length=256)] | None = None
+    """The weights in one line, such as small 87%, strong 13%."""
+    weights: Annotated[list[TargetWeight], Field(max_length=64), ListOf("map", "target")] | None = None
+    """Every target of the route."""
+
+
 class RoutingPolicyStatus(StatusModel):
     """What Signalbox made of the policy."""
 
     observed_generation: ObservedGeneration | None = None
     """The metadata.generation that this status describes; -1 before an operator has seen the object."""
     conditions: Conditions | None = None
-    """Accepted, ResolvedRefs, Programmed, Reachable and Ready."""
+    """Accepted, ResolvedRefs, Programmed, Reachable, SignalsFresh (with targets that declare signals) and Ready."""
     addresses: Annotated[list[RouterAddress], Field(max_length=16), ListOf("atomic")] | None = None
     """Where clients reach the policy."""
     router: RouterStatus | None = None
     """The router that serves the policy."""
+    routes: Annotated[list[RouteStatus], Field(max_length=128), ListOf("map")] | None = None
+    """Where requests go, route by route in the order of spec.routes; of very many targets, those of the last routes.
+    Written when a weight has moved by 10 points, not more often than every 30 s, and when a target is ejected or
+    returns."""
 
 
 class RoutingPolicy(ApiModel):

@@ -21,6 +21,25 @@ class Selectors(msgspec.Struct, frozen=True, kw_only=True):
     generated_tokens: str | None = None
 
 
+class Scrape(msgspec.Struct, frozen=True, kw_only=True):
+    """One endpoint to be asked, every ``interval`` seconds. ``key`` is that of the endpoint in ``Backend.endpoints``.
+
+    ``authority`` is the Host header. ``server_name`` is the name in the certificate, with an https ``url``; ``ca``
+    names the secret entry with the authorities that may have signed it, None the system's.
+    """
+
+    backend: str
+    key: str
+    url: str
+    engine: Engine
+    model: str
+    selectors: Selectors | None = None
+    interval: float = INTERVAL
+    authority: str = ""
+    server_name: str | None = None
+    ca: str | None = None
+
+
 class Backend(msgspec.Struct, frozen=True, kw_only=True):
     """A backend as the loop sees it. Priors are per endpoint, limits are of the whole; seconds, tokens/s, requests.
 

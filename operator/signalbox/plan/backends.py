@@ -11,6 +11,7 @@ from signalbox.plan.children.mounted import by_name, size_of
 from signalbox.plan.credentials import Credentials, Entry, Report
 from signalbox.plan.observed import Observed
 from signalbox.plan.problems import Problem, Subject
+from signalbox.plan.signals import Signals, compile_signals
 from signalbox.routing import config
 
 KIND = "ModelBackend"
@@ -20,12 +21,14 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 class PlannedBackend(msgspec.Struct, frozen=True):
     """A compiled backend, whether all that it refers to is there, and the secret entries that it names; its ``size`` is
-    its share of a configuration in bytes, without addresses where it has a name."""
+    its share of a configuration in bytes, without addresses where it has a name. ``signals`` are for who looks at it.
+    """
 
     config: config.Backend
     resolved: bool
     entries: dict[str, Entry]
     size: int
+    signals: Signals = Signals()
 
     @property
     def limited(self) -> bool:
@@ -75,7 +78,16 @@ def compile_backend(backend: ModelBackend, observed: Observed, report: Report) -
         health=_health(backend),
         timeouts=_timeouts(backend),
     )
-    return PlannedBackend(compiled, resolved, credentials.entries if resolved else {}, size_of(by_name(compiled)))
+    capacity = spec.capacity
+    if capacity is not None and (slow_start := capacity.slow_start.milliseconds) != compiled.slow_start_ms:
+        compiled = msgspec.structs.replace(compiled, slow_start_ms=slow_start)
+    return PlannedBackend(
+        compiled,
+        resolved,
+        credentials.entries if resolved else {},
+        size_of(by_name(compiled)),
+        compile_signals(backend, compiled, observed.services.get(name), report),
+    )
 
 
 class _Place(msgspec.Struct, frozen=True):

@@ -30,10 +30,12 @@ from signalbox.routing.config import FORMAT_VERSION, RouterConfig
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """Routers by name, and problems in a fixed order: equal input in any order gives an equal plan."""
+    """Routers by name, and problems in a fixed order: equal input in any order gives an equal plan. ``backends`` are
+    the valid ones by name, also those that no router uses."""
 
     routers: tuple[PlannedRouter, ...]
     problems: tuple[Problem, ...]
+    backends: Mapping[str, PlannedBackend] = {}
 
 
 class Parts:
@@ -113,7 +115,7 @@ def planning(
         if serving := [member for member in group if member.name in fit]:
             routers.append(_router(name, serving, planned, known, observed.replicas.get(name), parts))
     _forget(parts, known.keys() | invalid, [p.outline.name for p in policies], [r.config.name for r in routers])
-    return Plan(routers=tuple(routers), problems=tuple(sorted(problems, key=order)))
+    return Plan(routers=tuple(routers), problems=tuple(sorted(problems, key=order)), backends=known)
 
 
 def _backend(source: BackendSource, observed: Observed) -> tuple[PlannedBackend, tuple[Problem, ...]]:

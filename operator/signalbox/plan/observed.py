@@ -14,12 +14,15 @@ class Service(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     ``endpoints`` are the ready addresses behind the port, of ``total`` that there are; ``dns`` is the Service's own
     name and port number where names of Services resolve. ``port`` is False when the Service has no such port.
+    ``metrics`` is where the same pods show their load, where that is another port of the Service; None when it has no
+    such port.
     """
 
     endpoints: tuple[Address, ...] = ()
     total: int = 0
     dns: Address | None = None
     port: bool = True
+    metrics: tuple[Address, ...] | None = None
 
 
 class Observed(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -35,10 +35,12 @@ class PolicyOutline(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class BackendOutline(msgspec.Struct, frozen=True, kw_only=True):
-    """Of a backend; ``service`` is name and port, where it has a ``serviceRef``."""
+    """Of a backend; ``service`` is name and port, where it has a ``serviceRef``, ``metrics`` the name of the port where
+    its engines show their load, where it names one."""
 
     name: str
     service: tuple[str, int | str] | None
+    metrics: str | None = None
     references: References
 
 
@@ -92,8 +94,15 @@ def outline_of_backend(backend: ModelBackend) -> BackendOutline:
     return BackendOutline(
         name=backend.metadata.name,
         service=(reference.name, reference.port) if reference is not None else None,
+        metrics=metrics_port(backend),
         references=of_backend(backend),
     )
+
+
+def metrics_port(backend: ModelBackend) -> str | None:
+    """The name of the port of the metrics, which only the Service can tell the number of."""
+    signals = backend.spec.signals
+    return signals.port if signals is not None and isinstance(signals.port, str) else None
 
 
 def source_of_policy(policy: RoutingPolicy) -> PolicySource:

@@ -42,6 +42,7 @@ def compile_policy(
     for problem in problems:
         report(problem)
     _serving(policy, credentials)
+    _check_tiers(policy, report)
     _check_targets(policy, resolved, observed, report)
     planned = config.Policy(
         name=name,
@@ -49,9 +50,35 @@ def compile_policy(
         access=_access(policy, credentials),
         targets=tuple(config.Target(name=t.name, backend=t.backend_ref.name) for t in spec.targets),
         routes=routes,
+        affinity=_affinity(policy),
         debug=spec.debug == "Allowed",
     )
+    feedback = config.Feedback(
+        mode=spec.feedback.mode,
+        interval_ms=spec.feedback.interval.milliseconds,
+        stale_after_ms=spec.feedback.stale_after_ms,
+    )
+    if feedback != planned.feedback:  # else it is not written at all
+        planned = msgspec.structs.replace(planned, feedback=feedback)
     return PlannedPolicy(planned, credentials.entries, size_of(planned))
+
+
+def _affinity(policy: RoutingPolicy) -> config.Affinity | None:
+    affinity = policy.spec.affinity
+    if affinity is None or affinity.key == "None":
+        return None
+    return config.Affinity(key=affinity.key, max_overload_percent=affinity.max_overload_percent)
+
+
+def _check_tiers(policy: RoutingPolicy, report: Report) -> None:
+    """A tier that nobody put into an order is the last: likely a slip of the pen."""
+    tiers = policy.spec.access.tiers
+    for index, tenant in enumerate(policy.spec.access.tenants or ()):
+        if tiers is not None and tenant.tier is not None and tenant.tier not in tiers:
+            message = f'the tier "{tenant.tier}" is not in spec.access.tiers: it comes after all that are'
+            fix = f"add it there, or write one of: {', '.join(tiers)}"
+            problem = _problem(policy, "UnknownTier", f"spec.access.tenants[{index}].tier", message, fix)
+            report(msgspec.structs.replace(problem, severity="warning", condition="Accepted"))
 
 
 def _serving(policy: RoutingPolicy, credentials: Credentials) -> None:
@@ -95,7 +122,9 @@ def _access(policy: RoutingPolicy, credentials: Credentials) -> config.Access:
         found = tuple(sorted({key for key in keys if key is not None}))
         tenants.append(config.Tenant(name=tenant.name, tier=tenant.tier or "", keys=found))
     return config.Access(
-        anonymous=access.anonymous is not None, tenants=tuple(sorted(tenants, key=lambda tenant: tenant.name))
+        anonymous=access.anonymous is not None,
+        tenants=tuple(sorted(tenants, key=lambda tenant: tenant.name)),
+        tiers=tuple(access.tiers or ()),
     )
 
 

@@ -102,13 +102,24 @@ def _condition(policy: RoutingPolicy, route: Route, path: str, checker: Checker,
 
 def _strategy(route: Route) -> config.Strategy:
     if route.weighted is not None:
-        return config.Weighted(targets=_shares(route.weighted.targets))
+        targets = route.weighted.targets
+        return config.Weighted(targets=_shares(targets), free=_free(targets))
     assert route.failover is not None
-    return config.Failover(tiers=tuple(config.Tier(targets=_shares(tier.targets)) for tier in route.failover.tiers))
+    tiers = tuple(config.Tier(targets=_shares(t.targets), free=_free(t.targets)) for t in route.failover.tiers)
+    spill = route.failover.spill
+    return config.Failover(
+        tiers=tiers,
+        spill=config.Spill(from_percent=spill.from_percent, to_percent=spill.to_percent) if spill else None,
+    )
 
 
 def _shares(targets: Sequence[WeightedTarget]) -> tuple[config.Share, ...]:
     return tuple(config.Share(target=t.name, weight=1 if t.weight is None else t.weight) for t in targets)
+
+
+def _free(targets: Sequence[WeightedTarget]) -> bool:
+    """Whether no share is declared: then capacity and load decide."""
+    return all(target.weight is None for target in targets)
 
 
 def _sets(route: Route, path: str) -> Iterator[tuple[str, Sequence[WeightedTarget]]]:
@@ -131,7 +142,7 @@ def _check_set(
     bare = [target.name for target in targets if target.weight is None]
     if bare and len(bare) < len(targets):
         message = f"some targets have a weight, but {', '.join(bare)} {'has' if len(bare) == 1 else 'have'} none"
-        fix = "give a weight to all targets of the set, or to none (then all get the same)"
+        fix = "give a weight to all targets of the set, or to none (then capacity and load decide)"
         report(_problem(policy, "MixedWeights", path, message, fix))
 
 

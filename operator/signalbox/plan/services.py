@@ -11,15 +11,39 @@ SERVICE_LABEL = "kubernetes.io/service-name"
 
 
 def service_of(
-    service: Mapping[str, Any], slices: Iterable[Mapping[str, Any]], port: int | str, dns: str | None = None
+    service: Mapping[str, Any],
+    slices: Iterable[Mapping[str, Any]],
+    port: int | str,
+    dns: str | None = None,
+    metrics: str | None = None,
 ) -> Service:
     """The endpoints behind ``port``. ``slices`` are the EndpointSlices of the Service; ``dns`` is its name, where
-    names of Services resolve. Objects may come from people: whatever has another form counts as absent.
+    names of Services resolve; ``metrics`` is the name of a further port. Objects may come from people: whatever has
+    another form counts as absent.
     """
-    ports = _dicts(at(service, "spec", "ports"))
-    chosen = next((p for p in ports if port in (p.get("port"), p.get("name"))), None)
+    slices = [*slices]
+    chosen = _port(service, port)
     if chosen is None:
         return Service(port=False)
+    addresses, others = _behind(slices, chosen)
+    number = _dns_port(service, chosen, [address.port for address in [*addresses, *others]])
+    name = Address(host=dns, port=number) if dns and number is not None else None
+    further = _port(service, metrics) if metrics is not None else None
+    return Service(
+        endpoints=tuple(dict.fromkeys(addresses)),
+        total=len(dict.fromkeys([*addresses, *others])),
+        dns=name,
+        metrics=tuple(dict.fromkeys(_behind(slices, further)[0])) if further is not None else None,
+    )
+
+
+def _port(service: Mapping[str, Any], port: int | str) -> dict[str, Any] | None:
+    """A port of a Service, by number or name."""
+    return next((p for p in _dicts(at(service, "spec", "ports")) if port in (p.get("port"), p.get("name"))), None)
+
+
+def _behind(slices: Iterable[Mapping[str, Any]], chosen: Mapping[str, Any]) -> tuple[list[Address], list[Address]]:
+    """The addresses behind a port: those that are ready, and the others."""
     addresses: list[Address] = []
     others: list[Address] = []
     for one in slices:
@@ -32,10 +56,7 @@ def service_of(
             found = addresses if at(endpoint, "conditions", "ready") is not False else others
             hosts = [a for a in endpoint.get("addresses") or () if isinstance(a, str) and is_ip(a)]
             found += [Address(host=host, port=number) for host in hosts for number in numbers]
-    number = _dns_port(service, chosen, [address.port for address in [*addresses, *others]])
-    name = Address(host=dns, port=number) if dns and number is not None else None
-    total = len(dict.fromkeys([*addresses, *others]))
-    return Service(endpoints=tuple(dict.fromkeys(addresses)), total=total, dns=name)
+    return addresses, others
 
 
 def _dns_port(service: Mapping[str, Any], chosen: Mapping[str, Any], at_pods: list[int]) -> int | None:

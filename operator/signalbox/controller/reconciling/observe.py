@@ -27,7 +27,9 @@ def services(store: Store, namespace: str, backends: Iterable[BackendOutline]) -
         name, port = backend.service
         service = store.get(SERVICES, namespace, name)
         if service is not None:
-            found[backend.name] = service_of(service, slices.get(name, ()), port, f"{name}.{namespace}.svc")
+            found[backend.name] = service_of(
+                service, slices.get(name, ()), port, f"{name}.{namespace}.svc", backend.metrics
+            )
     return found
 
 
