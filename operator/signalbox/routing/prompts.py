@@ -40,6 +40,15 @@ def query(operation: str, body: dict[str, Any]) -> str:
     return "\n".join(_inputs(operation, body))
 
 
+def first_query(operation: str, body: dict[str, Any]) -> str:
+    """The text of the first user message; where there are no messages, the same as ``query``."""
+    found = messages(operation, body)
+    for message in found:
+        if isinstance(message, dict) and message.get("role") == "user":
+            return "\n".join(_contents(message.get("content")))
+    return "" if found else query(operation, body)
+
+
 def system(operation: str, body: dict[str, Any]) -> str:
     """What the application tells the model before the user speaks: ``instructions``, system and developer messages."""
     found: list[str] = []

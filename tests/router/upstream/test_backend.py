@@ -1,5 +1,7 @@
 """Where the endpoints of a Service cannot be reached, its name is asked."""
 
+import time
+from collections import Counter
 from random import Random
 
 import pytest
@@ -8,6 +10,7 @@ from signalbox.router.upstream.backend import BackendState, Prepared
 from signalbox.router.upstream.dial import Dialer, Proxies
 from signalbox.router.upstream.tls import TlsContexts
 from signalbox.routing.address_rules import AddressRules
+from signalbox.routing.affinity import seed_of
 from signalbox.routing.config import Address, Backend
 from signalbox.routing.ejection import Cause
 
@@ -70,3 +73,37 @@ def test_a_new_configuration_takes_the_name_away() -> None:
     fail(backend, Cause.CONNECT)
     backend.update(backend.prepared, 1)
     assert [endpoint.address for endpoint in backend.endpoints] == list(PODS)
+
+
+MORE = tuple(Address(host=f"10.0.0.{number}", port=8000) for number in range(1, 5))
+
+
+def shares(backend: BackendState, now: float, affine: bool = False) -> dict[str, float]:
+    """Which part of many choices each endpoint gets."""
+    counts: Counter[str] = Counter()
+    for number in range(4000):
+        chosen = backend.choose(now, [], seed_of(str(number)) if affine else None, 125)
+        assert chosen is not None
+        counts[chosen.address.host] += 1
+    return {host: count / 4000 for host, count in counts.items()}
+
+
+@pytest.mark.parametrize("affine", [False, True])
+def test_a_new_endpoint_begins_slowly(affine: bool) -> None:
+    backend = state(endpoints=MORE[:3], slow_start_ms=20_000)
+    backend.use(MORE)
+    began = time.monotonic()
+    found = [shares(backend, began + seconds, affine).get(MORE[3].host, 0.0) for seconds in (0.0, 10.0, 21.0)]
+    assert found[0] == pytest.approx(0.1 / 4, abs=0.02)
+    assert found[0] < found[1] < found[2]
+    assert found[2] == pytest.approx(0.25, abs=0.03)
+
+
+def test_who_is_not_new_beside_others_begins_at_once() -> None:
+    assert shares(state(endpoints=MORE), time.monotonic())[MORE[3].host] == pytest.approx(0.25, abs=0.03)
+    replaced = state(endpoints=MORE[:2])
+    replaced.use(MORE[2:])
+    assert shares(replaced, time.monotonic())[MORE[3].host] == pytest.approx(0.5, abs=0.03)
+    alone = state(endpoints=MORE[:1])
+    alone.use(MORE[1:2])
+    assert alone.choose(time.monotonic(), []) is alone.endpoints[0]

@@ -15,6 +15,7 @@ from signalbox.router.wire.errors import Refusal, event_of, status_line
 from signalbox.router.wire.headers import downstream_lines
 from signalbox.router.wire.heads import Head
 from signalbox.router.wire.sse import EventStream
+from signalbox.routing.affinity import key_of
 from signalbox.routing.decision import CompiledRoute
 from signalbox.routing.eligibility import Requirements
 from signalbox.routing.features import Facts
@@ -38,6 +39,7 @@ class Exchange:
     """
 
     __slots__ = (
+        "_affinity",
         "_failure",
         "_kept",
         "_needs",
@@ -93,6 +95,7 @@ class Exchange:
         self.tries = 0
         self.route: CompiledRoute | None = None
         self._needs: Requirements | None = None
+        self._affinity: int | None = None
         self._tokens = 0
         self._tried_targets = 0
         self._tried_endpoints: list[Endpoint] = []
@@ -111,6 +114,8 @@ class Exchange:
         facts = Facts(self.operation, self.data, self.head.headers, self.tenant, tier, policy.facts)
         route = self.route = policy.match(facts)
         self._needs, eligible = policy.eligible(route, facts)
+        if policy.affinity is not None:
+            self._affinity = key_of(policy.affinity, self.operation, self.data, self.head.headers)
         self._go(route, eligible, first=True)
 
     def _go(self, route: CompiledRoute, eligible: int, *, first: bool) -> None:
@@ -124,7 +129,7 @@ class Exchange:
             if position < 0:
                 break
             backend = policy.backends[position]
-            endpoint = backend.choose(now, self._tried_endpoints)
+            endpoint = backend.choose(now, self._tried_endpoints, self._affinity, policy.overload)
             if endpoint is not None:
                 self._try(position, backend, endpoint, now)
                 return
@@ -225,7 +230,7 @@ class Exchange:
         # Another endpoint of the same target first: a declared share stays where it was drawn.
         position = self.policy.positions[self.target]
         if outcome is Outcome.FAILURE and attempt.backend.limits.wait(now, self._tokens) == 0.0:
-            endpoint = attempt.backend.choose(now, self._tried_endpoints)
+            endpoint = attempt.backend.choose(now, self._tried_endpoints, self._affinity, self.policy.overload)
             if endpoint is not None:
                 self._try(position, attempt.backend, endpoint, now)
                 return

@@ -30,6 +30,8 @@ class LivePolicy:
         self.backends = tuple(backends[target.backend] for target in config.targets)
         self.positions = {target.name: position for position, target in enumerate(config.targets)}
         self.facts = {target.name: backends[target.backend] for target in config.targets}
+        self.affinity = config.affinity
+        self.overload = config.affinity.max_overload_percent if config.affinity is not None else 0
         self._all = (1 << len(self.backends)) - 1
         self._statistics = statistics
         self._series: dict[tuple[CompiledRoute | None, str, str, str], Series] = {}

@@ -10,6 +10,7 @@ from signalbox.router.upstream.dial import Dialer
 from signalbox.router.upstream.endpoint import Endpoint
 from signalbox.router.upstream.tls import TlsContexts
 from signalbox.router.wire.errors import ConfigRejectedError
+from signalbox.routing import affinity
 from signalbox.routing.config import Address, Backend
 from signalbox.routing.ejection import BackendHealth, Cause
 from signalbox.routing.limits import BackendLimits
@@ -21,6 +22,9 @@ PATHS = {
     "embeddings": "/embeddings",
     "responses": "/responses",
 }
+
+FIRST_PART = 0.1
+"""With what part of the choices a new endpoint begins."""
 
 OnEjection = Callable[[str, str, bool, Cause], None]
 
@@ -78,6 +82,7 @@ class BackendState:
         "_dialer",
         "_dns",
         "_errors",
+        "_ramping_until",
         "_random",
         "_ttft",
         "config",
@@ -99,6 +104,7 @@ class BackendState:
         self._random = random
         self._addresses: tuple[Address, ...] = ()
         self._dns: Address | None = None
+        self._ramping_until = 0.0
         self.health = BackendHealth(on_change=lambda key, ejected, cause: on_ejection(name, str(key), ejected, cause))
         self._ttft = DecayedMean()
         self._errors = ErrorRate()
@@ -136,14 +142,19 @@ class BackendState:
         """The addresses known from here on."""
         context = self.prepared.context
         server_name = self.config.tls.server_name if self.config.tls is not None else None
+        now = time.monotonic()
         known = {e.address: e for e in self.endpoints if e.context is context and e.server_name == server_name}
         led_to = set(addresses).difference(self.config.endpoints)
+        joins = not known.keys().isdisjoint(addresses)
         endpoints = []
         for address in dict.fromkeys(addresses):
             endpoint = known.get(address)
             if endpoint is None:
                 health = self.health.endpoint(f"{address.host}:{address.port}")
                 endpoint = Endpoint(address, health, self._dialer, context, server_name)
+                if joins:
+                    endpoint.new_since = now
+                    self._ramping_until = now + self.config.slow_start_ms / 1000
             endpoint.fronts = led_to == {address}
             endpoints.append(endpoint)
         for gone in set(self.endpoints).difference(endpoints):
@@ -158,8 +169,9 @@ class BackendState:
             endpoint.retire()
         self.endpoints = ()
 
-    def choose(self, now: float, tried: list[Endpoint]) -> Endpoint | None:
-        """Of two random ready endpoints, the one with fewer requests in flight."""
+    def choose(self, now: float, tried: list[Endpoint], key: int | None = None, percent: int = 0) -> Endpoint | None:
+        """The endpoint that ``key`` leads to, see ``routing.affinity``; without one, of two random ready endpoints the
+        one with fewer requests in flight."""
         endpoints = self.endpoints
         if len(endpoints) == 1:
             only = endpoints[0]
@@ -168,10 +180,28 @@ class BackendState:
         count = len(ready)
         if count <= 1:
             return ready[0] if ready else self._by_name(now)
+        if now < self._ramping_until:
+            ready = self._ramped(ready, now)
+            count = len(ready)
+        if key is not None:
+            return affinity.choose(key, ready, percent)
+        if count == 1:
+            return ready[0]
         first = int(self._random.random() * count)
         second = int(self._random.random() * (count - 1))
         one, other = ready[first], ready[second if second < first else second + 1]
         return one if one.in_flight <= other.in_flight else other
+
+    def _ramped(self, ready: list[Endpoint], now: float) -> list[Endpoint]:
+        """A new endpoint takes part in a share of the choices that rises: its caches are cold. What it does not take
+        goes where it went before."""
+        seconds = self.config.slow_start_ms / 1000
+        draw = self._random.random
+        return [
+            endpoint
+            for endpoint in ready
+            if (age := now - endpoint.new_since) >= seconds or draw() < FIRST_PART + (1.0 - FIRST_PART) * age / seconds
+        ] or ready
 
     def _by_name(self, now: float) -> Endpoint | None:
         """Where none of a Service's endpoints can be reached, what is known of them is old: its name leads to others.

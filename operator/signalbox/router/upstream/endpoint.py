@@ -1,6 +1,7 @@
 """One network address of a backend: its idle connections, what is in flight, its health."""
 
 import asyncio
+import math
 import ssl
 import time
 from typing import Protocol
@@ -8,6 +9,7 @@ from typing import Protocol
 from signalbox.router.upstream.connection import UpstreamConnection
 from signalbox.router.upstream.dial import Dialer
 from signalbox.routing.address_rules import AddressRefused
+from signalbox.routing.affinity import seed_of
 from signalbox.routing.config import Address
 from signalbox.routing.ejection import EndpointHealth
 
@@ -40,7 +42,8 @@ class Dialling(Protocol):
 class Endpoint:
     """Connections to one address. Kept over reloads as long as address and TLS stay the same.
 
-    ``fronts``: the address is all that a name led to, so that several engines may be behind it.
+    ``fronts``: the address is all that a name led to, so that several engines may be behind it. ``new_since``
+    (monotonic seconds) is when it joined others that were there before, ``seed`` see ``routing.affinity``.
     """
 
     __slots__ = (
@@ -52,7 +55,9 @@ class Endpoint:
         "idle",
         "in_flight",
         "label",
+        "new_since",
         "retired",
+        "seed",
         "server_name",
         "tasks",
     )
@@ -67,6 +72,8 @@ class Endpoint:
     ) -> None:
         self.address = address
         self.label = f"{address.host}:{address.port}"
+        self.seed = seed_of(self.label)
+        self.new_since = -math.inf
         self.health = health
         self.dialer = dialer
         self.context = context
