@@ -31,9 +31,9 @@ class _Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, re
 class Traffic(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename="camel"):
     """One backend as a router sees it; counters run since the router's start.
 
-    ``usable`` endpoints are those of the ``known`` that are not out; ``causes`` says why the others are. ``started``
-    attempts have ended as ``requests``, of which some were ``failures`` and some ``busy`` (429); the others have
-    ``completed``. Streams came to ``first_tokens``, after ``first_token_ms`` in all.
+    ``usable`` endpoints are those of the ``known`` that are not out; ``causes`` says why the others are. Of the
+    ``started`` attempts, ``requests`` have ended: ``completed`` well, as ``failures``, ``busy`` (429), or by what was
+    no matter of the backend, as a client that left. Streams came to ``first_tokens``, after ``first_token_ms`` in all.
     """
 
     known: int = 0

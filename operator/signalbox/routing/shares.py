@@ -10,6 +10,8 @@ from collections.abc import Sequence
 
 GOLDEN = 0.6180339887498949
 MAX_SEQUENCES = 512
+TRIAL = 0.05
+"""Part of the requests that shows whether those who were given nothing are well again, once they can be tried."""
 
 
 class _Sequence:
@@ -29,20 +31,43 @@ class Draws:
     A sequence of its own for every set keeps the shares exact inside each set, whatever other requests are drawn
     between: requests with images, say, see fewer targets than the rest. Starts are random, so that the workers of one
     router do not move in step.
+
+    ``mask`` are the positions with a declared weight, ``active`` those with one in force. The others are ``idle``:
+    nobody could use them when weights were made, so one that is usable now has come back, or waits for a probe. Without
+    a trial it would wait for ever.
     """
 
-    __slots__ = ("_random", "_sequences", "_weights", "mask")
+    __slots__ = ("_declared", "_points", "_random", "_sequences", "_weights", "active", "idle", "mask", "moved")
 
-    def __init__(self, weights: Sequence[int], random: random.Random) -> None:
+    def __init__(self, weights: Sequence[float], random: random.Random) -> None:
         """``weights[i]`` is the weight of position ``i``; positions without weight are never drawn."""
-        self._weights = tuple(weights)
+        self._declared = self._weights = tuple(weights)
         self._random = random
         self._sequences: dict[int, _Sequence] = {}
-        self.mask = sum(1 << position for position, weight in enumerate(weights) if weight > 0)
+        self._points: dict[int, float] = {}
+        self.mask = self.active = sum(1 << position for position, weight in enumerate(weights) if weight > 0)
+        self.idle = 0
+        self.moved = False
+
+    def reweigh(self, weights: Sequence[float] | None) -> None:
+        """Put other weights in force; None: those that were declared. Every sequence goes on from its point."""
+        wanted = self._declared if weights is None else tuple(weights)
+        if wanted == self._weights:
+            return
+        active = sum(1 << p for p, weight in enumerate(wanted) if weight > 0 and self.mask >> p & 1)
+        if not active:
+            wanted, active = self._declared, self.mask
+        self._points.update((among, sequence.point) for among, sequence in self._sequences.items())
+        self._sequences.clear()
+        self._weights, self.active = wanted, active
+        self.idle = self.mask & ~active
+        self.moved = wanted is not self._declared and _differ(wanted, self._declared)
 
     def pick(self, among: int) -> int:
         """The position of a first attempt, out of the bitmask ``among``; -1 when none of it has weight."""
-        among &= self.mask
+        if self.idle & among and (not self.active & among or self._random.random() < TRIAL):
+            return self._try(self.idle & among)
+        among &= self.active
         sequence = self._sequences.get(among)
         if sequence is None:
             sequence = self._open(among)
@@ -54,23 +79,45 @@ class Draws:
 
     def redraw(self, among: int) -> int:
         """Like ``pick`` for a further attempt: random by weight, because shares are promised of first attempts."""
-        among &= self.mask
+        if self.idle & among and not self.active & among:
+            return self._try(self.idle & among)
+        among &= self.active
         sequence = self._sequences.get(among)
         if sequence is None:
             sequence = self._open(among)
         return sequence.positions[bisect_right(sequence.bounds, self._random.random())]
 
+    def _try(self, among: int) -> int:
+        positions = [position for position in range(len(self._declared)) if among >> position & 1]
+        weights = [self._declared[position] for position in positions]
+        return self._random.choices(positions, weights)[0]
+
     def _open(self, among: int) -> _Sequence:
         if len(self._sequences) >= MAX_SEQUENCES:
             # Sets are few in practice; a restart at a random point keeps the expected shares, so memory is bounded.
             self._sequences.clear()
-        positions = [position for position in range(len(self._weights)) if among >> position & 1]
-        total = sum(self._weights[position] for position in positions)
-        bounds: list[float] = []
-        below = 0
-        for position in positions[:-1]:
-            below += self._weights[position]
-            bounds.append(below / total)
-        sequence = _Sequence(bounds, positions or [-1], self._random.random())
+        if len(self._points) > MAX_SEQUENCES:
+            self._points.clear()
+        positions, bounds = intervals(self._weights, among)
+        point = self._points.pop(among, None)
+        sequence = _Sequence(bounds, positions or [-1], self._random.random() if point is None else point)
         self._sequences[among] = sequence
         return sequence
+
+
+def intervals(weights: Sequence[float], among: int) -> tuple[list[int], list[float]]:
+    """The positions of a bitmask, and the upper bounds, of 1, of all of their intervals but the last."""
+    positions = [position for position in range(len(weights)) if among >> position & 1]
+    total = sum(weights[position] for position in positions)
+    bounds: list[float] = []
+    below = 0.0
+    for position in positions[:-1]:
+        below += weights[position]
+        bounds.append(below / total)
+    return positions, bounds
+
+
+def _differ(one: Sequence[float], other: Sequence[float]) -> bool:
+    """Whether shares differ by more than half a point."""
+    mine, theirs = sum(one), sum(other)
+    return any(abs(a / mine - b / theirs) > 0.005 for a, b in zip(one, other, strict=True))

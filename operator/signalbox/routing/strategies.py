@@ -8,7 +8,13 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from signalbox.routing import config
-from signalbox.routing.shares import Draws
+from signalbox.routing.backlog import Backlog
+from signalbox.routing.shares import GOLDEN, TRIAL, Draws
+from signalbox.routing.steering import FreeDraws, SharedDraws
+
+SetDraws = FreeDraws | SharedDraws
+Weights = Sequence[float] | None
+"""Of one set, by position of the policy's targets, in any unit; None: as the shares say."""
 
 
 class Choice(Protocol):
@@ -19,6 +25,11 @@ class Choice(Protocol):
         """Bitmask of the positions that this strategy may use."""
         ...
 
+    @property
+    def by_load(self) -> bool:
+        """Whether load has a say in what is in force."""
+        ...
+
     def first(self, usable: int) -> int:
         """Position of the first attempt among the bitmask ``usable``; -1 when there is none."""
         ...
@@ -27,42 +38,90 @@ class Choice(Protocol):
         """Position of a further attempt among ``usable`` (those tried are no longer in it); -1 when there is none."""
         ...
 
+    def steer(self, sets: Sequence[Weights], spill: float, backlogs: Sequence[Backlog] | None) -> None:
+        """Put weights in force, one of each set of targets; ``spill`` of the requests leave the first for the next.
+
+        ``backlogs`` go by position; without them, load has no say. Weights for another number of sets mean nothing.
+        """
+        ...
+
 
 class WeightedChoice:
-    """One set of targets, drawn by share."""
+    """One set of targets."""
 
-    __slots__ = ("first", "mask", "next")
+    __slots__ = ("_draws", "first", "mask", "next")
 
-    def __init__(self, draws: Draws) -> None:
+    def __init__(self, draws: SetDraws) -> None:
+        self._draws = draws
         self.mask = draws.mask
         self.first = draws.pick
         self.next = draws.redraw
 
+    @property
+    def by_load(self) -> bool:
+        """See ``Choice.by_load``."""
+        return self._draws.by_load
+
+    def steer(self, sets: Sequence[Weights], spill: float, backlogs: Sequence[Backlog] | None) -> None:
+        """See ``Choice.steer``."""
+        draws = self._draws
+        draws.steer(sets[0] if len(sets) == 1 else None, backlogs)
+        self.first, self.next = draws.pick, draws.redraw
+
 
 class FailoverChoice:
-    """Tiers in order; a tier is left only when none of its targets is usable."""
+    """Tiers in order; a tier is left when none of its targets is usable, and by what it spills."""
 
-    __slots__ = ("_tiers", "mask")
+    __slots__ = ("_point", "_random", "_spill", "_spills", "_tiers", "mask")
 
-    def __init__(self, tiers: Sequence[Draws]) -> None:
+    def __init__(self, tiers: Sequence[SetDraws], random: random.Random, *, spills: bool) -> None:
         self._tiers = tuple(tiers)
+        self._random = random.random
+        self._spills = spills
+        self._spill = 0.0
+        self._point = random.random()
         self.mask = 0
         for tier in self._tiers:
             self.mask |= tier.mask
 
+    @property
+    def by_load(self) -> bool:
+        """See ``Choice.by_load``."""
+        return self._spill > 0.0 or any(tier.by_load for tier in self._tiers)
+
     def first(self, usable: int) -> int:
         """See ``Choice.first``."""
+        if self._spill > 0.0:
+            self._point = point = (self._point + GOLDEN) % 1.0
+            if point < self._spill:
+                for tier in self._tiers[1:]:
+                    if usable & tier.active:
+                        return tier.pick(usable)
         for tier in self._tiers:
-            if usable & tier.mask:
+            # One that had no usable target when weights were made has one now: a trial, as inside a set.
+            if usable & tier.active or (usable & tier.mask and self._random() < TRIAL):
                 return tier.pick(usable)
-        return -1
+        return self._any(usable)
 
     def next(self, usable: int) -> int:
         """See ``Choice.next``."""
         for tier in self._tiers:
+            if usable & tier.active:
+                return tier.redraw(usable)
+        return self._any(usable)
+
+    def _any(self, usable: int) -> int:
+        for tier in self._tiers:
             if usable & tier.mask:
                 return tier.redraw(usable)
         return -1
+
+    def steer(self, sets: Sequence[Weights], spill: float, backlogs: Sequence[Backlog] | None) -> None:
+        """See ``Choice.steer``."""
+        known = len(sets) == len(self._tiers)
+        for index, tier in enumerate(self._tiers):
+            tier.steer(sets[index] if known else None, backlogs)
+        self._spill = min(1.0, spill) if self._spills and known else 0.0
 
 
 def compile_strategy(strategy: config.Strategy, positions: Mapping[str, int], random: random.Random) -> Choice:
@@ -71,12 +130,14 @@ def compile_strategy(strategy: config.Strategy, positions: Mapping[str, int], ra
     Raises ``KeyError`` for a target that the policy does not have.
     """
     if isinstance(strategy, config.Weighted):
-        return WeightedChoice(_draws(strategy.targets, positions, random))
-    return FailoverChoice([_draws(tier.targets, positions, random) for tier in strategy.tiers])
+        return WeightedChoice(_draws(strategy, positions, random))
+    tiers = [_draws(tier, positions, random) for tier in strategy.tiers]
+    return FailoverChoice(tiers, random, spills=strategy.spill is not None)
 
 
-def _draws(shares: Sequence[config.Share], positions: Mapping[str, int], random: random.Random) -> Draws:
-    weights = [0] * (max((positions[share.target] for share in shares), default=-1) + 1)
-    for share in shares:
+def _draws(of: config.Weighted | config.Tier, positions: Mapping[str, int], random: random.Random) -> SetDraws:
+    weights = [0] * len(positions)
+    for share in of.targets:
         weights[positions[share.target]] += share.weight
-    return Draws(weights, random)
+    draws = Draws(weights, random)
+    return FreeDraws(draws, random) if of.free else SharedDraws(draws)

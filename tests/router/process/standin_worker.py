@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import cast
 
+from signalbox.control.messages import Weights
 from signalbox.router.options import ProxyOptions
 from signalbox.router.process.worker import run
 from signalbox.router.telemetry.accesslog import AccessLog, Entry
@@ -24,6 +25,7 @@ class StandIn:
         self.statistics = statistics
         self.log = log
         self.config = b""
+        self.weights = Weights()
         self.draining = False
         self.open: set[Connection] = set()
         self.idle = asyncio.Event()
@@ -45,6 +47,9 @@ class StandIn:
 
     def protocol(self) -> asyncio.Protocol:
         return Connection(self)
+
+    def steer(self, weights: Weights, heard_ago: float) -> None:
+        self.weights = weights
 
     def drain(self) -> None:
         self.draining = True

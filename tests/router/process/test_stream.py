@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 from configs import backend, config, policy
 
-from signalbox.control.messages import Config, Traffic
+from signalbox.control.messages import Config, RouteWeights, SetWeights, Traffic, Weights
 from signalbox.router.options import SupervisorOptions
 from signalbox.router.process.follower import Follower
 from signalbox.router.process.stream import Bridge
@@ -41,9 +41,10 @@ async def test_it_speaks_of_the_backends_that_it_has(tmp_path: Path) -> None:
     bridge.supervisor = supervisor
     statistics = Statistics()
     statistics.in_flight = lambda: [EndpointGauge("old", "10.0.0.1:80", 0, True)]
+    statistics.started("old")
     statistics.attempt("old", "failure")
     supervisor.said(1, statistics)
-    one = Traffic(known=1, usable=1, requests=1, failures=1)
+    one = Traffic(known=1, usable=1, requests=1, failures=1, started=1)
     for names, reported in ((("old", "idle"), {"old": one, "idle": Traffic()}), (("idle",), {"idle": Traffic()})):
         data = encode(serving(*names))
         bridge.heard(Config(hash=content_hash(data), config=msgspec.Raw(data)))
@@ -51,3 +52,18 @@ async def test_it_speaks_of_the_backends_that_it_has(tmp_path: Path) -> None:
             await follower.next()
         follower.accepted()
         assert bridge.report().backends == reported
+
+
+async def test_weights_that_are_heard_before_anybody_serves_count_once_somebody_does(tmp_path: Path) -> None:
+    bridge, supervisor = (
+        Bridge(Follower(tmp_path, tmp_path, lambda _: None), 1, lambda _: None),
+        Counting(SupervisorOptions()),
+    )
+    route = RouteWeights(sets=(SetWeights(effective={"one": 1.0}),))
+    bridge.heard(Weights(policies={"auto": {"default": route}}))
+    assert bridge.report().weights == {}
+    bridge.supervisor = supervisor
+    supervisor._steered.use(encode(serving("one")))
+    assert bridge.report().weights == {"auto": {"default": route}}
+    bridge.heard(Weights())
+    assert bridge.report().weights == {}

@@ -128,12 +128,16 @@ def test_traffic_is_summed_by_backend_over_all_workers() -> None:
     for process, gauges in ((1, [out]), (2, [out, EndpointGauge("b", "10.0.0.2:80", 2, True)])):
         statistics = Statistics()
         statistics.in_flight = lambda gauges=gauges: gauges
-        for outcome in ("success", "failure", "busy"):
+        for outcome in ("success", "failure", "busy", "abandoned"):
+            statistics.started("b")
             statistics.attempt("b", outcome)
-        statistics.series("p", "r", "t", "b", "m", "chat").finished(200, 1.0, 0.5, input_tokens=10, output_tokens=5)
+        statistics.started("b")
+        statistics.series("p", "r", "t", "b", "m", "chat").finished(200, 1.0, 0.5, 10, 4, 5)
         totals.update(process, statistics.snapshot())
-    one = Traffic(known=2, usable=1, causes=("connect",), in_flight=4, requests=6, failures=2)
-    one = msgspec.structs.replace(one, input_tokens=20, output_tokens=10, first_tokens=2, first_token_ms=1000)
+    one = Traffic(known=2, usable=1, causes=("connect",), in_flight=2, requests=8, failures=2)
+    one = msgspec.structs.replace(one, started=10, completed=2, busy=2)
+    one = msgspec.structs.replace(one, input_tokens=20, cached_tokens=8, output_tokens=10)
+    one = msgspec.structs.replace(one, first_tokens=2, first_token_ms=1000)
     assert totals.traffic(["b", "idle"]) == {"b": one, "idle": Traffic()}
     assert totals.traffic([]) == {}
     # Where one of the workers reaches it, the endpoint is usable.
@@ -142,16 +146,9 @@ def test_traffic_is_summed_by_backend_over_all_workers() -> None:
     totals.update(1, statistics.snapshot())
     assert totals.traffic(["b"])["b"].usable == 2
     totals.retire(2)
-    assert totals.traffic(["b"])["b"] == Traffic(
-        known=1,
-        usable=1,
-        requests=6,
-        failures=2,
-        input_tokens=20,
-        output_tokens=10,
-        first_tokens=2,
-        first_token_ms=1000,
-    )
+    # What the dead one had in flight died with it.
+    one = msgspec.structs.replace(one, known=1, usable=1, causes=(), in_flight=1)
+    assert totals.traffic(["b"]) == {"b": one}
 
 
 def test_what_targets_had_to_answer_is_summed_over_models_and_workers() -> None:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
+from signalbox.control.messages import Weights
 from signalbox.router.process.messages import (
     Abort,
     Ask,
@@ -22,6 +23,7 @@ from signalbox.router.process.messages import (
     Prepared,
     Report,
     Setup,
+    Steer,
     ToSupervisor,
 )
 
@@ -113,6 +115,10 @@ class Child:
     def abort(self, generation: int) -> None:
         """Forget what was prepared."""
         self._link.send(Abort(generation=generation))
+
+    def steer(self, weights: Weights, heard_ago: float) -> None:
+        """Let the worker send requests where the weights say, which were heard so many seconds ago."""
+        self._link.send(Steer(weights=weights, heard_ago=heard_ago))
 
     async def report(self, number: int) -> None:
         """Return when the worker has sent its counters. Raises ``ChildGoneError`` only when it has died."""

@@ -10,6 +10,7 @@ from typing import Generic, TypeVar
 
 import msgspec
 
+from signalbox.control.messages import Weights
 from signalbox.router.options import ProxyOptions
 from signalbox.router.telemetry.statistics import Snapshot
 
@@ -55,6 +56,13 @@ class Abort(Message, frozen=True):
     generation: int
 
 
+class Steer(Message, frozen=True):
+    """Supervisor: send requests where these weights say, which it heard so many seconds ago."""
+
+    weights: Weights
+    heard_ago: float
+
+
 class Ask(Message, frozen=True):
     """Supervisor: report now."""
 
@@ -95,7 +103,7 @@ class Report(Message, frozen=True):
     memory: int
 
 
-ToWorker = Setup | Prepare | Commit | Abort | Ask | Drain
+ToWorker = Setup | Prepare | Commit | Abort | Steer | Ask | Drain
 ToSupervisor = Prepared | Committed | Report
 
 Received = TypeVar("Received")

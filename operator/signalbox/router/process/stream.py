@@ -1,8 +1,9 @@
 """Between the control stream and the router: what is heard, and what is reported."""
 
+import time
 from collections.abc import Callable
 
-from signalbox.control.messages import MAX_REPORT_BYTES, Config, Hello, Report, Revoked, ToRouter, Traffic
+from signalbox.control.messages import MAX_REPORT_BYTES, Config, Hello, Report, Revoked, ToRouter, Traffic, Weights
 from signalbox.router.process.follower import Follower
 from signalbox.router.process.supervisor import Supervisor
 from signalbox.routing.config import FORMAT_VERSION, content_hash
@@ -18,7 +19,21 @@ class Bridge:
         self._follower, self._workers, self._say = follower, workers, say
         self._lost = ""
         self._connected = False
-        self.supervisor: Supervisor | None = None
+        self._early: tuple[Weights, float] | None = None
+        self._supervisor: Supervisor | None = None
+
+    @property
+    def supervisor(self) -> Supervisor | None:
+        """Who serves, once somebody does."""
+        return self._supervisor
+
+    @supervisor.setter
+    def supervisor(self, supervisor: Supervisor | None) -> None:
+        self._supervisor = supervisor
+        if self._early is not None and supervisor is not None:
+            weights, at = self._early
+            supervisor.steer(weights, time.monotonic() - at)
+            self._early = None
 
     def hello(self) -> Hello:
         """The first message of a connection."""
@@ -40,6 +55,7 @@ class Bridge:
             in_flight=sum(each.in_flight for each in backends.values()),
             backends=backends,
             sent=self.supervisor.sent() if self.supervisor is not None else {},
+            weights=self.supervisor.weights if self.supervisor is not None else {},
         )
 
     def heard(self, message: ToRouter) -> None:
@@ -49,6 +65,12 @@ class Bridge:
                 self._follower.choice.streamed(bytes(config))
             case Revoked(digests=digests):
                 self._follower.revoked.heard(digests)
+            case Weights():
+                if self.supervisor is not None:
+                    self.supervisor.steer(message)
+                else:
+                    self._early = message, time.monotonic()
+                return
             case _:
                 return
         self._follower.wake()

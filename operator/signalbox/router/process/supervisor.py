@@ -10,12 +10,13 @@ import time
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 
-from signalbox.control.messages import Traffic, Ways
+from signalbox.control.messages import RouteWeights, Traffic, Ways, Weights
 from signalbox.router.options import SupervisorOptions
 from signalbox.router.process.admin import AdminServer, Health
 from signalbox.router.process.child import Child, ChildGoneError
 from signalbox.router.process.messages import Report, Setup
 from signalbox.router.process.ports import PortReservation
+from signalbox.router.process.steered import Steered
 from signalbox.router.telemetry.metrics import Families, Process, WorkerState
 from signalbox.router.telemetry.statistics import Snapshot
 from signalbox.router.telemetry.totals import Totals
@@ -42,6 +43,7 @@ class Supervisor:
     def __init__(self, options: SupervisorOptions) -> None:
         self._options = options
         self._totals = Totals()
+        self._steered = Steered(time.monotonic)
         self._children: dict[int, Child] = {}
         self._keepers: list[asyncio.Task[None]] = []
         self._lock = asyncio.Lock()
@@ -90,6 +92,20 @@ class Supervisor:
         """
         async with self._lock:
             await self._change(config, secrets)
+
+    def steer(self, weights: Weights, heard_ago: float = 0.0) -> None:
+        """Let all workers send requests where the weights say, those too that start later.
+
+        ``heard_ago`` seconds have gone by since they came. It may be called before ``start``.
+        """
+        self._steered.hear(weights, heard_ago)
+        for child in self._children.values():
+            child.steer(weights, heard_ago)
+
+    @property
+    def weights(self) -> dict[str, dict[str, RouteWeights]]:
+        """The weights in force, by policy and route, as far as they fit into a report."""
+        return self._steered.reported
 
     async def stop(self, grace: float = 0.0, drain_timeout: float | None = None) -> None:
         """Drain and end: readiness fails at once, after ``grace`` seconds workers take no more connections.
@@ -175,6 +191,7 @@ class Supervisor:
             configs_applied=self._applied,
             configs_rejected=self._rejected,
             changed_at=self._changed_at,
+            steered=self._steered.in_force,
         )
         return Families(snapshot, process)
 
@@ -208,6 +225,7 @@ class Supervisor:
             self._rejected += 1
             raise ConfigRejectedError(objections[0])
         self._current = (generation, config, dict(secrets))
+        self._steered.use(config)
         self._applied += 1
         self._changed_at = time.time()
         outcomes = await asyncio.gather(*(self._commit(child, generation) for child in voters))
@@ -245,6 +263,8 @@ class Supervisor:
             tls_directory=options.tls_directory,
         )
         child = await Child.start(index, options.command, setup, options.answer_timeout, self._reported)
+        if (weights := self._steered.weights) is not None:
+            child.steer(weights, self._steered.heard_ago)
         self._children[index] = child
         self._arrival.set()
         return child

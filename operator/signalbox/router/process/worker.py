@@ -18,6 +18,7 @@ from typing import Any, Protocol
 
 import uvloop
 
+from signalbox.control.messages import Weights
 from signalbox.router.options import ProxyOptions
 from signalbox.router.process.certificate import LOOK_SECONDS, Certificate
 from signalbox.router.process.messages import (
@@ -31,6 +32,7 @@ from signalbox.router.process.messages import (
     Prepared,
     Report,
     Setup,
+    Steer,
     ToWorker,
 )
 from signalbox.router.telemetry.accesslog import AccessLog
@@ -56,6 +58,9 @@ class Application(Protocol):
 
     def protocol(self) -> asyncio.Protocol:
         """Serve one client connection."""
+
+    def steer(self, weights: Weights, heard_ago: float) -> None:
+        """Send requests where the weights say, which were heard so many seconds ago."""
 
     def drain(self) -> None:
         """From here on connections close after their request; idle ones close now."""
@@ -140,6 +145,8 @@ class Worker:
                 self._link.send(Committed(generation=message.generation, error=await self._commit(message.generation)))
             case Abort():
                 self._prepared = None
+            case Steer():
+                self._application.steer(message.weights, message.heard_ago)
             case Ask():
                 self._report(message.number)
             case Drain():

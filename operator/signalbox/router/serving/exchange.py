@@ -194,6 +194,8 @@ class Exchange:
         )
         self.attempt = attempt = Attempt(self, backend, endpoint, request, now)
         self.live.attempts.add(attempt)
+        self.live.statistics.started(backend.config.name)
+        backend.backlog.began(now)
         attempt.start()
 
     def _ended(self, attempt: Attempt, outcome: str) -> float:
@@ -201,6 +203,7 @@ class Exchange:
         now = time.monotonic()
         backend = attempt.backend
         backend.limits.release(now)
+        backend.backlog.ended(now)
         if attempt.usage is not None:
             backend.limits.settle(now, self._tokens, attempt.usage.input + attempt.usage.output, attempt.started_at)
             if self._needs is not None and backend.config.context_window is not None:

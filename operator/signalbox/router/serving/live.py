@@ -136,7 +136,7 @@ class LivePolicy:
             return "follows its previous response"
         config = next(r for r in self.config.routes if r.name == route.name)
         when = "no condition" if config.when is None else f"when {config.when.source}"
-        kind = type(config.strategy).__name__.lower()
+        kind = type(config.strategy).__name__.lower() + (" by load" if route.choice.by_load else "")
         return " ".join(f"route {route.name} ({when}), {kind}, try {tries}".split()).encode("ascii", "replace").decode()
 
 

@@ -9,12 +9,14 @@ from collections.abc import Callable, Iterable, Mapping
 
 import msgspec
 
+from signalbox.control.messages import Weights
 from signalbox.router.options import ProxyOptions
 from signalbox.router.serving import live as live_state
 from signalbox.router.serving.attempt import Attempt
 from signalbox.router.serving.client import ClientConnection
 from signalbox.router.serving.keys import KeyTable
 from signalbox.router.serving.response_ids import KEY_ENTRY, ResponseIds
+from signalbox.router.serving.steering import Steering
 from signalbox.router.telemetry.accesslog import AccessLog
 from signalbox.router.telemetry.statistics import EndpointGauge, Statistics
 from signalbox.router.upstream.backend import BackendState, Prepared
@@ -50,6 +52,7 @@ class Proxy:
         self._dialer = Dialer(rules, Proxies(), self._resolver)
         self._checks = HealthChecks(self._dialer, self._checked, self._random)
         self._contexts = TlsContexts()
+        self._steering = Steering()
         self._budget = RetryBudget()
         self._attempts: set[Attempt] = set()
         self._backends: dict[str, BackendState] = {}
@@ -90,6 +93,7 @@ class Proxy:
             self.live = live_state.Live(
                 policies, self._backends, keys, response_ids, self._budget, self._attempts, self.statistics, self.log
             )
+            self._steering.use(policies, self._backends, time.monotonic())
             if not self._tasks:
                 self._tasks = [asyncio.ensure_future(self._sweep()), asyncio.ensure_future(self._resolve_regularly())]
             else:
@@ -97,6 +101,11 @@ class Proxy:
                 self._tasks = [task for task in self._tasks if not task.done()]
 
         return commit
+
+    def steer(self, weights: Weights, heard_ago: float) -> None:
+        """See ``worker.Application``."""
+        now = time.monotonic()
+        self._steering.hear(weights, now - heard_ago, self._backends, now)
 
     def _adopt(self, config: RouterConfig, prepared: Mapping[str, Prepared]) -> None:
         backends = {}
@@ -225,6 +234,7 @@ class Proxy:
                     attempt.crashed()
 
     def _check_connections(self, now: float) -> None:
+        self._steering.expire(now)
         self._checks.update(check for backend in self._backends.values() for check in _checks(backend))
         for connection in list(self._connections):
             connection.check(now)

@@ -5,11 +5,12 @@ the rest is ``signalbox_router_*``. Every label has a bounded set of values: mod
 text of a client; there is no tenant, prompt or key.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 
+from signalbox.router.steering import InForce
 from signalbox.router.telemetry.statistics import (
     DURATION_BOUNDS,
     TOKEN_BOUNDS,
@@ -42,7 +43,8 @@ class WorkerState(msgspec.Struct, frozen=True):
 
 
 class Process(msgspec.Struct, frozen=True, kw_only=True):
-    """The router as a whole, as its supervisor knows it. ``changed_at`` is in seconds since the epoch."""
+    """The router as a whole, as its supervisor knows it. ``changed_at`` is in seconds since the epoch, ``steered`` goes
+    by policy."""
 
     workers: Sequence[WorkerState] = ()
     restarts: int = 0
@@ -50,6 +52,7 @@ class Process(msgspec.Struct, frozen=True, kw_only=True):
     configs_applied: int = 0
     configs_rejected: int = 0
     changed_at: float = 0.0
+    steered: Mapping[str, InForce] = {}
 
 
 class Families:
@@ -64,6 +67,7 @@ class Families:
         yield from self._gen_ai()
         yield from self._requests()
         yield from self._upstream()
+        yield from self._weights()
         yield from self._own()
 
     def _gen_ai(self) -> Iterator[Metric]:
@@ -161,6 +165,40 @@ class Families:
         for endpoint in self._snapshot.endpoints:
             endpoints.add_metric([endpoint.backend, endpoint.endpoint], endpoint.in_flight)
         yield endpoints
+
+    def _weights(self) -> Iterator[Metric]:
+        weight = GaugeMetricFamily(
+            "signalbox_router_route_weight",
+            "Weight in force of a target of a route, 0 to 1; tier counts those of a failover from 0. Routes that "
+            "nobody steers go by their shares and have none.",
+            labels=["policy", "route", "tier", "target"],
+        )
+        spill = GaugeMetricFamily(
+            "signalbox_router_route_spill",
+            "Part of a failover's requests that leaves its first tier for the next, 0 to 1.",
+            labels=["policy", "route"],
+        )
+        by_load = GaugeMetricFamily(
+            "signalbox_router_weights_by_load",
+            "1 while load has a say in the weights of a policy, 0 while its samples are too old for that.",
+            labels=["policy"],
+        )
+        age = GaugeMetricFamily(
+            "signalbox_router_weights_age_seconds",
+            "Age of the newest sample that the weights of a policy rest on.",
+            labels=["policy"],
+        )
+        for policy, force in sorted(self._process.steered.items()):
+            for route, of in sorted(force.routes.items()):
+                for tier, each in enumerate(of.sets):
+                    for target, value in sorted(each.effective.items()):
+                        weight.add_metric([policy, route, str(tier), target], value)
+                if of.spill:
+                    spill.add_metric([policy, route], of.spill)
+            by_load.add_metric([policy], force.by_load)
+            if force.age is not None:
+                age.add_metric([policy], force.age)
+        yield from (weight, spill, by_load, age)
 
     def _own(self) -> Iterator[Metric]:
         snapshot, process = self._snapshot, self._process

@@ -102,13 +102,17 @@ class Count(msgspec.Struct, array_like=True, frozen=True):
 
 
 class Snapshot(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """All counters and gauges of one worker; ``series`` may hold only those that changed since the last snapshot."""
+    """All counters and gauges of one worker; ``series`` may hold only those that changed since the last snapshot.
+
+    ``starts`` are attempts that have begun, by backend: less those that have ended (``attempts``), they are in flight.
+    """
 
     series: list[SeriesSnapshot] = []
     attempts: list[Count] = []
     rejected: list[Count] = []
     condition_errors: list[Count] = []
     ejections: list[Count] = []
+    starts: list[Count] = []
     endpoints: list[EndpointGauge] = []
     connections: int = 0
     connections_total: int = 0
@@ -221,6 +225,7 @@ class Statistics:
     def __init__(self) -> None:
         self._series: dict[SeriesLabels, Series] = {}
         self._attempts: Counter[tuple[str, str]] = Counter()
+        self._starts: Counter[str] = Counter()
         self._rejected: Counter[tuple[str, str]] = Counter()
         self._condition_errors: Counter[tuple[str, str]] = Counter()
         self._ejections: Counter[tuple[str, str]] = Counter()
@@ -238,6 +243,10 @@ class Statistics:
                 labels = SeriesLabels(policy, OTHER, target, backend, OTHER, operation)
             series = self._series.setdefault(labels, Series(labels))
         return series
+
+    def started(self, backend: str) -> None:
+        """A try at a backend begins."""
+        self._starts[backend] += 1
 
     def attempt(self, backend: str, outcome: str) -> None:
         """One try at a backend has ended with an outcome (a small, fixed set of words)."""
@@ -266,6 +275,7 @@ class Statistics:
             rejected=_counts(self._rejected),
             condition_errors=_counts(self._condition_errors),
             ejections=_counts(self._ejections),
+            starts=[Count(backend, "", value) for backend, value in self._starts.items()],
             endpoints=list(self.in_flight()),
             connections=self.connections,
             connections_total=self.connections_total,

@@ -10,6 +10,8 @@ Pairs = dict[tuple[str, str], int]
 # What a client got that is no fault of its own.
 BUSY, LEAST_ERROR = 429, 500
 
+_TOLD = {"success": "completed", "failure": "failures", "busy": "busy"}
+
 
 class _Counters:
     """The counters of one worker, or the sum of several."""
@@ -20,6 +22,7 @@ class _Counters:
         self.rejected: Pairs = {}
         self.condition_errors: Pairs = {}
         self.ejections: Pairs = {}
+        self.starts: Pairs = {}
         self.connections_total = 0
         self.log_lines_dropped = 0
 
@@ -32,6 +35,7 @@ class _Counters:
             (self.rejected, snapshot.rejected),
             (self.condition_errors, snapshot.condition_errors),
             (self.ejections, snapshot.ejections),
+            (self.starts, snapshot.starts),
         ):
             pairs.update({(count.first, count.second): count.value for count in counts})
         self.connections_total = snapshot.connections_total
@@ -49,6 +53,7 @@ class _Counters:
             (self.rejected, other.rejected),
             (self.condition_errors, other.condition_errors),
             (self.ejections, other.ejections),
+            (self.starts, other.starts),
         ):
             for key, value in theirs.items():
                 pairs[key] = pairs.get(key, 0) + value
@@ -88,6 +93,7 @@ class Totals:
             rejected=_counts(counters.rejected),
             condition_errors=_counts(counters.condition_errors),
             ejections=_counts(counters.ejections),
+            starts=_counts(counters.starts),
             endpoints=_endpoints(self._gauges.values()),
             connections=sum(snapshot.connections for snapshot in self._gauges.values()),
             connections_total=counters.connections_total,
@@ -101,12 +107,20 @@ class Totals:
         """
         sums: dict[str, Counter[str]] = {name: Counter() for name in backends}
         for counters in (self._retired, *self._living.values()):
+            # An endpoint that was taken away may still answer; its gauge has gone, but what began has not ended. What a
+            # worker had in flight died with it.
+            living = counters is not self._retired
+            for (backend, _), count in counters.starts.items():
+                if (of := sums.get(backend)) is not None:
+                    of["started"] += count
+                    of["in_flight"] += count * living
             for (backend, outcome), count in counters.attempts.items():
                 if (of := sums.get(backend)) is None:
                     continue
                 of["requests"] += count
-                if outcome == "failure":
-                    of["failures"] += count
+                of["in_flight"] -= count * living
+                if outcome in _TOLD:
+                    of[_TOLD[outcome]] += count
             for labels, series in counters.series.items():
                 if (of := sums.get(labels.backend)) is None:
                     continue
@@ -114,13 +128,13 @@ class Totals:
                 of["output_tokens"] += round(series.output_tokens.sum)
                 of["first_tokens"] += sum(series.ttft.buckets)
                 of["first_token_ms"] += round(1000 * series.ttft.sum)
+                of["cached_tokens"] += series.cached_tokens
         causes: dict[str, set[str]] = {}
         for gauge in _endpoints(self._gauges.values()):
             if (of := sums.get(gauge.backend)) is None:
                 continue
             of["known"] += 1
             of["usable"] += not gauge.out_for
-            of["in_flight"] += gauge.in_flight
             if gauge.out_for:
                 causes.setdefault(gauge.backend, set()).add(gauge.out_for)
         return {name: Traffic(**of, causes=tuple(sorted(causes.get(name, ())))) for name, of in sums.items()}

@@ -11,8 +11,10 @@ from signalbox.router.upstream.endpoint import Endpoint
 from signalbox.router.upstream.tls import TlsContexts
 from signalbox.router.wire.errors import ConfigRejectedError
 from signalbox.routing import affinity
+from signalbox.routing.backlog import Backlog
 from signalbox.routing.config import Address, Backend
 from signalbox.routing.ejection import BackendHealth, Cause
+from signalbox.routing.engine_load import EngineLoad
 from signalbox.routing.limits import BackendLimits
 from signalbox.routing.quantiles import DecayedMean, ErrorRate, TokenCorrection
 
@@ -85,9 +87,11 @@ class BackendState:
         "_ramping_until",
         "_random",
         "_ttft",
+        "backlog",
         "config",
         "correction",
         "endpoints",
+        "engine_load",
         "heads",
         "health",
         "limits",
@@ -109,6 +113,8 @@ class BackendState:
         self._ttft = DecayedMean()
         self._errors = ErrorRate()
         self.correction = TokenCorrection()
+        self.backlog = Backlog(time.monotonic())
+        self.engine_load = EngineLoad()
         self.endpoints: tuple[Endpoint, ...] = ()
         self.resolution_error = ""
         self.limits = BackendLimits(prepared.config.limits, shares)
@@ -252,6 +258,26 @@ class BackendState:
     def error_rate(self) -> float:
         """Decayed share of failed attempts, 0 to 1."""
         return self._errors.value(time.monotonic())
+
+    @property
+    def waiting(self) -> int | None:
+        """Requests that wait at its engines."""
+        return self.engine_load.waiting
+
+    @property
+    def utilization(self) -> float | None:
+        """How full its engines are, 0 to 2."""
+        return self.engine_load.utilization
+
+    @property
+    def kv_cache_usage(self) -> float | None:
+        """How full their caches are, 0 to 1."""
+        return self.engine_load.kv_cache_usage
+
+    @property
+    def overloaded(self) -> bool:
+        """Whether it has been too full, and is not well below that again."""
+        return self.engine_load.overloaded
 
     @property
     def healthy(self) -> bool:
