@@ -10,7 +10,8 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
     """One look at one endpoint. ``at`` is seconds of a monotonic clock; what is None is not exported.
 
     ``running`` and ``waiting`` count requests, ``kv_usage`` is 0 to 1. The others are counters since the engine's
-    start: output tokens, prompt tokens and those of them that were cached, and requests that have ended.
+    start: output tokens, prompt tokens and those of them that were cached, and requests that have ended. ``late``:
+    counters move only when a request ends, so that two readings say something only with many ends between them.
     """
 
     at: float
@@ -21,6 +22,7 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
     prompted: float | None = None
     cached: float | None = None
     finished: float | None = None
+    late: bool = False
 
     @property
     def in_system(self) -> float:
@@ -44,6 +46,8 @@ def rates(before: Reading, after: Reading) -> Rates | None:
     seconds = after.at - before.at
     if seconds <= 0.0:
         return None
+    if before.late != after.late:
+        return Rates(seconds=seconds)  # it has begun to export others
     generated = _moved(before.generated, after.generated)
     prompted = _moved(before.prompted, after.prompted) or 0.0
     cached = _moved(before.cached, after.cached) or 0.0
