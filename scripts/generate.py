@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import chart_values
+import metrics_page
 import yaml
 
 from signalbox.api import crd, reference
@@ -42,6 +43,7 @@ def generated() -> Iterator[tuple[str, str]]:
     yield "manifests/gitops/argocd-cm.yaml", argocd_patch()
     yield "docs/api.md", reference.render()
     yield "docs/expressions.md", expressions_doc.render()
+    yield "docs/metrics.md", metrics_page.page()
 
 
 def argocd_patch() -> str:

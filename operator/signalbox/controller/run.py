@@ -134,7 +134,7 @@ class Operator:
         if self._stream is not None:
             readable = metrics_of(Admittance(asked), self.metrics.text)
             ports.append(await listen(readable, self._listening.metrics, self._stream.tls.context))
-        self.metrics.observe(self._queue, listings, lambda: self._leads)
+        self.metrics.observe(self._queue, listings, lambda: self._leads, self._expires)
         watches = Watches(client, self._store, self._children, listings, self._namespaces, self._pod_gone)
         kopf = Supervisor(self._store.changed, self._namespaces, watches.sweep)
         kopf.start()
@@ -155,6 +155,9 @@ class Operator:
                 await port.cleanup()
             for each in (client, asked, elected):
                 await each.close()
+
+    def _expires(self) -> float | None:
+        return self._stream.tls.expires if self._stream is not None else None
 
     async def _until_stopped(self) -> None:
         await self._stopped.wait()

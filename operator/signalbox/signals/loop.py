@@ -6,6 +6,7 @@ weights that are in force stay.
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from typing import Generic, Protocol, TypeVar
@@ -56,7 +57,8 @@ class Step(msgspec.Struct, frozen=True):
 
 class Loop(Generic[Target_contra]):
     """One namespace. ``clock`` gives the seconds of readings; ``publish`` is told after each step. ``settle`` is how
-    long to wait for what routers have in force, for who begins where another one may have been."""
+    long to wait for what routers have in force, for who begins where another one may have been. ``observe`` hears how
+    many seconds each step took."""
 
     def __init__(
         self,
@@ -64,8 +66,10 @@ class Loop(Generic[Target_contra]):
         clock: Callable[[], float],
         publish: Callable[[Step], None],
         settle: float = 0.0,
+        observe: Callable[[float], None] = lambda seconds: None,
     ) -> None:
         self._source, self._clock, self._publish, self._settle = source, clock, publish, settle
+        self._observe = observe
         self._state = State()
         self._in_force: dict[SetKey, SetWeights] = {}
         self._missing: set[SetKey] = set()
@@ -147,10 +151,12 @@ class Loop(Generic[Target_contra]):
         if now < self._began + self._settle:
             plan = msgspec.structs.replace(plan, sets={k: each for k, each in plan.sets.items() if k in state.sets})
         sights = {name: self._sight(name, regular=regular) for name in plan.backends}
+        began = time.perf_counter()
         if len(plan.sets) < MANY_SETS:
             self.step = _step(state, plan, sights, now)
         else:
             self.step = await asyncio.to_thread(_step, state, plan, sights, now)
+        self._observe(time.perf_counter() - began)
         self._state = self.step.outcome.state
         self._missing = self.plan.sets.keys() - self._state.sets.keys()
         self._publish(self.step)

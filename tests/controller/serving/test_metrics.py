@@ -1,5 +1,6 @@
 """The operator's metrics: what is counted, and who may read it."""
 
+import asyncio
 import base64
 import socket
 import ssl
@@ -10,7 +11,9 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
+from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.registry import Collector
 from world import OperatorProcess, World, backend, eventually, policy
 
 from cluster.running import Cluster
@@ -28,7 +31,7 @@ RBAC = "rbac.authorization.k8s.io/v1"
 
 def values(metrics: Metrics) -> dict[tuple[str, ...], float]:
     """Every sample of ours but buckets, by name and labels."""
-    families = text_string_to_metric_families(metrics.text().decode())
+    families = text_string_to_metric_families(asyncio.run(metrics.text()).decode())
     return {
         (sample.name.removeprefix("signalbox_operator_"), *sample.labels.values()): sample.value
         for family in families
@@ -44,7 +47,7 @@ def test_what_is_counted() -> None:
         return now
 
     metrics, queue, listings = Metrics(), Queue(clock), Listings(clock)
-    metrics.observe(queue, listings, lambda: True)
+    metrics.observe(queue, listings, lambda: True, lambda: 1e9)
     queue.add("n")
     listings.expect(SECRETS, None, 60).listed()
     listings.expect(LEASES, "own", 30, "leader").refused(ApiError(403, "Forbidden", "m"))
@@ -69,10 +72,21 @@ def test_what_is_counted() -> None:
         ("queue_depth",): 1,
         ("queue_oldest_seconds",): 5,
         ("leader",): 1,
+        ("certificate_expiry_timestamp_seconds",): 1e9,
         ("list_age_seconds", "secrets"): 5,
         ("lists_missing", "secrets"): 0,
         ("lists_missing", "leases"): 1,
     }
+
+
+def test_the_loop_is_shown_too() -> None:
+    class Loop(Collector):
+        def collect(self) -> Iterator[Metric]:
+            yield GaugeMetricFamily("signalbox_operator_shown", "By the loop.", 7)
+
+    metrics = Metrics()
+    metrics.steer(Loop())
+    assert values(metrics)["shown",] == 7
 
 
 def test_nothing_waits_where_another_one_leads() -> None:
@@ -92,10 +106,13 @@ class Reader:
         self.now, self.asked = 100.0, 0
         self.api = Client(Access(), self._told)
         admittance = Admittance(self.api, lambda: self.now)
-        self.server = TestClient[web.Request, web.Application](TestServer(application(admittance, lambda: b"text")))
+        self.server = TestClient[web.Request, web.Application](TestServer(application(admittance, self._text)))
 
     def _told(self, verb: str, resource: str, status: int) -> None:
         self.asked += 1
+
+    async def _text(self) -> bytes:
+        return b"text"
 
     async def get(self, authorization: str) -> int:
         async with self.server.get("/metrics", headers={"authorization": authorization}) as response:

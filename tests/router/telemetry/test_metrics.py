@@ -1,7 +1,11 @@
 """The text that Prometheus reads, parsed by Prometheus' own parser."""
 
+from collections.abc import Iterator
+
+from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.registry import Collector
 
 from signalbox.router.telemetry.metrics import Families, Process, WorkerState
 from signalbox.router.telemetry.statistics import EndpointGauge, Snapshot, Statistics
@@ -98,3 +102,12 @@ def test_openmetrics_on_request() -> None:
     encode, content_type = choose_encoder("application/openmetrics-text; version=1.0.0")
     assert content_type.startswith("application/openmetrics-text")
     assert encode(Families(snapshot(), Process())).endswith(b"# EOF\n")
+
+
+def test_what_else_runs_in_the_process_is_shown() -> None:
+    class Other(Collector):
+        def collect(self) -> Iterator[Metric]:
+            yield GaugeMetricFamily("signalbox_other", "Of somebody else.", 7)
+
+    names = [family.name for family in Families(snapshot(), Process(), [Other()]).collect()]
+    assert names[-1] == "signalbox_other"

@@ -27,7 +27,8 @@ _log = logging.getLogger(__name__)
 
 
 class Tls:
-    """``context`` serves the newest certificate that was read; ``bundle`` is who signs for it, "" before the first.
+    """``context`` serves the newest certificate that was read; ``bundle`` is who signs for it, "" before the first, and
+    ``expires`` is when it ends, in seconds since the epoch.
 
     The Secret goes with its ``owner``. ``changed`` is called when the bundle does.
     """
@@ -48,6 +49,7 @@ class Tls:
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self.context.minimum_version = ssl.TLSVersion.TLSv1_2
         self.bundle = ""
+        self.expires: float | None = None
         self.ready = asyncio.Event()
 
     async def follow(self) -> None:
@@ -96,12 +98,14 @@ class Tls:
 
     def _load(self) -> None:
         data = _data(self._secret.live)
-        if read(data) is None:
+        held = read(data)
+        if held is None:
             return  # the leader makes another; what is served meanwhile is the one before
         pair = data[CERTIFICATE], data[KEY]
         if pair != self._loaded:
             _use(self.context, *pair)
             self._loaded = pair
+            self.expires = held.certificate.not_valid_after_utc.timestamp()
         bundle = data[BUNDLE].decode()
         if bundle != self.bundle:
             self.bundle = bundle

@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from aiohttp import web
@@ -61,7 +61,7 @@ class Admittance:
         return 200 if (review.get("status") or {}).get("allowed") else 403
 
 
-def application(admittance: Admittance, text: Callable[[], bytes]) -> web.Application:
+def application(admittance: Admittance, text: Callable[[], Awaitable[bytes]]) -> web.Application:
     """``/metrics`` for whoever is admitted."""
 
     async def metrics(request: web.Request) -> web.Response:
@@ -69,7 +69,7 @@ def application(admittance: Admittance, text: Callable[[], bytes]) -> web.Applic
         status = await admittance.status(token.strip() if scheme.lower() == "bearer" else "")
         if status != 200:
             return web.Response(status=status)
-        return web.Response(body=text(), headers={"content-type": CONTENT_TYPE})
+        return web.Response(body=await text(), headers={"content-type": CONTENT_TYPE})
 
     made = web.Application()
     made.router.add_get(PATH, metrics)

@@ -1,9 +1,12 @@
-"""The operator's own metrics. Nothing in them is a tenant's, and no label has more values than there are kinds."""
+"""The operator's own metrics. Nothing in them is a tenant's; no label has more values than there are kinds, but for
+those of the loop, which are of resources."""
 
+import asyncio
 from collections.abc import Callable, Iterable
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
 
 from signalbox.controller.reconciling.queue import Queue
 from signalbox.controller.watching.listings import Listings
@@ -20,6 +23,7 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
+        self._loop: Collector | None = None
         ProcessCollector(registry=self.registry)
         self._reconciles = Counter(
             f"{PREFIX}_reconciles", "Reconciles of a namespace that have ended.", ["result"], registry=self.registry
@@ -55,18 +59,32 @@ class Metrics:
         if verb in _WRITES and 200 <= status < 300:
             self._writes.labels(resource).inc()
 
-    def observe(self, queue: Queue, listings: Listings, leads: Callable[[], bool]) -> None:
-        """Show these, too."""
-        self.registry.register(_Observed(queue, listings, leads))
+    def observe(
+        self,
+        queue: Queue,
+        listings: Listings,
+        leads: Callable[[], bool],
+        expires: Callable[[], float | None] = lambda: None,
+    ) -> None:
+        """Show these, too. ``expires`` says when the certificate in use ends, in seconds since the epoch."""
+        self.registry.register(_Observed(queue, listings, leads, expires))
 
-    def text(self) -> bytes:
+    def steer(self, loop: Collector) -> None:
+        """Show the feedback loop, too. It is asked in a thread: thousands of backends are tens of thousands of series,
+        and nothing else is to wait for their text."""
+        self._loop = loop
+
+    async def text(self) -> bytes:
         """The exposition format."""
-        return generate_latest(self.registry)
+        own = generate_latest(self.registry)
+        return own if self._loop is None else own + await asyncio.to_thread(generate_latest, self._loop)
 
 
 class _Observed:
-    def __init__(self, queue: Queue, listings: Listings, leads: Callable[[], bool]) -> None:
-        self._queue, self._listings, self._leads = queue, listings, leads
+    def __init__(
+        self, queue: Queue, listings: Listings, leads: Callable[[], bool], expires: Callable[[], float | None]
+    ) -> None:
+        self._queue, self._listings, self._leads, self._expires = queue, listings, leads, expires
 
     def collect(self) -> Iterable[Metric]:
         """One round."""
@@ -76,6 +94,11 @@ class _Observed:
         text = "Age of the oldest that waits or is worked on."
         yield GaugeMetricFamily(f"{PREFIX}_queue_oldest_seconds", text, oldest)
         yield GaugeMetricFamily(f"{PREFIX}_leader", "1 for the replica that acts.", int(leads))
+        text = "When the certificate that is served ends; it is renewed a third of its life before."
+        ends = GaugeMetricFamily(f"{PREFIX}_certificate_expiry_timestamp_seconds", text, labels=())
+        if (expires := self._expires()) is not None:
+            ends.add_metric([], expires)
+        yield ends
         ages = GaugeMetricFamily(f"{PREFIX}_list_age_seconds", "Since each kind was listed.", labels=["resource"])
         for resource, age in self._listings.ages().items():
             ages.add_metric([resource.plural], age)

@@ -7,8 +7,10 @@ import asyncio
 import logging
 import os
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+
+from prometheus_client.registry import Collector
 
 from signalbox.control.messages import RouteWeights, Traffic, Ways, Weights
 from signalbox.router.options import SupervisorOptions
@@ -37,11 +39,12 @@ _log = logging.getLogger("signalbox.router.process.supervisor")
 class Supervisor:
     """Workers on one port, one configuration in force, and the admin port.
 
-    ``port`` and ``admin_port`` are known after ``start``.
+    ``port`` and ``admin_port`` are known after ``start``. What ``collectors`` give is among the metrics, too.
     """
 
-    def __init__(self, options: SupervisorOptions) -> None:
+    def __init__(self, options: SupervisorOptions, collectors: Sequence[Collector] = ()) -> None:
         self._options = options
+        self._collectors = collectors
         self._totals = Totals()
         self._steered = Steered(time.monotonic)
         self._children: dict[int, Child] = {}
@@ -193,7 +196,7 @@ class Supervisor:
             changed_at=self._changed_at,
             steered=self._steered.in_force,
         )
-        return Families(snapshot, process)
+        return Families(snapshot, process, self._collectors)
 
     async def _start_admin(self, host: str) -> int:
         try:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.registry import Collector
 
 from signalbox.router.steering import InForce
 from signalbox.router.telemetry.statistics import (
@@ -56,11 +57,15 @@ class Process(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Families:
-    """A collector for ``prometheus_client.generate_latest``: one state of the router, as metric families."""
+    """A collector for ``prometheus_client.generate_latest``: one state of the router, as metric families.
 
-    def __init__(self, snapshot: Snapshot, process: Process) -> None:
+    ``others`` follow: what else runs in the supervisor's process and has something to show.
+    """
+
+    def __init__(self, snapshot: Snapshot, process: Process, others: Sequence[Collector] = ()) -> None:
         self._snapshot = snapshot
         self._process = process
+        self._others = others
 
     def collect(self) -> Iterator[Metric]:
         """All families, in a fixed order."""
@@ -69,6 +74,8 @@ class Families:
         yield from self._upstream()
         yield from self._weights()
         yield from self._own()
+        for other in self._others:
+            yield from other.collect()
 
     def _gen_ai(self) -> Iterator[Metric]:
         duration = HistogramMetricFamily(
