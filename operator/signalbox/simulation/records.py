@@ -1,0 +1,98 @@
+"""What is noted while a simulation runs, and the figures that follow from it."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+from signalbox.feedback import law
+from signalbox.feedback.plan import SetKey
+from signalbox.simulation.jobs import Job
+from signalbox.simulation.scenario import Scenario
+
+
+class Records:
+    """Latencies in order of arrival's end, weights at each step, requests in each backend every ``every`` seconds."""
+
+    def __init__(self, scenario: Scenario, every: float) -> None:
+        self.scenario = scenario
+        self.every = every
+        self.arrived: list[float] = []
+        self.latencies: list[float] = []
+        self.places: list[int] = []
+        self.shed = self.failed = 0
+        self.looks: list[tuple[float, list[int]]] = []
+        self.weights: dict[SetKey, list[tuple[float, dict[str, float]]]] = {}
+        self.last: law.Outcome | None = None
+        self.seconds = 0.0
+        self.worked: list[list[float]] = []
+
+    def ended(self, job: Job) -> None:
+        """A request ended."""
+        if job.outcome == "Done":
+            self.arrived.append(job.arrived)
+            self.latencies.append(job.latency)
+            self.places.append(job.place)
+        elif job.outcome == "Shed":
+            self.shed += 1
+        else:
+            self.failed += 1
+
+    def weighed(self, now: float, outcome: law.Outcome) -> None:
+        """Weights came into force."""
+        self.last = outcome
+        for key, weights in outcome.weights.items():
+            self.weights.setdefault(key, []).append((now, {w.target: w.effective for w in weights}))
+
+    def look(self, now: float, in_system: list[int]) -> None:
+        """How many requests are where."""
+        self.looks.append((now, in_system))
+
+    def close(self, now: float, worked: list[list[float]]) -> None:
+        """The end."""
+        self.seconds = now
+        self.worked = worked
+
+    def quantile(self, q: float, skip: float | None = None, until: float = float("inf")) -> float:
+        """Of the latencies of requests that arrived after ``skip`` seconds."""
+        start = self.scenario.skip if skip is None else skip
+        found = sorted(latency for at, latency in zip(self.arrived, self.latencies, strict=True) if start <= at < until)
+        return quantile(found, q)
+
+    def shares(self, skip: float | None = None) -> dict[str, float]:
+        """Which part of the requests each backend served."""
+        start = self.scenario.skip if skip is None else skip
+        counts = [0] * len(self.scenario.backends)
+        for at, place in zip(self.arrived, self.places, strict=True):
+            if at >= start:
+                counts[place] += 1
+        total = sum(counts) or 1
+        return {each.name: count / total for each, count in zip(self.scenario.backends, counts, strict=True)}
+
+    def steadiness(self, key: SetKey) -> tuple[float, float]:
+        """Of the weights after ``skip``: coefficient of variation, the mean over targets by weight, and lag-1
+        autocorrelation of their changes (negative: they swing)."""
+        found = [
+            weights for at, weights in self.weights.get(key, []) if self.scenario.skip <= at <= self.scenario.duration
+        ]
+        if len(found) < 10:
+            return 0.0, 0.0
+        variation = products = squares = 0.0
+        for name in found[0]:
+            series = [weights.get(name, 0.0) for weights in found]
+            mean = sum(series) / len(series)
+            if mean <= 0.0:
+                continue
+            variation += (sum((x - mean) ** 2 for x in series) / len(series)) ** 0.5
+            moves = [b - a for a, b in pairwise(series)]
+            products += sum(a * b for a, b in pairwise(moves))
+            squares += sum(a * a for a in moves)
+        return variation, products / squares if squares else 0.0
+
+
+def quantile(ordered: Sequence[float], q: float) -> float:
+    """Of ascending values, linear between neighbours; NaN of none."""
+    if not ordered:
+        return float("nan")
+    place = q * (len(ordered) - 1)
+    low = int(place)
+    high = min(low + 1, len(ordered) - 1)
+    return ordered[low] + (place - low) * (ordered[high] - ordered[low])

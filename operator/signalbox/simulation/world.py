@@ -1,0 +1,296 @@
+"""One run: everything of a scenario that happens, in order, under one scheduler."""
+
+import random
+from collections.abc import Mapping
+
+from signalbox.feedback import law
+from signalbox.feedback.backends import Load
+from signalbox.feedback.plan import SetKey
+from signalbox.feedback.readings import Reading
+from signalbox.routing.ejection import Cause
+from signalbox.simulation.arrivals import jobs
+from signalbox.simulation.clock import Clock
+from signalbox.simulation.engines import Engine
+from signalbox.simulation.jobs import Job, Outcome
+from signalbox.simulation.loop import Loop
+from signalbox.simulation.records import Records
+from signalbox.simulation.routers import Router
+from signalbox.simulation.scenario import Change, Scenario
+from signalbox.simulation.schedulers import Choice, Drawn, Scheduler, Steered, choice, inverse_queue
+
+REPORT_SECONDS = 1.0
+SCRAPE_SPREAD = 0.1
+"""Of an interval: scrapes are spread over so much of it, the step comes after."""
+
+
+class World:
+    """Engines, routers and the operator's loop on one clock."""
+
+    def __init__(self, scenario: Scenario, scheduler: Scheduler, seed: int, *, every: float = 1.0) -> None:
+        self.scenario = scenario
+        self.scheduler = scheduler
+        self.clock = Clock()
+        self.records = Records(scenario, every)
+        self._positions = {each.name: number for number, each in enumerate(scenario.backends)}
+        self._engines = [[Engine(each.machine) for _ in range(each.endpoints)] for each in scenario.backends]
+        self._ready = [list(range(each.endpoints)) for each in scenario.backends]
+        self._chance = random.Random(f"{seed}/chance")  # noqa: S311 (a simulation, not a secret)
+        self._loop = Loop(scenario, random.Random(f"{seed}/loop"))  # noqa: S311
+        self._routers: list[Router] = []
+        self._choices: list[list[list[tuple[SetKey, int, Choice]]]] = []
+        self._spills: dict[SetKey, float] = {}
+        for number, policy in enumerate(scenario.policies):
+            for worker in range(policy.routers):
+                chance = random.Random(f"{seed}/{policy.name}/{worker}")  # noqa: S311
+                router = Router(number, len(scenario.backends), chance)
+                for position, each in enumerate(scenario.backends):
+                    router.grow(position, each.endpoints)
+                self._routers.append(router)
+                self._choices.append(self._sets(number, chance))
+        self._jobs = jobs(scenario, seed)
+        self._left = 1
+
+    def run(self) -> Records:
+        """All of it, until the last request has ended."""
+        clock, scenario = self.clock, self.scenario
+        self._next()
+        for change in scenario.changes:
+            clock.at(change.at * scenario.duration, self._change, change)
+        interval = min((policy.interval for policy in scenario.policies), default=5.0)
+        if self.scheduler in {"Law", "InverseQueue"}:
+            for position, engines in enumerate(self._engines):
+                for endpoint in range(len(engines)):
+                    self._scrapes(position, endpoint, interval)
+            clock.at(interval * SCRAPE_SPREAD + scenario.scrape_delay, self._step, interval)
+            for number in range(len(self._routers)):
+                clock.at(REPORT_SECONDS * (number + 0.5) / len(self._routers), self._report, number)
+        clock.at(0.0, self._record)
+        clock.run(lambda: self._left > 0)
+        self.records.close(clock.now, [[engine.worked for engine in each] for each in self._engines])
+        return self.records
+
+    def _sets(self, policy: int, chance: random.Random) -> list[list[tuple[SetKey, int, Choice]]]:
+        found = []
+        spec = self.scenario.policies[policy]
+        for route in spec.routes:
+            tiers = []
+            for tier, targets in enumerate(route.tiers):
+                mask = sum(1 << self._positions[target.backend] for target in targets)
+                one = choice(self.scheduler, targets, self._positions, self.scenario.backends, chance, self._expected)
+                tiers.append((SetKey(spec.name, route.name, tier), mask, one))
+            found.append(tiers)
+        return found
+
+    # Requests
+
+    def _next(self) -> None:
+        job = next(self._jobs, None)
+        if job is None:
+            self._left -= 1
+            return
+        self._left += 1
+        self.clock.at(job.arrived, self._arrive, job)
+
+    def _arrive(self, job: Job) -> None:
+        self._next()
+        self._send(job)
+
+    def _send(self, job: Job) -> None:
+        """Try targets until one takes it."""
+        now, router = self.clock.now, self._routers[job.router]
+        full = False
+        while True:
+            backend = self._target(job, router, now)
+            if backend < 0:
+                self._end(job, "Shed" if full else "Failed")
+                return
+            endpoint = self._endpoint(router, backend, job)
+            if endpoint < 0:
+                job.tried |= 1 << backend
+                continue
+            engine = self._engines[backend][endpoint]
+            router.sent(job, backend, endpoint, now)
+            limit = self.scenario.backends[backend].limit
+            if engine.down:
+                router.failed(job, backend, endpoint, now, Cause.CONNECT)
+                job.tried |= 1 << backend
+            elif limit is not None and sum(e.running + e.waiting for e in self._engines[backend]) >= limit:
+                router.refused(job, backend, endpoint, now)
+                job.tried |= 1 << backend
+                full = True
+            else:
+                self._submit(job, backend, endpoint, engine)
+                return
+
+    def _submit(self, job: Job, backend: int, endpoint: int, engine: Engine) -> None:
+        job.place = backend
+        longer = self.scenario.backends[backend].longer
+        engine.submit(job, self.clock.now, longer)
+        self.clock.at(engine.due, self._complete, backend, endpoint, engine, engine.version)
+
+    def _complete(self, backend: int, endpoint: int, engine: Engine, version: int) -> None:
+        if version != engine.version:
+            return
+        now = self.clock.now
+        job = engine.end(now)
+        if engine.running:
+            self.clock.at(engine.due, self._complete, backend, endpoint, engine, engine.version)
+        self._routers[job.router].finished(job, backend, endpoint, now)
+        self._end(job, "Done")
+
+    def _end(self, job: Job, outcome: Outcome) -> None:
+        job.ended = self.clock.now
+        job.outcome = outcome
+        self._left -= 1
+        self.records.ended(job)
+
+    def _target(self, job: Job, router: Router, now: float) -> int:
+        usable = ~job.tried & ~router.blocked(now, self._ready)
+        tiers = self._choices[job.router][job.route]
+        for number, (key, mask, one) in enumerate(tiers):
+            among = mask & usable
+            if not among:
+                continue
+            spill = self._spills.get(key, 0.0) if number == 0 and len(tiers) > 1 and tiers[1][1] & usable else 0.0
+            if spill and router.random.random() < spill:
+                continue
+            backend = one.pick(among, job, router.counted)
+            if backend >= 0:
+                return backend
+        return -1
+
+    def _endpoint(self, router: Router, backend: int, job: Job) -> int:
+        """Of two by chance the one with fewer requests; the omniscient scheduler takes the best of all."""
+        ready = router.usable(backend, self.clock.now, self._ready[backend])
+        if len(ready) < 2:
+            return ready[0] if ready else -1
+        if self.scheduler == "Omniscient":
+            return min((self._expect(job, backend, endpoint), endpoint) for endpoint in ready)[1]
+        one, other = router.random.sample(ready, 2)
+        flights = router.flights[backend]
+        return one if flights[one] <= flights[other] else other
+
+    def _expected(self, job: Job, backend: int) -> float:
+        return min((self._expect(job, backend, e) for e in self._ready[backend]), default=float("inf"))
+
+    def _expect(self, job: Job, backend: int, endpoint: int) -> float:
+        engine = self._engines[backend][endpoint]
+        if engine.down:
+            return float("inf")
+        work = job.output * self.scenario.backends[backend].longer + 0.1 * job.prompt
+        return engine.expected(work, self.clock.now)
+
+    # What goes wrong
+
+    def _change(self, change: Change) -> None:
+        now, backend = self.clock.now, self._positions[change.backend]
+        if change.slow is not None:
+            for endpoint, engine in enumerate(self._engines[backend]):
+                engine.drift(change.slow, now)
+                if engine.running:
+                    self.clock.at(engine.due, self._complete, backend, endpoint, engine, engine.version)
+        if change.endpoints is not None:
+            self._scale(backend, change.endpoints)
+        if change.down is not None:
+            for endpoint, engine in enumerate(self._engines[backend]):
+                if change.down:
+                    for job in engine.fail(now):
+                        self._routers[job.router].failed(job, backend, endpoint, now, Cause.ERROR)
+                        job.tried |= 1 << backend
+                        self._send(job)
+                else:
+                    engine.recover(now)
+
+    def _scale(self, backend: int, endpoints: int) -> None:
+        """More: they are empty. Fewer: those that leave get nothing more, and end what they have."""
+        spec, engines = self.scenario.backends[backend], self._engines[backend]
+        interval = min(policy.interval for policy in self.scenario.policies)
+        while len(engines) < endpoints:
+            engines.append(Engine(spec.machine))
+            if self.scheduler in {"Law", "InverseQueue"}:
+                self._scrapes(backend, len(engines) - 1, interval)
+        for router in self._routers:
+            router.grow(backend, len(engines))
+        self._ready[backend] = list(range(endpoints))
+        self._loop.ready[spec.name] = tuple(str(n) for n in range(endpoints))
+
+    # The operator
+
+    def _scrapes(self, backend: int, endpoint: int, interval: float) -> None:
+        first = self.clock.now // interval * interval + self._chance.random() * SCRAPE_SPREAD * interval
+        self.clock.at(max(self.clock.now, first), self._scrape, backend, endpoint, interval)
+
+    def _scrape(self, backend: int, endpoint: int, interval: float) -> None:
+        clock, spec = self.clock, self.scenario.backends[backend]
+        clock.at(clock.now + interval, self._scrape, backend, endpoint, interval)
+        engine = self._engines[backend][endpoint]
+        if engine.down or spec.metrics == "None" or self._loop.random.random() < self.scenario.scrapes_lost:
+            return
+        reading = engine.reading(clock.now)
+        if spec.metrics == "Zero":
+            reading = Reading(
+                at=reading.at, running=0, waiting=0, kv_usage=0.0, generated=0, prompted=0, cached=0, finished=0
+            )
+        clock.at(clock.now + self.scenario.scrape_delay, self._loop.scraped, spec.name, endpoint, reading)
+
+    def _report(self, number: int) -> None:
+        clock, router = self.clock, self._routers[number]
+        clock.at(clock.now + REPORT_SECONDS, self._report, number)
+        if self._loop.random.random() < self.scenario.reports_lost:
+            return
+        counters = [
+            (each.started, router.completed[b], router.busy[b], router.work[b], each.in_flight)
+            for b, each in enumerate(router.counted)
+        ]
+        gave_up = sum(1 << b for b, ready in enumerate(self._ready) if router.gave_up(b, ready))
+        clock.at(clock.now + self.scenario.report_delay, self._loop.reported, number, counters, gave_up)
+
+    def _step(self, interval: float) -> None:
+        clock = self.clock
+        clock.at(clock.now + interval, self._step, interval)
+        outcome = self._loop.step(clock.now)
+        clock.at(clock.now + self.scenario.publish_delay, self._heard, outcome)
+
+    def _heard(self, outcome: law.Outcome) -> None:
+        """Weights and loads have reached the routers."""
+        if self.scheduler == "InverseQueue":
+            by_name = inverse_queue(outcome.loads)
+            for routes in self._choices:
+                for tiers in routes:
+                    for _, mask, one in tiers:
+                        if isinstance(one, Drawn):
+                            one.weigh([by_name[n] if mask >> p & 1 else 0.0 for n, p in self._positions.items()])
+            return
+        self._spills = outcome.spills
+        sets = self._loop.plan().sets
+        backends = {key: {share.target: share.backend for share in each.shares} for key, each in sets.items()}
+        for router, routes in zip(self._routers, self._choices, strict=True):
+            for tiers in routes:
+                for key, _, one in tiers:
+                    weights = self._by_position(outcome, key, backends[key])
+                    if isinstance(one, Steered):
+                        one.hear(weights, self._loads(outcome.loads), router.counted, self.clock.now)
+                    elif isinstance(one, Drawn) and self.scenario.policies[router.policy].mode == "Active":
+                        one.weigh(weights)
+        self.records.weighed(self.clock.now, outcome)
+
+    def _by_position(self, outcome: law.Outcome, key: SetKey, backends: Mapping[str, str]) -> list[float]:
+        found = [0.0] * len(self._positions)
+        for weight in outcome.weights[key]:
+            found[self._positions[backends[weight.target]]] += weight.effective
+        return found
+
+    def _loads(self, loads: Mapping[str, Load]) -> list[Load | None]:
+        return [loads.get(name) for name in self._positions]
+
+    def _record(self) -> None:
+        self.records.look(
+            self.clock.now,
+            [sum(engine.running + engine.waiting for engine in each) for each in self._engines],
+        )
+        self.clock.at(self.clock.now + self.records.every, self._record)
+
+
+def run(scenario: Scenario, scheduler: Scheduler, seed: int, *, every: float = 1.0) -> Records:
+    """Simulate it."""
+    return World(scenario, scheduler, seed, every=every).run()

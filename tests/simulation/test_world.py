@@ -1,0 +1,50 @@
+"""Whole runs: every request ends once, the same seed gives the same, and who is better is better."""
+
+from dataclasses import replace
+
+import pytest
+
+from signalbox.simulation import scenarios
+from signalbox.simulation.scenario import Scenario
+from signalbox.simulation.schedulers import SCHEDULERS, Scheduler
+from signalbox.simulation.world import run
+
+ALL = [make(2) for make, _ in scenarios.PROMISED] + [make() for make in scenarios.BEYOND]
+
+
+@pytest.mark.parametrize("scenario", ALL, ids=lambda each: each.name)
+def test_every_request_ends_once(scenario: Scenario) -> None:
+    found = run(replace(scenario, requests=1500), "Law", 1)
+    assert len(found.latencies) + found.shed + found.failed == 1500
+    assert all(latency > 0.0 for latency in found.latencies)
+    for weights in found.weights.values():
+        assert all(sum(each.values()) == pytest.approx(1.0) for _, each in weights)
+    rates = [each.machine.rate for each in scenario.backends]
+    for worked, rate in zip(found.worked, rates, strict=True):
+        assert all(0.0 <= each <= rate * found.seconds for each in worked)
+
+
+@pytest.mark.parametrize("scheduler", SCHEDULERS)
+def test_a_seed_says_everything(scheduler: Scheduler) -> None:
+    scenario = replace(scenarios.dead(3), requests=800)
+    one, same, other = (run(scenario, scheduler, seed) for seed in (1, 1, 2))
+    assert (one.latencies, one.places) == (same.latencies, same.places)
+    assert one.latencies != other.latencies
+
+
+def test_all_schedulers_get_the_same_requests() -> None:
+    scenario = replace(scenarios.steady(0.5), requests=500)
+    assert len({tuple(sorted(run(scenario, each, 1).arrived)) for each in SCHEDULERS}) == 1
+
+
+def test_the_law_is_near_to_who_knows_everything_and_far_from_who_knows_nothing() -> None:
+    scenario = replace(scenarios.steady(0.85, 4), requests=4000)
+    law, best, least, blind = (
+        run(scenario, each, 3).quantile(0.99) for each in ("Law", "Omniscient", "LeastInFlight", "Uniform")
+    )
+    assert best < law < 1.2 * best < least < blind
+
+
+def test_a_dead_backend_costs_no_request() -> None:
+    found = run(replace(scenarios.dead(2), requests=2000), "Law", 1)
+    assert found.failed == found.shed == 0
