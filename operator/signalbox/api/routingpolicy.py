@@ -312,9 +312,8 @@ class RoutingPolicyStatus(StatusModel):
     router: RouterStatus | None = None
     """The router that serves the policy."""
     routes: Annotated[list[RouteStatus], Field(max_length=128), ListOf("map")] | None = None
-    """Where requests go, route by route in the order of spec.routes; of very many targets, those of the last routes.
-    Written when a weight has moved by 10 points, not more often than every 30 s, and when a target is ejected or
-    returns."""
+    """Where requests go, route by route. Of very many targets, the last routes have a summary only. Written when a
+    weight has moved by 10 points, not more often than every 30 s, and when a target is ejected or returns."""
 
 
 class RoutingPolicy(ApiModel):

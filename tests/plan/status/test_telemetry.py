@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from signalbox.plan.status.telemetry import MOST_A_SECOND, SECONDS, Telemetry
+from signalbox.plan.status.telemetry import MOST_A_SECOND, SECONDS, TURN_SECONDS, Telemetry
 
 
 class Clock:
@@ -51,3 +51,14 @@ def test_all_together_are_bounded(steps: list[tuple[int, float]]) -> None:
     for key, at in written:
         assert sum(at - 1.0 < other <= at for _, other in written) <= MOST_A_SECOND
         assert sum(at - SECONDS < other <= at for one, other in written if one == key) <= 1
+
+
+def test_what_comes_and_goes_is_told_soon_but_not_all_the_time() -> None:
+    clock = Clock()
+    telemetry = Telemetry(clock)
+    assert telemetry.turned("a") == 0
+    clock.now += 1
+    assert telemetry.turned("a") == TURN_SECONDS - 1
+    assert telemetry.moved("a") == SECONDS - 1
+    clock.now += TURN_SECONDS
+    assert telemetry.turned("a") == 0

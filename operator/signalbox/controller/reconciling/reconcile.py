@@ -22,6 +22,7 @@ from signalbox.controller.watching.store import Store
 from signalbox.kube.client import Client
 from signalbox.kube.resources import CHILDREN, POLICIES
 from signalbox.plan.children import OperatorSettings
+from signalbox.plan.status.said import Said
 from signalbox.routing.address_rules import AddressRules, Network, parse_networks
 
 
@@ -30,7 +31,8 @@ class Reconciler:
 
     ``store`` holds what users wrote, ``children_of`` what we did; ``settings`` are asked for each time; ``reserved``
     are addresses that no backend may have; ``now`` gives the time for transitions, in UTC; ``control`` is told what
-    routers are to have, and tells what they say; ``own`` are the operator's Services, where no backend is.
+    routers are to have, and tells what they say; ``own`` are the operator's Services, where no backend is; ``said`` is
+    what the feedback loop says of a namespace.
     """
 
     def __init__(
@@ -44,12 +46,13 @@ class Reconciler:
         now: Callable[[], datetime],
         control: Control | None = None,
         own: Sequence[tuple[str, str]] = (),
+        said: Callable[[str], Said | None] = lambda namespace: None,
     ) -> None:
         self._client = client
         self._store = store
         self._children = children_of
         self._control = control
-        self._status = StatusWriter(client, store, recorder, now, control)
+        self._status = StatusWriter(client, store, recorder, now, control, said)
         pods = Pods(store, settings().image)
         self._ensurer = Ensurer(client, children_of, pods, settings, control)
         self._sources = Sources(client, store, children_of)
@@ -84,7 +87,8 @@ class Reconciler:
             keep = planned | self._unplanned(namespace, decided, planned)
             await prune(self._client, self._children, namespace, keep)
         with failures.collected():
-            await self._status.policies(namespace, decided, routers, serving)
+            later = await self._status.policies(namespace, decided, routers, serving)
+            again += [later] if later is not None else []
         with failures.collected():
             later = await self._status.backends(namespace, decided)
             again += [later] if later is not None else []

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -18,22 +19,39 @@ from signalbox.plan.children import address
 from signalbox.plan.memory import Memory
 from signalbox.plan.problems import Problem
 from signalbox.plan.routers import PlannedRouter
+from signalbox.plan.signals import PORT_NOT_FOUND
 from signalbox.plan.status.conditions import Finding, Serving, dated, of_backend, of_policy
+from signalbox.plan.status.loads import load_moved
 from signalbox.plan.status.reported import Reported, merged
 from signalbox.plan.status.reported import of_backend as reported_of_backend
 from signalbox.plan.status.reported import of_policy as reported_of_policy
+from signalbox.plan.status.said import BackendSaid, Said
+from signalbox.plan.status.signals import of_backend as signals_of_backend
+from signalbox.plan.status.signals import of_policy as signals_of_policy
 from signalbox.plan.status.telemetry import Telemetry
 from signalbox.plan.status.transitions import transitions, uninjected
+from signalbox.plan.status.weights import routes_moved, routes_turned, turns
 
 MOST_CONFIGS = 16
 # Writes over all namespaces. More at once only make each of them slower, those of the Lease too.
 AT_ONCE = 4
 
 
+@dataclass(frozen=True)
+class Figure:
+    """A field that is no transition. ``wait`` gives the seconds until it may be written, 0 for now, None for never
+    unless it moves further; with anything else that is written it goes along. A value of None takes the field away."""
+
+    field: str
+    value: Any
+    wait: Callable[[], float | None]
+
+
 class StatusWriter:
     """Writes the statuses of the policies and backends of a namespace; ``now`` dates transitions, in UTC.
 
-    ``control`` tells what routers report, where they do.
+    ``control`` tells what routers report, where they do; ``said`` what the feedback loop says of a namespace, None
+    while it says nothing.
     """
 
     def __init__(
@@ -43,9 +61,10 @@ class StatusWriter:
         recorder: Recorder,
         now: Callable[[], datetime],
         control: Control | None = None,
+        said: Callable[[str], Said | None] = lambda namespace: None,
     ) -> None:
         self._client, self._store, self._recorder, self._now = client, store, recorder, now
-        self._control = control
+        self._control, self._said = control, said
         self._telemetry = Telemetry(time.monotonic)
         self._limit = asyncio.Semaphore(AT_ONCE)
         self._done: dict[str, Memory[bool]] = {}
@@ -74,21 +93,30 @@ class StatusWriter:
 
     async def policies(
         self, namespace: str, decided: Decided, routers: Iterable[PlannedRouter], serving: Mapping[str, Serving]
-    ) -> None:
-        """``routers`` are those that serve, ``serving`` is what is known of them by name of the policy."""
+    ) -> float | None:
+        """``routers`` are those that serve, ``serving`` is what is known of them by name of the policy. The answer is
+        the number of seconds after which a figure may be written that may not be written yet."""
         planned = {name: router for router in routers for name in router.members}
         about, done = _by_name("RoutingPolicy", decided.problems), self._done.setdefault(namespace, Memory())
+        said = self._said(namespace)
+        lost = frozenset(problem.name for problem in decided.problems if problem.reason == PORT_NOT_FOUND)
 
-        def work() -> Iterator[Awaitable[None]]:
+        def work() -> Iterator[Awaitable[float | None]]:
             for name, kept in self._same(POLICIES, namespace, decided):
                 known, router, reported = serving.get(name, Serving()), planned.get(name), None
                 if router is not None and self._control is not None:
                     reported = self._control.reported(namespace, router.config.name)
-                made_from = kept.version, about.get(name), known, router and address(router, namespace), reported
+                signals = _signals(kept.object, said, lost)
+                routes = None if said is None else said.routes.get(name)
+                where = router and address(router, namespace)
+                made_from = kept.version, about.get(name), known, where, reported, signals, routes, said is None
                 if done.get(kept.uid, made_from) is None:
-                    yield self._policy(kept, about.get(name, ()), known, router, reported, made_from)
+                    figures = () if said is None else (self._routes(kept.object, routes),)
+                    yield self._policy(
+                        kept, about.get(name, ()), known, router, reported, [*signals], figures, made_from
+                    )
 
-        await in_turn(work(), AT_ONCE)
+        return min((wait for wait in await in_turn(work(), AT_ONCE) if wait), default=None)
 
     async def _policy(
         self,
@@ -97,8 +125,10 @@ class StatusWriter:
         known: Serving,
         router: PlannedRouter | None,
         reported: Reported | None,
+        signals: list[Finding],
+        figures: Iterable[Figure],
         made_from: object,
-    ) -> None:
+    ) -> float | None:
         obj, status = kept.object, dict[str, Any]()
         found = of_policy(problems, known)
         if router is not None:
@@ -106,23 +136,27 @@ class StatusWriter:
             if self._control is not None:
                 found = reported_of_policy(found, reported, _targets(obj), _conditions(obj))
             status["router"] = {**known.status, **_configs(obj, reported)}
-        await self._write(POLICIES, obj, found, status)
-        self._remember(POLICIES, obj, made_from)
+        wait = await self._write(POLICIES, obj, [*found, *signals], status, figures)
+        if wait is None:
+            self._remember(POLICIES, obj, made_from)
+        return wait
 
     async def backends(self, namespace: str, decided: Decided) -> float | None:
         """The answer is the number of seconds after which a figure may be written that may not be written yet."""
         about, done = _by_name("ModelBackend", decided.problems), self._done.setdefault(namespace, Memory())
         found = self._control.reports(namespace) if self._control is not None else None
         reports = merged(found) if found is not None else None
+        loop = self._said(namespace)
 
         def work() -> Iterator[Awaitable[float | None]]:
             for name, kept in self._same(BACKENDS, namespace, decided):
                 service = decided.services.get(name)
                 counts = (len(service.endpoints), service.total) if service is not None else None
                 said = None if reports is None else [name in names for each in reports for names in each.about_backends]
-                made_from = kept.version, about.get(name), counts, said
+                heard = None if loop is None else loop.backends.get(name, BackendSaid())
+                made_from = kept.version, about.get(name), counts, said, heard
                 if done.get(kept.uid, made_from) is None:
-                    yield self._backend(kept, about.get(name, ()), counts, reports, made_from)
+                    yield self._backend(kept, about.get(name, ()), counts, reports, heard, made_from)
 
         return min((wait for wait in await in_turn(work(), AT_ONCE) if wait), default=None)
 
@@ -132,16 +166,51 @@ class StatusWriter:
         problems: Sequence[Problem],
         counts: tuple[int, int] | None,
         reports: Sequence[Reported] | None,
+        heard: BackendSaid | None,
         made_from: object,
     ) -> float | None:
         obj = kept.object
         findings = of_backend(problems, counts[0] if counts is not None else None)
         if self._control is not None:
             findings = reported_of_backend(findings, obj["metadata"]["name"], reports, _conditions(obj))
-        wait = await self._write(BACKENDS, obj, findings, {}, counts or _endpoints(obj))
+        findings += signals_of_backend(problems, heard, _declared(obj), _conditions(obj))
+        figures = [self._endpoints(obj, counts or _endpoints(obj))]
+        if heard is not None:
+            figures.append(self._load(obj, heard.load))
+        wait = await self._write(BACKENDS, obj, findings, {}, figures)
         if wait is None:
             self._remember(BACKENDS, obj, made_from)
         return wait
+
+    def _endpoints(self, obj: Object, counts: tuple[int, int]) -> Figure:
+        """How many endpoints there are: ready ones, and all."""
+        figures = (obj.get("status") or {}).get("endpoints")
+        shown = (figures["ready"], figures["total"]) if figures else None
+        value = {"ready": counts[0], "total": counts[1]}
+        return Figure("endpoints", value, lambda: self._telemetry.wait(obj["metadata"]["uid"], shown, counts))
+
+    def _load(self, obj: Object, load: Object | None) -> Figure:
+        """The load as it was seen last; of a backend that nobody looks at there is none."""
+        before = (obj.get("status") or {}).get("load")
+
+        def wait() -> float | None:
+            if load is None:
+                return self._telemetry.moved(obj["metadata"]["uid"])
+            return self._telemetry.moved(obj["metadata"]["uid"]) if load_moved(before, load) else None
+
+        return Figure("load", load, wait)
+
+    def _routes(self, obj: Object, routes: list[Object] | None) -> Figure:
+        """Where requests go; nothing, where the loop leaves the weights alone."""
+        before = (obj.get("status") or {}).get("routes") or ()
+
+        def wait() -> float | None:
+            key = obj["metadata"]["uid"]
+            if routes is not None and routes_turned(before, routes):
+                return self._telemetry.turned(key)
+            return self._telemetry.moved(key) if routes is None or routes_moved(before, routes) else None
+
+        return Figure("routes", routes, wait)
 
     def _remember(self, resource: Resource, obj: Object, made_from: object) -> None:
         """Where nothing had to be written, nothing will have to be before something differs."""
@@ -163,7 +232,7 @@ class StatusWriter:
         obj: Object,
         findings: list[Finding],
         status: Object,
-        endpoints: tuple[int, int] | None = None,
+        figures: Iterable[Figure] = (),
     ) -> float | None:
         """Write a status where it differs; one that is as it should be costs nothing."""
         metadata, before = obj["metadata"], obj.get("status") or {}
@@ -171,17 +240,12 @@ class StatusWriter:
         conditions = dated(findings, before.get("conditions") or (), generation, self._now())
         wanted = {"observedGeneration": generation, "conditions": conditions, **status}
         same = all(before.get(key) == value for key, value in wanted.items())
-        if endpoints is not None:
-            figures = before.get("endpoints")
-            shown = (figures["ready"], figures["total"]) if figures else None
-            if same and shown != endpoints:
-                wait = self._telemetry.wait(metadata["uid"], shown, endpoints)
-                if wait != 0:
-                    return wait
-                same = False
-            wanted["endpoints"] = {"ready": endpoints[0], "total": endpoints[1]}
+        figures = [each for each in figures if before.get(each.field) != each.value]
         if same:
-            return None
+            waits = [wait for each in figures if (wait := each.wait()) is not None]
+            if 0 not in waits:
+                return min(waits, default=None)
+        wanted |= {each.field: each.value for each in figures}
         change = {key: _replacing(before.get(key), value) for key, value in wanted.items()}
         try:
             async with self._limit:
@@ -190,10 +254,11 @@ class StatusWriter:
             if error.not_found:
                 return None  # deleted meanwhile
             raise
-        if endpoints is not None:
+        if figures:
             self._telemetry.wrote(metadata["uid"])
         self._store.written(resource, after)
         told = transitions(before.get("conditions") or (), conditions)
+        told += turns(before.get("routes") or (), wanted.get("routes") or ())
         told += uninjected(*((one.get("router") or {}).get("uninjected", 0) for one in (before, wanted)))
         self._recorder.record(resource, after, told)
         return None
@@ -215,6 +280,19 @@ def _endpoints(obj: Object) -> tuple[int, int]:
 
 def _conditions(obj: Object) -> list[Object]:
     return (obj.get("status") or {}).get("conditions") or []
+
+
+def _declared(backend: Object) -> bool:
+    """Whether its engines are to be asked."""
+    engine: str = (backend["spec"].get("signals") or {}).get("engine", "None")
+    return engine != "None"
+
+
+def _signals(policy: Object, said: Said | None, lost: frozenset[str]) -> tuple[Finding, ...]:
+    """Of a policy, whether the load of its targets is known."""
+    targets = policy["spec"].get("targets") or ()
+    backends = {target["name"]: target["backendRef"]["name"] for target in targets}
+    return tuple(signals_of_policy(backends, said, lost, _conditions(policy)))
 
 
 def _targets(policy: Object) -> set[str]:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Hashable
 
 MOVE_PERCENT = 10
 SECONDS = 30.0
+TURN_SECONDS = 5.0
 MOST_A_SECOND = 10
 REMEMBERED = 1000
 
@@ -32,6 +33,11 @@ class Telemetry:
         whole = max(before[1], after[1], 1)
         if max(abs(one - other) for one, other in zip(before, after, strict=True)) * 100 < MOVE_PERCENT * whole:
             return None
+        return self.moved(key)
+
+    def moved(self, key: Hashable) -> float:
+        """The same for whatever has moved far enough."""
+        now = self._clock()
         left = self._written.get(key, now - SECONDS) + SECONDS - now
         if left > 0:
             return left
@@ -41,6 +47,12 @@ class Telemetry:
             return self._recent[0] + 1.0 - now
         self._recent.append(now)
         return self._now(key, now)
+
+    def turned(self, key: Hashable) -> float:
+        """The same for what is news, but may come and go."""
+        now = self._clock()
+        left = self._written.get(key, now - TURN_SECONDS) + TURN_SECONDS - now
+        return left if left > 0 else self._now(key, now)
 
     def wrote(self, key: Hashable) -> None:
         """It was written with something else."""

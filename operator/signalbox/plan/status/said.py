@@ -1,0 +1,131 @@
+"""What the feedback loop says of a namespace, as far as statuses show it. Pure; whoever runs the loop hands it on."""
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from datetime import datetime
+
+import msgspec
+
+from signalbox.feedback.backends import Load
+from signalbox.feedback.law import Outcome
+from signalbox.feedback.plan import INTERVAL, Backend, Plan
+from signalbox.plan.status.conditions import Entry
+from signalbox.plan.status.loads import load_entry, load_moved
+from signalbox.plan.status.weights import route_entries, routes_moved, routes_turned
+
+Dated = Callable[[float | None], str | None]
+
+# A sample that is late by one interval or two is no news.
+PATIENCE_INTERVALS = 3
+
+CLASSES = {
+    "AddressRefused": "Unreachable",
+    "ConnectionFailed": "Unreachable",
+    "ConnectionLost": "Unreachable",
+    "InvalidURL": "Unreachable",
+    "ResolutionFailed": "Unreachable",
+    "TLSFailed": "Unreachable",
+    "TimedOut": "Unreachable",
+    "Status401": "Unauthorized",
+    "Status403": "Unauthorized",
+    "TooLarge": "TooLarge",
+    "NoSelector": "MissingSeries",
+    "NoSeries": "MissingSeries",
+}
+"""Reasons of a condition by what the scraper met; anything else that was answered is not metrics."""
+NOT_METRICS, STALE = "NotMetrics", "Stale"
+
+
+class BackendSaid(msgspec.Struct, frozen=True, kw_only=True):
+    """A backend. ``silent`` of its ``endpoints`` have given no sample for too long, for these ``reasons``, the most
+    frequent first. ``load`` is ``status.load``."""
+
+    measured: bool = False
+    endpoints: int = 0
+    silent: int = 0
+    reasons: tuple[str, ...] = ()
+    load: Entry | None = None
+
+    @property
+    def fresh(self) -> bool | None:
+        """Whether all that should say something do; None where there is nobody to ask."""
+        return self.silent == 0 if self.measured and self.endpoints else None
+
+
+class Said(msgspec.Struct, frozen=True, kw_only=True):
+    """Of one namespace: backends by name, and ``status.routes`` of each policy whose weights are computed."""
+
+    backends: dict[str, BackendSaid] = {}
+    routes: dict[str, list[Entry]] = {}
+
+
+def said(
+    plan: Plan,
+    outcome: Outcome,
+    problems: Callable[[str], Mapping[str, str]],
+    now: float,
+    calendar: Callable[[float], datetime],
+) -> Said:
+    """What one step of the loop comes to. ``problems`` tells of a backend, by endpoint, why the last look at it failed;
+    ``now`` is of the clock of the samples, and ``calendar`` says what it is in UTC."""
+
+    def dated(at: float | None) -> str | None:
+        return None if at is None else calendar(at).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+    patience = _patience(plan)
+    backends = {
+        name: _backend(backend, outcome, problems(name) if backend.measured else {}, now - patience[name], dated)
+        for name, backend in plan.backends.items()
+    }
+    return Said(backends=backends, routes=route_entries(plan, outcome, dated))
+
+
+def news(before: Said | None, after: Said) -> bool:
+    """Whether a status may have to be written; ``before`` is what was handed on last."""
+    if before is None or before.backends.keys() != after.backends.keys() or before.routes.keys() != after.routes.keys():
+        return True
+    for name, one in after.backends.items():
+        other = before.backends[name]
+        if (one.measured, one.fresh, one.reasons) != (other.measured, other.fresh, other.reasons):
+            return True
+        if load_moved(other.load, one.load):
+            return True
+    return any(
+        routes_moved(before.routes[name], routes) or routes_turned(before.routes[name], routes)
+        for name, routes in after.routes.items()
+    )
+
+
+def _backend(
+    backend: Backend, outcome: Outcome, problems: Mapping[str, str], since: float, dated: Dated
+) -> BackendSaid:
+    load: Load | None = outcome.loads.get(backend.name)
+    entry = load_entry(load, dated) if load is not None else None
+    if not backend.measured:
+        return BackendSaid(load=entry)
+    state = outcome.state.backends.get(backend.name)
+    silent: Counter[str] = Counter()
+    for key in backend.endpoints:
+        endpoint = state.endpoints.get(key) if state is not None else None
+        # One that has just come was not asked yet.
+        heard = None if endpoint is None else endpoint.first_at if endpoint.reading is None else endpoint.reading.at
+        if heard is not None and heard < since:
+            problem = problems.get(key)
+            silent[CLASSES.get(problem, NOT_METRICS) if problem else STALE] += 1
+    return BackendSaid(
+        measured=True,
+        endpoints=len(backend.endpoints),
+        silent=silent.total(),
+        reasons=tuple(reason for reason, _ in sorted(silent.items(), key=lambda item: (-item[1], item[0]))),
+        load=entry,
+    )
+
+
+def _patience(plan: Plan) -> dict[str, float]:
+    """By backend: for how long an endpoint may say nothing."""
+    found = dict.fromkeys(plan.backends, 0.0)
+    for each in plan.sets.values():
+        for share in each.shares:
+            patience = max(PATIENCE_INTERVALS * each.interval, each.stale_after)
+            found[share.backend] = max(found.get(share.backend, 0.0), patience)
+    return {name: value or PATIENCE_INTERVALS * INTERVAL for name, value in found.items()}

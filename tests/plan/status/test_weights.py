@@ -1,0 +1,47 @@
+"""Which changes of a policy's weights are told."""
+
+from typing import Any
+
+import pytest
+
+from signalbox.plan.status.transitions import Transition
+from signalbox.plan.status.weights import routes_moved, routes_turned, turns
+
+
+def routes(**reasons: str) -> list[dict[str, Any]]:
+    weights = [{"target": name, "effectivePermille": 500, "reason": reason} for name, reason in reasons.items()]
+    return [{"name": "all", "weights": weights}, {"name": "rest", "weights": weights}]
+
+
+def test_a_target_is_ejected_and_returns_once_for_all_routes() -> None:
+    up, down = routes(small="Load", strong="Base"), routes(small="NoEndpoint", strong="Base")
+    (ejected,) = turns(up, down)
+    assert (ejected.type, ejected.reason) == ("Warning", "TargetEjected")
+    assert "target small has no usable endpoint" in ejected.note
+    (returned,) = turns(down, up)
+    assert (returned.type, returned.reason) == ("Normal", "TargetReturned")
+
+
+def test_the_loop_falls_back_and_follows_again() -> None:
+    known, stale = routes(small="Load"), routes(small="Stale")
+    assert [each.reason for each in turns(known, stale)] == ["FellBack"]
+    assert [each.reason for each in turns(stale, known)] == ["FollowsLoad"]
+    assert [each.reason for each in turns(stale, routes(small="NoEndpoint"))] == ["TargetEjected"]
+
+
+@pytest.mark.parametrize("reason", ["Base", "Load", "Held", "Declared", "Overloaded", "Spilled", "Idle"])
+def test_other_reasons_come_and_go_quietly(reason: str) -> None:
+    assert turns(routes(small="Load"), routes(small=reason)) == []
+    assert not routes_turned(routes(small="Load"), routes(small=reason))
+
+
+def test_of_what_was_not_there_before_nothing_is_told() -> None:
+    told: list[Transition] = turns([], routes(small="NoEndpoint"))
+    assert told == []
+    assert turns(routes(small="NoEndpoint"), []) == []
+
+
+def test_other_routes_or_targets_have_moved() -> None:
+    assert routes_moved(routes(small="Load"), routes(small="Load", strong="Load"))
+    assert routes_moved(routes(small="Load"), routes(small="Load")[:1])
+    assert not routes_moved(routes(small="Load"), routes(small="Held"))
