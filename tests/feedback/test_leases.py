@@ -10,6 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from signalbox.feedback.leases import MINUTE, SETTLING, Amounts, Division, Use, leases
+from signalbox.routing.config import Limits
+from signalbox.routing.limits import BackendLimits
 
 What = TypeVar("What")
 LIMITS = Amounts(in_flight=8, requests=60, tokens=6000)
@@ -130,7 +132,7 @@ class World:
         self.limit, self.loss, self.random = limit, loss, random.Random(seed)
         self.division = Division()
         self.heard: dict[str, Use] = {}
-        self.routers = {f"r{i}": Obedient(limit // count) for i in range(count)}
+        self.routers = {f"r{i}": Obedient(limit, limit // count) for i in range(count)}
         self.up: list[tuple[float, str, Use]] = []
         self.down: list[tuple[float, str, int]] = []
         self.sent: deque[float] = deque()
@@ -166,7 +168,7 @@ class World:
 
     def _tell(self, name: str, what: int) -> None:
         if name in self.routers:
-            self.routers[name].lease = what
+            self.routers[name].lease(what)
 
 
 def deliver(line: list[tuple[float, str, What]], now: int, away: set[str], to: Callable[[str, What], None]) -> None:
@@ -185,25 +187,28 @@ def deliver(line: list[tuple[float, str, What]], now: int, away: set[str], to: C
 
 
 class Obedient:
-    """A router: a window of a minute, as ``routing.limits`` has it."""
+    """A router that applies its part as real ones do."""
 
-    def __init__(self, lease: int) -> None:
-        self.lease = lease
-        self.window: deque[int] = deque()
+    def __init__(self, limit: int, part: int) -> None:
+        self.limits = BackendLimits(Limits(requests_per_minute=limit))
+        self.lease(part)
         self.started = self.shed = 0
 
+    def lease(self, part: int) -> None:
+        self.limits.lease(Limits(requests_per_minute=part))
+
     def offer(self, now: int, demand: int) -> int:
-        while self.window and self.window[0] + 61 <= now:
-            self.window.popleft()
-        admitted = min(demand, max(0, self.lease - len(self.window)))
-        self.window.extend([now] * admitted)
+        admitted = 0
+        while admitted < demand and not self.limits.wait(float(now), 0):
+            self.limits.acquire(float(now), 0)
+            self.limits.release(float(now))
+            admitted += 1
         self.started += admitted
         self.shed += demand - admitted
         return admitted
 
     def report(self, now: int) -> Use:
-        lease = Amounts(requests=self.lease)
-        most = Amounts(requests=max(self.lease, len(self.window)))
+        lease, most = (Amounts(requests=each.requests_per_minute) for each in self.limits.in_force(float(now)))
         return Use(at=float(now), lease=lease, most=most, started=self.started, shed=self.shed)
 
 

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from signalbox.routing.config import Limits
-from signalbox.routing.limits import BackendLimits
+from signalbox.routing.limits import BackendLimits, InForce, added, larger, parts
 
 
 def test_without_limits_nothing_waits() -> None:
@@ -125,3 +125,57 @@ def test_no_sixty_seconds_ever_exceed_the_limits(
         recent = [spent for at, spent in admitted if at > now - 60.0]
         assert len(recent) <= requests
         assert sum(recent) <= tokens or len(recent) == 1
+
+
+def test_a_lease_changes_the_part_and_forgets_nothing() -> None:
+    limits = BackendLimits(Limits(requests_per_minute=20), 2)
+    for _ in range(8):
+        assert limits.wait(0.5, 1) == 0.0
+        limits.acquire(0.5, 1)
+    limits.lease(Limits(requests_per_minute=5))
+    assert limits.in_force(1.0) == InForce(Limits(requests_per_minute=5), Limits(requests_per_minute=8))
+    assert limits.wait(1.0, 1) == 60.0
+    limits.lease(Limits(requests_per_minute=9))
+    assert limits.wait(1.0, 1) == 0.0
+    assert limits.in_force(61.0) == InForce(Limits(requests_per_minute=9), Limits(requests_per_minute=9))
+
+
+def test_a_lease_outlives_a_reload_and_never_exceeds_the_limit() -> None:
+    old = BackendLimits(Limits(max_in_flight=10, requests_per_minute=100), 4)
+    old.lease(Limits(max_in_flight=8, requests_per_minute=60))
+    new = BackendLimits(Limits(max_in_flight=4, requests_per_minute=100, tokens_per_minute=400), 4)
+    new.carry_over(old)
+    assert new.in_force(0.0).lease == Limits(max_in_flight=4, requests_per_minute=60, tokens_per_minute=100)
+
+
+@pytest.mark.parametrize(
+    "nothing", [Limits(max_in_flight=0), Limits(requests_per_minute=0), Limits(tokens_per_minute=0)]
+)
+def test_who_is_leased_nothing_waits(nothing: Limits) -> None:
+    limits = BackendLimits(Limits(max_in_flight=5, requests_per_minute=5, tokens_per_minute=5))
+    limits.lease(nothing)
+    assert limits.wait(0.0, 1) == 1.0
+    limits.lease(None)
+    assert limits.wait(0.0, 1) == 0.0
+
+
+AMOUNTS = st.none() | st.integers(0, 1000)
+LIMITS = st.builds(Limits, max_in_flight=AMOUNTS, requests_per_minute=AMOUNTS, tokens_per_minute=AMOUNTS)
+
+
+@given(LIMITS, st.integers(1, 9))
+def test_the_parts_of_workers_are_the_whole(lease: Limits, count: int) -> None:
+    divided = parts(lease, count)
+    assert len(divided) == count
+    total = divided[0]
+    for part in divided[1:]:
+        total = added(total, part)
+    assert total == lease
+    assert all(larger(divided[0], part) == divided[0] for part in divided)
+
+
+def test_what_one_does_not_know_is_not_known_of_both() -> None:
+    known, unknown = Limits(max_in_flight=3, requests_per_minute=4), Limits(max_in_flight=2)
+    assert added(known, unknown) == Limits(max_in_flight=5)
+    assert larger(known, unknown) == known
+    assert larger(unknown, known) == Limits(max_in_flight=3)

@@ -1,13 +1,27 @@
 """Limits of a backend as one worker applies them: requests in flight, requests and tokens a minute, cool-downs."""
 
 from collections import deque
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import msgspec
 
 from signalbox.routing.config import Limits
 
 MINUTE = 60.0
 IN_FLIGHT_WAIT = 1.0
+# A worker that was leased nothing waits for a lease.
+LEASE_WAIT = 1.0
 DEFAULT_COOL_DOWN = 1.0
 MAX_COOL_DOWN = 300.0
+
+
+class InForce(NamedTuple):
+    """A part of a backend's limits, and the ``most`` that is in flight, or in any minute from the one that ends now on:
+    more than the part where more was spent before it was lowered."""
+
+    lease: Limits
+    most: Limits
 
 
 class _Minute:
@@ -49,6 +63,8 @@ class _Minute:
 
     def wait(self, now: float, amount: int, limit: int) -> float:
         """Seconds until ``amount`` fits; more than the whole limit fits when nothing else is in the window."""
+        if not limit:
+            return LEASE_WAIT
         self.expire(now)
         left = self.total
         if not left or left + amount <= limit:
@@ -73,19 +89,41 @@ class _Usage:
 
 
 class BackendLimits:
-    """One worker's part of a backend's limits: limit ÷ ``shares``, at least 1.
+    """One worker's part of a backend's limits: what it was leased; before that limit ÷ ``shares``, at least 1.
 
     Times are monotonic seconds. ``wait`` decides and changes nothing; ``acquire`` books an attempt, and every
     ``acquire`` needs one ``release``.
     """
 
-    __slots__ = ("_in_flight", "_requests", "_tokens", "_usage")
+    __slots__ = ("_in_flight", "_lease", "_limits", "_requests", "_shares", "_tokens", "_usage")
 
     def __init__(self, limits: Limits, shares: int = 1) -> None:
-        self._in_flight = _part(limits.max_in_flight, shares)
-        self._requests = _part(limits.requests_per_minute, shares)
-        self._tokens = _part(limits.tokens_per_minute, shares)
+        self._limits = limits
+        self._shares = shares
         self._usage = _Usage()
+        self.lease(None)
+
+    def lease(self, part: Limits | None) -> None:
+        """Apply a part of the limits from here on; what was counted stays. What it does not name is as before any."""
+        self._lease = part
+        leased = part or Limits()
+        limits, shares = self._limits, self._shares
+        self._in_flight = _part(limits.max_in_flight, shares, leased.max_in_flight)
+        self._requests = _part(limits.requests_per_minute, shares, leased.requests_per_minute)
+        self._tokens = _part(limits.tokens_per_minute, shares, leased.tokens_per_minute)
+
+    def in_force(self, now: float) -> InForce:
+        """What is applied, and what that comes to at most."""
+        usage = self._usage
+        usage.requests.expire(now)
+        usage.tokens.expire(now)
+        part = Limits(max_in_flight=self._in_flight, requests_per_minute=self._requests, tokens_per_minute=self._tokens)
+        spent = Limits(
+            max_in_flight=usage.in_flight,
+            requests_per_minute=usage.requests.total,
+            tokens_per_minute=usage.tokens.total,
+        )
+        return InForce(part, larger(part, spent))
 
     @property
     def in_flight(self) -> int:
@@ -140,7 +178,38 @@ class BackendLimits:
     def carry_over(self, old: "BackendLimits") -> None:
         """Continue where ``old`` stands: its requests in flight will still be released through it."""
         self._usage = old._usage
+        self.lease(old._lease)
 
 
-def _part(limit: int | None, shares: int) -> int | None:
-    return None if limit is None else max(1, limit // max(1, shares))
+def parts(lease: Limits, count: int) -> list[Limits]:
+    """A lease divided among workers: equal whole parts, and what is left goes to the first of them."""
+    fields: Mapping[str, int | None] = msgspec.structs.asdict(lease)
+    divided: list[dict[str, Any]] = [{} for _ in range(count)]
+    for name, amount in fields.items():
+        if amount is not None:
+            each, rest = divmod(amount, count)
+            for number, part in enumerate(divided):
+                part[name] = each + (number < rest)
+    return [Limits(**part) for part in divided]
+
+
+def added(one: Limits, other: Limits) -> Limits:
+    """The sum; what one of them does not have is not known of both."""
+    return _paired(one, other, lambda a, b: None if a is None or b is None else a + b)
+
+
+def larger(one: Limits, other: Limits) -> Limits:
+    """The larger of each; what ``one`` does not have there is not, what ``other`` does not have changes nothing."""
+    return _paired(one, other, lambda a, b: None if a is None else max(a, b or 0))
+
+
+def _paired(one: Limits, other: Limits, of: Callable[[int | None, int | None], int | None]) -> Limits:
+    pairs = zip(msgspec.structs.astuple(one), msgspec.structs.astuple(other), strict=True)
+    in_flight, requests, tokens = (of(first, second) for first, second in pairs)
+    return Limits(max_in_flight=in_flight, requests_per_minute=requests, tokens_per_minute=tokens)
+
+
+def _part(limit: int | None, shares: int, leased: int | None) -> int | None:
+    if limit is None:
+        return None
+    return max(1, limit // max(1, shares)) if leased is None else min(limit, leased)

@@ -16,6 +16,8 @@ from signalbox.router.process.worker import run
 from signalbox.router.telemetry.accesslog import AccessLog, Entry
 from signalbox.router.telemetry.statistics import EndpointGauge, Statistics
 from signalbox.router.wire.errors import ConfigRejectedError
+from signalbox.routing.config import Limits
+from signalbox.routing.limits import InForce
 
 
 class StandIn:
@@ -26,6 +28,7 @@ class StandIn:
         self.log = log
         self.config = b""
         self.weights = Weights()
+        self.parts: dict[str, Limits] = {}
         self.draining = False
         self.open: set[Connection] = set()
         self.idle = asyncio.Event()
@@ -50,6 +53,12 @@ class StandIn:
 
     def steer(self, weights: Weights, heard_ago: float) -> None:
         self.weights = weights
+
+    def lease(self, parts: Mapping[str, Limits]) -> None:
+        self.parts = dict(parts)
+
+    def limits(self) -> dict[str, InForce]:
+        return {name: InForce(part, part) for name, part in self.parts.items()}
 
     def drain(self) -> None:
         self.draining = True

@@ -6,13 +6,13 @@ from pathlib import Path
 import msgspec
 from configs import backend, config, policy
 
-from signalbox.control.messages import Config, RouteWeights, SetWeights, Traffic, Weights
+from signalbox.control.messages import Config, Lease, Leases, RouteWeights, SetWeights, Traffic, Weights
 from signalbox.router.options import SupervisorOptions
 from signalbox.router.process.follower import Follower
 from signalbox.router.process.stream import Bridge
 from signalbox.router.process.supervisor import Supervisor
 from signalbox.router.telemetry.statistics import EndpointGauge, Statistics
-from signalbox.routing.config import Address, RouterConfig, content_hash, encode
+from signalbox.routing.config import Address, Limits, RouterConfig, content_hash, encode
 
 
 class Engine:
@@ -67,3 +67,15 @@ async def test_weights_that_are_heard_before_anybody_serves_count_once_somebody_
     assert bridge.report().weights == {"auto": {"default": route}}
     bridge.heard(Weights())
     assert bridge.report().weights == {}
+
+
+async def test_leases_that_are_heard_before_anybody_serves_are_not_lost(tmp_path: Path) -> None:
+    bridge, supervisor = (
+        Bridge(Follower(tmp_path, tmp_path, lambda _: None), 1, lambda _: None),
+        Counting(SupervisorOptions()),
+    )
+    bridge.heard(Leases(backends={"one": Lease(in_flight=3), "two": Lease(in_flight=9)}))
+    bridge.heard(Leases(backends={"two": Lease(in_flight=4)}))
+    bridge.supervisor = supervisor
+    assert supervisor._leased.part(0) == {"one": Limits(max_in_flight=3), "two": Limits(max_in_flight=4)}
+    assert bridge.report().leases == {}, "nobody applies anything yet"

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from signalbox.control.messages import Applied, Lease, Leases
 from signalbox.router.options import SupervisorOptions
 from signalbox.router.process.supervisor import Supervisor
 from signalbox.router.telemetry.statistics import Snapshot
@@ -291,4 +292,26 @@ async def test_gauges_memory_and_unknown_paths() -> None:
         assert f'config_hash="{supervisor.config_hash}"' in text
         assert (await admin(supervisor, "/nothing"))[0] == 404
         assert supervisor.statuses[0].memory > 1 << 20
+        await client.close()
+
+
+async def test_leases_reach_every_worker_and_those_that_come_later() -> None:
+    leases = Leases(backends={"a": Lease(requests_per_minute=5)})
+    expected = {"a": Applied(lease=Lease(requests_per_minute=5), most=Lease(requests_per_minute=5))}
+    async with running(workers=2) as supervisor:
+        assert supervisor.leases == {}
+        supervisor.lease(leases)
+
+        async def applied() -> bool:
+            return supervisor.leases == expected
+
+        async def not_applied() -> bool:
+            return supervisor.leases != expected
+
+        await until(applied)
+        client = await Client.connect(supervisor)
+        pid, _ = await client.ask()
+        os.kill(pid, signal.SIGKILL)
+        await until(not_applied)
+        await until(applied)
         await client.close()

@@ -17,6 +17,7 @@ from signalbox.router.process.messages import (
     Commit,
     Committed,
     Drain,
+    Grant,
     Link,
     Message,
     Prepare,
@@ -26,6 +27,8 @@ from signalbox.router.process.messages import (
     Steer,
     ToSupervisor,
 )
+from signalbox.routing.config import Limits
+from signalbox.routing.limits import InForce
 
 SECRET_VARIABLES = "SIGNALBOX_SECRET_"  # noqa: S105 - a prefix of names, no secret
 _serials = itertools.count(1)
@@ -51,6 +54,7 @@ class Child:
         self.draining = False
         self.memory = 0
         self.lag = 0.0
+        self.limits: dict[str, InForce] = {}
         self.reported_at = asyncio.get_running_loop().time()
         self._process = process
         self._link = link
@@ -120,6 +124,10 @@ class Child:
         """Let the worker send requests where the weights say, which were heard so many seconds ago."""
         self._link.send(Steer(weights=weights, heard_ago=heard_ago))
 
+    def grant(self, parts: dict[str, Limits]) -> None:
+        """Let the worker apply parts of limits, by backend."""
+        self._link.send(Grant(parts=parts))
+
     async def report(self, number: int) -> None:
         """Return when the worker has sent its counters. Raises ``ChildGoneError`` only when it has died."""
         await self._ask(Ask(number=number), Report, number)
@@ -165,6 +173,7 @@ class Child:
                 if isinstance(message, Report):
                     self.reported_at = asyncio.get_running_loop().time()
                     self.draining, self.memory, self.lag = message.draining, message.memory, message.lag
+                    self.limits = message.limits
                     on_report(self, message)
                     number = message.answers
                 else:

@@ -13,6 +13,8 @@ import msgspec
 from signalbox.control.messages import Weights
 from signalbox.router.options import ProxyOptions
 from signalbox.router.telemetry.statistics import Snapshot
+from signalbox.routing.config import Limits
+from signalbox.routing.limits import InForce
 
 MAX_MESSAGE_BYTES = 256 << 20
 _LENGTH = struct.Struct("!I")
@@ -63,6 +65,12 @@ class Steer(Message, frozen=True):
     heard_ago: float
 
 
+class Grant(Message, frozen=True):
+    """Supervisor: apply these parts of limits, by backend; they stay until others come."""
+
+    parts: dict[str, Limits]
+
+
 class Ask(Message, frozen=True):
     """Supervisor: report now."""
 
@@ -93,7 +101,7 @@ class Report(Message, frozen=True):
     """Worker: what it counted since the last report, every second and when asked.
 
     ``answers`` is the number of the question, 0 for none. ``lag`` is the longest delay of the loop since the last
-    report in seconds, ``memory`` the resident set in bytes.
+    report in seconds, ``memory`` the resident set in bytes, ``limits`` are those of the backends that have some.
     """
 
     answers: int
@@ -101,9 +109,10 @@ class Report(Message, frozen=True):
     draining: bool
     lag: float
     memory: int
+    limits: dict[str, InForce] = {}
 
 
-ToWorker = Setup | Prepare | Commit | Abort | Steer | Ask | Drain
+ToWorker = Setup | Prepare | Commit | Abort | Steer | Grant | Ask | Drain
 ToSupervisor = Prepared | Committed | Report
 
 Received = TypeVar("Received")

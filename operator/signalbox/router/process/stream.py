@@ -2,14 +2,28 @@
 
 import time
 from collections.abc import Callable
+from itertools import islice
 
-from signalbox.control.messages import MAX_REPORT_BYTES, Config, Hello, Report, Revoked, ToRouter, Traffic, Weights
+from signalbox.control.messages import (
+    MAX_REPORT_BYTES,
+    Config,
+    Hello,
+    Lease,
+    Leases,
+    Report,
+    Revoked,
+    ToRouter,
+    Traffic,
+    Weights,
+)
 from signalbox.router.process.follower import Follower
 from signalbox.router.process.supervisor import Supervisor
 from signalbox.routing.config import FORMAT_VERSION, content_hash
 
 # A backend takes about 250 bytes in a report.
 MAX_BACKENDS = MAX_REPORT_BYTES // 512
+# What is applied of its limits takes as much again, but few backends have limits.
+MAX_LEASES = MAX_REPORT_BYTES // 2048
 
 
 class Bridge:
@@ -20,6 +34,7 @@ class Bridge:
         self._lost = ""
         self._connected = False
         self._early: tuple[Weights, float] | None = None
+        self._early_leases: dict[str, Lease] = {}
         self._supervisor: Supervisor | None = None
 
     @property
@@ -34,6 +49,9 @@ class Bridge:
             weights, at = self._early
             supervisor.steer(weights, time.monotonic() - at)
             self._early = None
+        if self._early_leases and supervisor is not None:
+            supervisor.lease(Leases(backends=self._early_leases))
+            self._early_leases = {}
 
     def hello(self) -> Hello:
         """The first message of a connection."""
@@ -54,6 +72,7 @@ class Bridge:
             rejected=self._follower.rejected,
             in_flight=sum(each.in_flight for each in backends.values()),
             backends=backends,
+            leases=dict(islice(self.supervisor.leases.items(), MAX_LEASES)) if self.supervisor is not None else {},
             sent=self.supervisor.sent() if self.supervisor is not None else {},
             weights=self.supervisor.weights if self.supervisor is not None else {},
         )
@@ -70,6 +89,12 @@ class Bridge:
                     self.supervisor.steer(message)
                 else:
                     self._early = message, time.monotonic()
+                return
+            case Leases():
+                if self.supervisor is not None:
+                    self.supervisor.lease(message)
+                else:
+                    self._early_leases |= message.backends
                 return
             case _:
                 return

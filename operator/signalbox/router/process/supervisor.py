@@ -12,10 +12,11 @@ from contextlib import suppress
 
 from prometheus_client.registry import Collector
 
-from signalbox.control.messages import RouteWeights, Traffic, Ways, Weights
+from signalbox.control.messages import Applied, Leases, RouteWeights, Traffic, Ways, Weights
 from signalbox.router.options import SupervisorOptions
 from signalbox.router.process.admin import AdminServer, Health
 from signalbox.router.process.child import Child, ChildGoneError
+from signalbox.router.process.leased import Leased
 from signalbox.router.process.messages import Report, Setup
 from signalbox.router.process.ports import PortReservation
 from signalbox.router.process.steered import Steered
@@ -47,6 +48,7 @@ class Supervisor:
         self._collectors = collectors
         self._totals = Totals()
         self._steered = Steered(time.monotonic)
+        self._leased = Leased(options.workers)
         self._children: dict[int, Child] = {}
         self._keepers: list[asyncio.Task[None]] = []
         self._lock = asyncio.Lock()
@@ -109,6 +111,17 @@ class Supervisor:
     def weights(self) -> dict[str, dict[str, RouteWeights]]:
         """The weights in force, by policy and route, as far as they fit into a report."""
         return self._steered.reported
+
+    def lease(self, leases: Leases) -> None:
+        """Apply parts of limits, each worker its own; they stay until others come. May be called before ``start``."""
+        self._leased.hear(leases)
+        for child in self._children.values():
+            child.grant(self._leased.part(child.index))
+
+    @property
+    def leases(self) -> dict[str, Applied]:
+        """What is applied of each backend's limits, leased or not."""
+        return self._leased.applied((child.index, child.limits) for child in self._children.values())
 
     async def stop(self, grace: float = 0.0, drain_timeout: float | None = None) -> None:
         """Drain and end: readiness fails at once, after ``grace`` seconds workers take no more connections.
@@ -268,6 +281,7 @@ class Supervisor:
         child = await Child.start(index, options.command, setup, options.answer_timeout, self._reported)
         if (weights := self._steered.weights) is not None:
             child.steer(weights, self._steered.heard_ago)
+        child.grant(self._leased.part(index))
         self._children[index] = child
         self._arrival.set()
         return child

@@ -27,6 +27,7 @@ from signalbox.router.process.messages import (
     Commit,
     Committed,
     Drain,
+    Grant,
     Link,
     Prepare,
     Prepared,
@@ -38,6 +39,8 @@ from signalbox.router.process.messages import (
 from signalbox.router.telemetry.accesslog import AccessLog
 from signalbox.router.telemetry.statistics import EndpointGauge, Statistics
 from signalbox.router.wire.errors import ConfigRejectedError
+from signalbox.routing.config import Limits
+from signalbox.routing.limits import InForce
 
 REPORT_SECONDS = 1.0
 HANDSHAKE_SECONDS = 10.0
@@ -67,6 +70,12 @@ class Application(Protocol):
 
     async def drained(self) -> None:
         """Return when the last request has ended."""
+
+    def lease(self, parts: Mapping[str, Limits]) -> None:
+        """Apply these parts of limits, by backend, and those of backends that are not named as before."""
+
+    def limits(self) -> dict[str, InForce]:
+        """What is applied of the limits of those backends that have some."""
 
     def gauges(self) -> Iterable[EndpointGauge]:
         """The state of every endpoint."""
@@ -147,6 +156,8 @@ class Worker:
                 self._prepared = None
             case Steer():
                 self._application.steer(message.weights, message.heard_ago)
+            case Grant():
+                self._application.lease(message.parts)
             case Ask():
                 self._report(message.number)
             case Drain():
@@ -230,6 +241,7 @@ class Worker:
                 draining=self._finish.is_set(),
                 lag=max(self._lag, 0.0),
                 memory=resident_bytes(),
+                limits=self._application.limits(),
             )
         )
 

@@ -27,12 +27,14 @@ from signalbox.router.upstream.resolver import ResolutionFailed, Resolver
 from signalbox.router.upstream.tls import TlsContexts
 from signalbox.router.wire.errors import ConfigRejectedError
 from signalbox.routing.address_rules import AddressRefused, AddressRules, parse_networks
-from signalbox.routing.config import Address, RouterConfig, decode
+from signalbox.routing.config import Address, Limits, RouterConfig, decode
 from signalbox.routing.ejection import Cause
+from signalbox.routing.limits import InForce
 from signalbox.routing.retries import RetryBudget
 
 SWEEP_SECONDS = 0.25
 RESOLVE_SECONDS = 5.0
+NO_LIMITS = Limits()
 
 _log = logging.getLogger(__name__)
 
@@ -56,6 +58,7 @@ class Proxy:
         self._budget = RetryBudget()
         self._attempts: set[Attempt] = set()
         self._backends: dict[str, BackendState] = {}
+        self._leases: dict[str, Limits] = {}
         self._connections: set[ClientConnection] = set()
         self._empty = asyncio.Event()
         self._own_response_key = os.urandom(32)
@@ -107,6 +110,22 @@ class Proxy:
         now = time.monotonic()
         self._steering.hear(weights, now - heard_ago, self._backends, now)
 
+    def lease(self, parts: Mapping[str, Limits]) -> None:
+        """See ``worker.Application``. Of backends that are not there yet, too: their configuration may be under way."""
+        self._leases.update(parts)
+        for name, part in parts.items():
+            if name in self._backends:
+                self._backends[name].limits.lease(part)
+
+    def limits(self) -> dict[str, InForce]:
+        """See ``worker.Application``."""
+        now = time.monotonic()
+        return {
+            name: backend.limits.in_force(now)
+            for name, backend in self._backends.items()
+            if backend.config.limits != NO_LIMITS
+        }
+
     def _adopt(self, config: RouterConfig, prepared: Mapping[str, Prepared]) -> None:
         backends = {}
         for name, each in prepared.items():
@@ -115,6 +134,8 @@ class Proxy:
                 state = BackendState(each, config.limit_shares, self._dialer, self._ejection, self._random)
             else:
                 state.update(each, config.limit_shares)
+            if (part := self._leases.get(name)) is not None:
+                state.limits.lease(part)
             backends[name] = state
         for name in self._backends.keys() - backends.keys():
             self._backends[name].retire()

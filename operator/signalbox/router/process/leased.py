@@ -1,0 +1,53 @@
+"""What the supervisor knows of leases: the router's parts of limits, divided among its workers, and what they apply."""
+
+from collections.abc import Iterable, Mapping
+
+from signalbox.control.messages import Applied, Lease, Leases
+from signalbox.routing.config import Limits
+from signalbox.routing.limits import InForce, added, larger, parts
+
+
+class Leased:
+    """A backend that is not named keeps what it had: without an operator the last lease stays."""
+
+    def __init__(self, workers: int) -> None:
+        self._workers = workers
+        self._parts: dict[str, list[Limits]] = {}
+
+    def hear(self, leases: Leases) -> None:
+        """These count from now on."""
+        self._parts.update({name: parts(_limits(lease), self._workers) for name, lease in leases.backends.items()})
+
+    def part(self, worker: int) -> dict[str, Limits]:
+        """What a worker is to apply, by backend; empty before the first lease."""
+        return {name: of[worker] for name, of in self._parts.items()}
+
+    def applied(self, workers: Iterable[tuple[int, Mapping[str, InForce]]]) -> dict[str, Applied]:
+        """Of all workers (by number), from what each said last. What a worker was told may be applied by now."""
+        sums: dict[str, InForce] = {}
+        for number, said in workers:
+            for name, each in said.items():
+                told = self._parts[name][number] if name in self._parts else Limits()
+                one = InForce(each.lease, larger(each.most, told))
+                sums[name] = _both(sums[name], one) if name in sums else one
+        return {name: Applied(lease=_lease(lease), most=_lease(most)) for name, (lease, most) in sums.items()}
+
+
+def _both(one: InForce, other: InForce) -> InForce:
+    return InForce(added(one.lease, other.lease), added(one.most, other.most))
+
+
+def _limits(lease: Lease) -> Limits:
+    return Limits(
+        max_in_flight=lease.in_flight,
+        requests_per_minute=lease.requests_per_minute,
+        tokens_per_minute=lease.tokens_per_minute,
+    )
+
+
+def _lease(limits: Limits) -> Lease:
+    return Lease(
+        in_flight=limits.max_in_flight,
+        requests_per_minute=limits.requests_per_minute,
+        tokens_per_minute=limits.tokens_per_minute,
+    )

@@ -1,0 +1,46 @@
+"""What the supervisor makes of leases."""
+
+from signalbox.control.messages import Applied, Lease, Leases
+from signalbox.router.process.leased import Leased
+from signalbox.routing.config import Limits
+from signalbox.routing.limits import InForce
+
+
+def requests(lease: int, most: int | None = None) -> InForce:
+    most = lease if most is None else most
+    return InForce(Limits(requests_per_minute=lease), Limits(requests_per_minute=most))
+
+
+def applied(lease: int, most: int) -> Applied:
+    return Applied(lease=Lease(requests_per_minute=lease), most=Lease(requests_per_minute=most))
+
+
+def test_each_worker_has_an_equal_part_and_nothing_is_lost() -> None:
+    leased = Leased(3)
+    assert leased.part(0) == {}
+    leased.hear(Leases(backends={"a": Lease(requests_per_minute=5, in_flight=9)}))
+    leased.hear(Leases(backends={"b": Lease(tokens_per_minute=2)}))
+    assert [leased.part(number) for number in range(3)] == [
+        {"a": Limits(requests_per_minute=2, max_in_flight=3), "b": Limits(tokens_per_minute=1)},
+        {"a": Limits(requests_per_minute=2, max_in_flight=3), "b": Limits(tokens_per_minute=1)},
+        {"a": Limits(requests_per_minute=1, max_in_flight=3), "b": Limits(tokens_per_minute=0)},
+    ]
+
+
+def test_what_a_worker_was_told_counts_before_it_says_so() -> None:
+    leased = Leased(2)
+    workers = [(0, {"a": requests(5)}), (1, {"a": requests(5, 7)})]
+    assert leased.applied(workers) == {"a": applied(10, 12)}
+    leased.hear(Leases(backends={"a": Lease(requests_per_minute=16)}))
+    assert leased.applied(workers) == {"a": applied(10, 16)}
+    workers = [(0, {"a": requests(8)}), (1, {"a": requests(5, 7)})]
+    assert leased.applied(workers) == {"a": applied(13, 16)}
+    leased.hear(Leases(backends={"a": Lease(requests_per_minute=4)}))
+    assert leased.applied(workers) == {"a": applied(13, 15)}
+
+
+def test_a_worker_that_has_not_read_of_a_limit_hides_it() -> None:
+    nothing = InForce(Limits(), Limits())
+    assert Leased(2).applied([(0, {"a": requests(5)}), (1, {"a": nothing})]) == {
+        "a": Applied(lease=Lease(), most=Lease())
+    }

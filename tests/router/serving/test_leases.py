@@ -1,0 +1,40 @@
+"""Leases of limits on the wire."""
+
+from conftest import StartRouter
+from harness import Upstream, backend, chat, config, policy, request
+from signalbox.routing.config import Limits
+
+ASK = request(body=chat())
+LIMITS = Limits(requests_per_minute=8, tokens_per_minute=10_000)
+
+
+async def test_a_lease_holds_from_the_next_request_on_and_over_a_reload(
+    start_router: StartRouter, upstream: Upstream
+) -> None:
+    target = backend(upstream, limits=LIMITS)
+    router = await start_router(config(policy(target), target))
+    client = await router.connect()
+    for _ in range(4):
+        assert (await client.ask(ASK)).status == 200
+    router.proxy.lease({target.name: Limits(requests_per_minute=3), "another": Limits(max_in_flight=1)})
+    full = await client.ask(ASK)
+    assert (full.status, full.code) == (429, "rate_limit_exceeded")
+    in_force = router.proxy.limits()[target.name]
+    assert in_force.lease == Limits(requests_per_minute=3, tokens_per_minute=10_000)
+    assert in_force.most.requests_per_minute == 4
+    slower = backend(upstream, limits=LIMITS, base_path="/v2")
+    router.configure(config(policy(slower), slower))
+    assert (await client.ask(ASK)).status == 429
+    router.proxy.lease({target.name: Limits(requests_per_minute=6)})
+    assert [(await client.ask(ASK)).status for _ in range(3)] == [200, 200, 429]
+
+
+async def test_a_lease_that_comes_before_its_backend_waits_for_it(
+    start_router: StartRouter, upstream: Upstream
+) -> None:
+    router = await start_router()
+    router.proxy.lease({upstream.name: Limits(requests_per_minute=1)})
+    target = backend(upstream, limits=LIMITS)
+    router.configure(config(policy(target), target))
+    client = await router.connect()
+    assert [(await client.ask(ASK)).status for _ in range(2)] == [200, 429]
