@@ -1,0 +1,111 @@
+"""The last quarter of an hour, so that a page that was just opened has a past: a bounded ring of numbers."""
+
+from array import array
+from collections.abc import Mapping
+from math import nan
+
+import msgspec
+
+from signalbox.signals.view import BackendView, TargetView, View
+
+STEP_SECONDS = 5.0
+POINTS = 180
+MAX_LINES = 1_000
+"""Targets and backends together: about 6 KB each."""
+
+REASONS = ("", "Declared", "Overloaded", "Base", "Load", "Held", "Stale", "NoEndpoint")
+MEASURES = ("requests", "running", "waiting", "kv_usage", "utilization", "first_token", "errors", "age", "tokens")
+
+Columns = dict[str, "array[float]"]
+Line = tuple[str, ...]
+
+
+class Recorded(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """Columns of equal length, None where nothing is known. ``weights`` are by policy, route, tier and target, joined
+    by "/", and their reasons are places in ``reasons``."""
+
+    at: list[float]
+    reasons: tuple[str, ...]
+    weights: dict[str, dict[str, list[float | None]]]
+    backends: dict[str, dict[str, list[float | None]]]
+
+
+class History:
+    """Give it views as often as you like; it keeps one every ``STEP_SECONDS``."""
+
+    def __init__(self) -> None:
+        self._at: array[float] = array("d")
+        self._lines: dict[Line, Columns] = {}
+
+    def due(self, at: float) -> bool:
+        """Whether a view of that time would be kept."""
+        return not self._at or at - self._at[-1] >= STEP_SECONDS - 0.1
+
+    def add(self, view: View) -> None:
+        """A view; one that is too soon after the last is left out."""
+        if not self.due(view.at):
+            return
+        self._at.append(view.at)
+        found = dict(_lines(view))
+        for line, values in found.items():
+            if line not in self._lines and len(self._lines) < MAX_LINES:
+                self._lines[line] = {name: array("f", [nan] * (len(self._at) - 1)) for name in values}
+        for line, columns in self._lines.items():
+            values = found.get(line, {})
+            for name, column in columns.items():
+                column.append(values.get(name, nan))
+        while len(self._at) > POINTS:
+            del self._at[0]
+            for columns in self._lines.values():
+                for column in columns.values():
+                    del column[0]
+        for line in [line for line in self._lines if line not in found and self._empty(line)]:
+            del self._lines[line]
+
+    def _empty(self, line: Line) -> bool:
+        return all(value != value for column in self._lines[line].values() for value in column)  # noqa: PLR0124 (NaN)
+
+    def recorded(self) -> Recorded:
+        """All of it."""
+        weights = {"/".join(line[1:]): _shown(columns) for line, columns in self._lines.items() if line[0] == "w"}
+        backends = {line[1]: _shown(columns) for line, columns in self._lines.items() if line[0] == "b"}
+        return Recorded(at=list(self._at), reasons=REASONS, weights=weights, backends=backends)
+
+
+def _lines(view: View) -> list[tuple[Line, Mapping[str, float]]]:
+    found: list[tuple[Line, Mapping[str, float]]] = [
+        (("w", policy.name, route.name, str(each.tier), target.name), _weight(target))
+        for policy in view.policies
+        for route in policy.routes
+        for each in route.sets
+        for target in each.targets
+        if target.effective is not None
+    ]
+    found += [(("b", backend.name), _load(backend)) for backend in view.backends]
+    return found
+
+
+def _weight(target: TargetView) -> dict[str, float]:
+    reason = REASONS.index(target.reason) if target.reason in REASONS else 0
+    return {"effective": _number(target.effective), "base": _number(target.base), "reason": float(reason)}
+
+
+def _load(backend: BackendView) -> dict[str, float]:
+    return {name: _number(getattr(backend, name)) for name in MEASURES}
+
+
+def _number(value: float | None) -> float:
+    return nan if value is None else value
+
+
+def _shown(columns: Columns) -> dict[str, list[float | None]]:
+    """Four digits are more than a picture shows. Names as in a view."""
+    return {
+        _camel(name): [None if value != value else float(f"{value:.4g}") for value in column]  # noqa: PLR0124 (NaN)
+        for name, column in columns.items()
+    }
+
+
+def _camel(name: str) -> str:
+    first, *rest = name.split("_")
+    return first + "".join(word.capitalize() for word in rest)

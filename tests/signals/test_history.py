@@ -1,0 +1,62 @@
+"""The past is bounded, and has columns of one length."""
+
+from math import isclose
+
+from signalbox.signals.history import MAX_LINES, POINTS, REASONS, STEP_SECONDS, History
+from signalbox.signals.view import BackendView, PolicyView, RouteView, SetView, TargetView, View
+
+
+def at(seconds: float, backends: tuple[BackendView, ...] = (), *targets: TargetView) -> View:
+    routes = (RouteView(name="r", sets=(SetView(targets=targets),)),)
+    policies = (PolicyView(name="p", interval=5.0, stale_after=15.0, routes=routes),) if targets else ()
+    return View(at=seconds, policies=policies, backends=backends)
+
+
+def backend(name: str, waiting: float = 0.0) -> BackendView:
+    return BackendView(name=name, waiting=waiting)
+
+
+def test_one_view_is_kept_every_few_seconds() -> None:
+    history = History()
+    for second in range(21):
+        history.add(at(float(second)))
+    assert history.recorded().at == [0.0, 5.0, 10.0, 15.0, 20.0]
+    assert STEP_SECONDS == 5.0
+
+
+def test_weights_and_loads_are_kept_with_reasons() -> None:
+    history = History()
+    history.add(
+        at(0.0, (backend("a", 3.0),), TargetView(name="t", backend="a", effective=0.25, base=0.5, reason="Load"))
+    )
+    found = history.recorded()
+    assert found.backends["a"]["waiting"] == [3.0]
+    assert found.backends["a"]["kvUsage"] == [None], "what is not known is no number"
+    line = found.weights["p/r/0/t"]
+    assert (line["effective"], line["base"]) == ([0.25], [0.5])
+    assert line["reason"] == [float(REASONS.index("Load"))]
+
+
+def test_what_comes_later_and_what_goes_leaves_gaps() -> None:
+    history = History()
+    history.add(at(0.0, (backend("a", 1.0),)))
+    history.add(at(5.0, (backend("b", 2.0),)))
+    found = history.recorded().backends
+    assert (found["a"]["waiting"], found["b"]["waiting"]) == ([1.0, None], [None, 2.0])
+
+
+def test_the_ring_is_bounded_and_forgets_what_has_gone() -> None:
+    history = History()
+    history.add(at(0.0, (backend("a"),)))
+    for step in range(1, 3 * POINTS):
+        history.add(at(5.0 * step, (backend("b", float(step)),)))
+    found = history.recorded()
+    assert len(found.at) == POINTS == len(found.backends["b"]["waiting"])
+    assert isclose(found.at[-1], 5.0 * (3 * POINTS - 1))
+    assert "a" not in found.backends
+
+
+def test_lines_are_bounded() -> None:
+    history = History()
+    history.add(at(0.0, tuple(backend(f"b{number}") for number in range(MAX_LINES + 50))))
+    assert len(history.recorded().backends) == MAX_LINES
