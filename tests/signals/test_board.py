@@ -1,8 +1,6 @@
-"""A board has the newest view, and wakes whoever waits for it."""
+"""A board has the view of the moment, and keeps some for the past."""
 
-import asyncio
-
-from signalbox.feedback.law import State, step
+from signalbox.feedback.law import Outcome, State, step
 from signalbox.feedback.plan import Backend, Plan, SetKey, Share, TargetSet
 from signalbox.signals.board import Board
 
@@ -11,36 +9,40 @@ PLAN = Plan(
 )
 
 
-async def test_whoever_waits_is_told() -> None:
-    board = Board(lambda: 1000.0)
-    assert board.view() is None
-    waiting = asyncio.create_task(board.news())
-    await asyncio.sleep(0)
-    board.show(step(State(), PLAN, {}, 5.0), PLAN, {"a": ("time-out",)}, 5.0)
-    await asyncio.wait_for(waiting, 5)
-    view = board.view()
+class World:
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.board = Board(lambda: self.now, lambda: 1000.0 + self.now)
+        self._state = State()
+
+    def step(self) -> Outcome:
+        outcome = step(self._state, PLAN, {}, self.now)
+        self._state = outcome.state
+        self.board.show(outcome, PLAN, {"a": ("time-out",)})
+        return outcome
+
+
+def test_there_is_no_view_before_the_first_step() -> None:
+    assert World().board.view() is None
+
+
+def test_a_view_is_of_the_moment_that_somebody_looks() -> None:
+    world = World()
+    world.step()
+    view = world.board.view()
     assert view is not None
-    assert (view.at, view.policies[0].name, view.backends[0].problems) == (1000.0, "p", ("time-out",))
-    assert board.version == 1
+    assert (view.at, view.stepped, view.policies[0].name) == (1000.0, 0.0, "p")
+    assert view.backends[0].problems == ("time-out",)
+    assert world.board.view() is view, "who asks again at once is shown the same"
+    world.now = 7.0
+    later = world.board.view()
+    assert later is not None
+    assert (later.at, later.stepped) == (1007.0, 7.0)
 
 
-async def test_a_view_is_built_when_somebody_looks_or_the_past_wants_one() -> None:
-    now = 1000.0
-    board = Board(lambda: now)
-    built = 0
-
-    def build() -> None:
-        nonlocal built
-        built += 1
-
-    for _ in range(20):
-        board.put(now, build)  # type: ignore[arg-type]
-        now += 1.0
-    assert built == 20  # nothing was added to the past, so it is due each time
-    board.show(step(State(), PLAN, {}, 5.0), PLAN, {}, 5.0)
-    assert board.history.recorded().at == [now]
-    built = 0
-    for _ in range(3):
-        now += 1.0
-        board.put(now, build)  # type: ignore[arg-type]
-    assert built == 0
+def test_each_step_is_kept_for_the_past_also_when_nobody_looks() -> None:
+    world = World()
+    for _ in range(4):
+        world.step()
+        world.now += 5.0
+    assert world.board.history.recorded().at == [1000.0, 1005.0, 1010.0, 1015.0]

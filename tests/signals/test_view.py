@@ -105,3 +105,15 @@ def test_names_travel_as_the_page_reads_them() -> None:
     sent = msgspec.to_builtins(shown())
     assert {"kvUsage", "firstToken", "staleAfter"} <= sent["backends"][0].keys()
     assert sent["policies"][0]["routes"][0]["sets"][0]["targets"][0]["effective"] == pytest.approx(0.4)
+
+
+def test_where_feedback_is_disabled_the_shares_that_routers_go_by_are_shown() -> None:
+    sets = {
+        SetKey("p", "said"): TargetSet(shares=(Share("x", "a", 3), Share("y", "b", 1)), mode="Disabled"),
+        SetKey("p", "unsaid"): TargetSet(shares=(Share("x", "a"), Share("y", "b")), mode="Disabled"),
+        SetKey("p", "nothing"): TargetSet(shares=(Share("x", "a", 0),), mode="Disabled"),
+    }
+    plan = msgspec.structs.replace(PLAN, sets=sets)
+    routes = view(OUTCOME, plan, Flows(), {}, NOW, 0.0).policies[0].routes
+    found = [[(target.effective, target.reason) for target in route.sets[0].targets] for route in routes]
+    assert found == [[(0.75, "Declared"), (0.25, "Declared")], [(0.5, "Base"), (0.5, "Base")], [(1.0, "Declared")]]

@@ -1,6 +1,5 @@
 """What a page shows of one loop: the newest view, and the past. Whoever runs the loop tells it."""
 
-import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
 
@@ -11,18 +10,23 @@ from signalbox.signals.flows import Meter
 from signalbox.signals.history import History
 from signalbox.signals.view import View, view
 
+LEAST_SECONDS = 0.5
+"""Whoever asks again before that is shown the same."""
+
 
 class Board:
-    """``clock`` is of the calendar. A view is built when somebody looks, or when the history wants one."""
+    """``clock`` is that of the samples, ``calendar`` gives seconds since the epoch.
 
-    def __init__(self, clock: Callable[[], float] = time.time) -> None:
-        self._clock = clock
-        self._meter = Meter()
-        self._build: Callable[[], View] | None = None
-        self._view: View | None = None
-        self._news = asyncio.Event()
+    A view is built when somebody looks, so that ages and rates are those of that moment; and after a step, for the
+    history.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic, calendar: Callable[[], float] = time.time) -> None:
+        self._clock, self._calendar = clock, calendar
+        self._meter = Meter(clock)
+        self._stepped: tuple[float, Outcome, Plan, Mapping[str, Sequence[str]]] | None = None
+        self._built: tuple[float, View] | None = None
         self.history = History()
-        self.version = 0
 
     def report(self, router: str, backends: Mapping[str, Traffic], sent: Ways) -> None:
         """What one router has counted so far."""
@@ -32,26 +36,19 @@ class Board:
         """It will not report any more."""
         self._meter.gone(router)
 
-    def show(self, outcome: Outcome, plan: Plan, problems: Mapping[str, Sequence[str]], now: float) -> None:
-        """The loop has stepped. ``problems`` are by backend, ``now`` is of the clock of the samples."""
-        flows, at = self._meter.flows(now), self._clock()
-        self.put(at, lambda: view(outcome, plan, flows, problems, now, at))
-
-    def put(self, at: float, build: Callable[[], View]) -> None:
-        """A new view, of the time ``at``."""
-        self._build, self._view = build, None
-        self.version += 1
-        if self.history.due(at) and (found := self.view()) is not None:
+    def show(self, outcome: Outcome, plan: Plan, problems: Mapping[str, Sequence[str]]) -> None:
+        """The loop has stepped. ``problems`` are by backend: what was in the way of reading its engines."""
+        self._stepped, self._built = (self._clock(), outcome, plan, problems), None
+        if self.history.due(self._calendar()) and (found := self.view()) is not None:
             self.history.add(found)
-        news, self._news = self._news, asyncio.Event()
-        news.set()
 
     def view(self) -> View | None:
-        """The newest one, None before the first step."""
-        if self._view is None and self._build is not None:
-            self._view = self._build()
-        return self._view
-
-    async def news(self) -> None:
-        """Wait for the next view."""
-        await self._news.wait()
+        """Now; None before the first step."""
+        if self._stepped is None:
+            return None
+        now = self._clock()
+        if self._built is None or now - self._built[0] >= LEAST_SECONDS:
+            at, outcome, plan, problems = self._stepped
+            flows = self._meter.flows(now)
+            self._built = now, view(outcome, plan, flows, problems, now, self._calendar(), now - at)
+        return self._built[1]

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from signalbox.feedback.backends import Load
-from signalbox.feedback.law import Outcome, Weight
+from signalbox.feedback.law import Outcome, Reason, Weight
 from signalbox.feedback.plan import Backend, Mode, Plan, SetKey, TargetSet
 from signalbox.signals.flows import Flow, Flows, Way
 
@@ -83,20 +83,31 @@ class BackendView(_Shown, frozen=True, kw_only=True):
 
 
 class View(_Shown, frozen=True, kw_only=True):
-    """Everything at one moment; ``at`` is seconds since the epoch."""
+    """Everything at one moment; ``at`` is seconds since the epoch, ``stepped`` for how long nothing was decided."""
 
     at: float
+    stepped: float = 0.0
     policies: tuple[PolicyView, ...] = ()
     backends: tuple[BackendView, ...] = ()
 
 
 def view(
-    outcome: Outcome, plan: Plan, flows: Flows, problems: Mapping[str, Sequence[str]], now: float, at: float
+    outcome: Outcome,
+    plan: Plan,
+    flows: Flows,
+    problems: Mapping[str, Sequence[str]],
+    now: float,
+    at: float,
+    stepped: float = 0.0,
 ) -> View:
-    """``now`` is of the clock of the samples, ``at`` of the calendar; ``problems`` are what reading engines met."""
+    """``now`` is of the clock of the samples, ``at`` of the calendar; ``problems`` are what reading engines met.
+
+    The plan may have sets that the loop leaves alone: they have the shares that routers go by.
+    """
     patience = _patience(plan)
     return View(
         at=at,
+        stepped=stepped,
         policies=tuple(_policy(name, outcome, plan, flows, now) for name in sorted({key.policy for key in plan.sets})),
         backends=tuple(
             _backend(
@@ -137,6 +148,8 @@ def _route(
     sets = []
     for tier, each in sorted(tiers.items()):
         weights = {w.target: w for w in outcome.weights.get(SetKey(key.policy, key.route, tier), ())}
+        if each.mode == "Disabled":
+            weights = _alone(each)
         targets = tuple(
             _target(share.target, share.backend, weights.get(share.target), ways.get(share.target, Way()), now)
             for share in each.shares
@@ -154,6 +167,14 @@ def _chosen(route: str, ways: Mapping[str, Way]) -> RouteView:
     """A route without weights: a request's label, cost or cascade chooses."""
     targets = tuple(_target(name, "", None, way, 0.0) for name, way in sorted(ways.items()))
     return RouteView(name=route, requests=sum(way.requests for way in ways.values()), sets=(SetView(targets=targets),))
+
+
+def _alone(each: TargetSet) -> dict[str, Weight]:
+    """What holds where the loop has no say: what was declared, else the same for all."""
+    reason: Reason = "Declared" if each.declared else "Base"
+    total = sum(share.weight or 0 for share in each.shares)
+    shares = {s.target: (s.weight or 0) / total if total else 1.0 / len(each.shares) for s in each.shares}
+    return {name: Weight(target=name, base=share, effective=share, reason=reason) for name, share in shares.items()}
 
 
 def _target(name: str, backend: str, weight: Weight | None, way: Way, now: float) -> TargetView:

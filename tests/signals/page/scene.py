@@ -89,7 +89,7 @@ class Scene:
         self.engines = {engine.name: engine for engine in engines}
         self.routes = routes
         self.began, self.now = began, 0.0
-        self.board = Board(lambda: self.began + self.now)
+        self.board = Board(lambda: self.now, lambda: self.began + self.now)
         self._random = random.Random(7)
         self._state = State()
         self._outcome: Outcome | None = None
@@ -121,16 +121,17 @@ class Scene:
         return Plan(backends=backends, sets=sets, spills=spills)
 
     def run(self, seconds: float, *, tick: float = 1.0) -> None:
-        """So many seconds, with a view each ``tick``."""
+        """So many seconds, of ``tick`` each."""
         plan, end = self.plan, self.now + seconds
         while self.now < end - 1e-6:
             self.now += tick
             self._work(plan, tick)
             self._tell()
-            outcome = step(self._state, plan, self._sights(), self.now)
-            self._state, self._outcome = outcome.state, outcome
-            problems = {each.name: ("connection refused",) for each in self.engines.values() if each.dead}
-            self.board.show(outcome, plan, problems, self.now)
+            if self.now % INTERVAL == 0:
+                outcome = step(self._state, plan, self._sights(), self.now)
+                self._state, self._outcome = outcome.state, outcome
+                problems = {each.name: ("connection refused",) for each in self.engines.values() if each.dead}
+                self.board.show(outcome, plan, problems)
 
     def _work(self, plan: Plan, seconds: float) -> None:
         arrived = dict.fromkeys(self.engines, 0.0)

@@ -143,24 +143,22 @@ async def test_a_fresh_page_gets_the_past(scene: Scene) -> None:
         assert (await response.json())["at"] == []
 
 
-async def test_a_stream_has_each_new_view_and_signs_of_life_between(
-    scene: Scene, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(server, "LEAST_SECONDS", 0.05)
-    monkeypatch.setattr(server, "BEAT_SECONDS", 0.2)
+async def test_a_stream_has_the_view_of_each_moment(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "INTERVAL", 0.05)
     async with served({"default": scene.board}) as session, session.get("/stream") as response:
         assert response.content_type == "text/event-stream"
-        first, beat = await events(response, 2)
-        assert first["view"] is not None
-        assert beat["view"] is None, "nothing new"
+        first, second = await events(response, 2)
+        assert second["view"]["at"] == first["view"]["at"], "nothing is new, and the page hears that somebody is there"
         scene.run(1)
-        while (new := (await events(response, 1))[0])["view"] is None:
-            pass
-        assert new["version"] == first["version"] + 1
+        async with asyncio.timeout(20):
+            while (new := (await events(response, 1))[0])["view"]["at"] == first["view"]["at"]:
+                pass
         assert new["view"]["at"] == first["view"]["at"] + 1
+        assert new["view"]["stepped"] == 1.0, "no step since"
 
 
 async def test_streams_are_bounded(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "INTERVAL", 0.05)
     monkeypatch.setattr(server, "MAX_STREAMS", 3)
     async with served({"default": scene.board}) as session, contextlib.AsyncExitStack() as stack:
         opened = [await stack.enter_async_context(session.get("/stream")) for _ in range(3)]
@@ -173,7 +171,6 @@ async def test_streams_are_bounded(scene: Scene, monkeypatch: pytest.MonkeyPatch
             async with session.get("/stream") as again:
                 if again.status == 200:
                     break
-            scene.run(1)
             await asyncio.sleep(0.1)
         assert again.status == 200, "a page that was closed makes room"
 
@@ -181,7 +178,8 @@ async def test_streams_are_bounded(scene: Scene, monkeypatch: pytest.MonkeyPatch
 async def test_a_page_that_reads_nothing_holds_up_nobody_and_is_let_go(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(server, "LEAST_SECONDS", 0.0)
+    monkeypatch.setattr(server, "INTERVAL", 0.0)
+    monkeypatch.setattr(server, "BYTES_A_SECOND", 1e12)
     monkeypatch.setattr(server, "STALL_SECONDS", 0.5)
     loop = asyncio.get_running_loop()
     async with listening({"default": scene.board}) as (page, port):
@@ -194,12 +192,12 @@ async def test_a_page_that_reads_nothing_holds_up_nobody_and_is_let_go(
                 await asyncio.sleep(0.01)
             async with asyncio.timeout(20):
                 while page.streams:
-                    scene.run(1)
-                    await asyncio.sleep(0.001)
+                    await asyncio.sleep(0.01)
 
 
 async def test_ending_the_server_ends_the_streams(scene: Scene) -> None:
     async with listening({"default": scene.board}) as (page, port), aiohttp.ClientSession() as session:
-        async with session.get(f"http://127.0.0.1:{port}/stream") as response:
-            await events(response, 1)
-            assert page.streams == 1
+        response = await session.get(f"http://127.0.0.1:{port}/stream")
+        await events(response, 1)
+        response.close()
+        assert page.streams == 1

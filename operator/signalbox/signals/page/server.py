@@ -1,8 +1,6 @@
 """The application behind the page: files, the newest view, the past, and a stream of what is new."""
 
 import asyncio
-import contextlib
-import time
 from collections.abc import Callable, Mapping
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -19,10 +17,10 @@ ASSETS = "assets"
 TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 MAX_STREAMS = 16
 """Pages that are open at the same time; one more is told so, and tries again."""
-LEAST_SECONDS = 0.5
-"""Between two views to the same page."""
-BEAT_SECONDS = 2.0
-"""Between two signs of life where there is no view: a page that hears none says so."""
+INTERVAL = 1.0
+"""Seconds between two views to the same page."""
+BYTES_A_SECOND = 250_000
+"""Of very long views there are fewer."""
 STALL_SECONDS = 20.0
 """A page that reads nothing for so long has gone."""
 
@@ -38,13 +36,11 @@ class Who(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """What a page is sent. ``at`` is the time now, ``view`` None where there is none or none newer."""
+    """What a page is sent. ``view`` is None where nobody has decided anything yet."""
 
-    at: float
     who: Who
     spaces: tuple[str, ...]
     space: str
-    version: int = 0
     view: View | None = None
 
 
@@ -55,9 +51,8 @@ class Page:
         self,
         boards: Callable[[], Mapping[str, Board]],
         who: Callable[[], Who],
-        clock: Callable[[], float] = time.time,
     ) -> None:
-        self._boards, self._who, self._clock = boards, who, clock
+        self._boards, self._who = boards, who
         self._streams: set[asyncio.Task[None]] = set()
         self._encode = msgspec.json.Encoder().encode
         self._files = {path: (type_, content) for path, type_, content in _assets(files(__package__) / ASSETS)}
@@ -118,28 +113,18 @@ class Page:
 
     async def _follow(self, request: web.Request, response: web.StreamResponse) -> None:
         """Nothing queues up: whoever reads slowly misses views."""
-        sent: tuple[Board | None, int] = (None, -1)
         while True:
-            space, board = self._choose(request)
-            now = (board, board.version if board is not None else 0)
-            message = self._message(space, board, known=now == sent)
-            sent = now
+            data = b"data: " + self._encode(self._message(*self._choose(request))) + b"\n\n"
             async with asyncio.timeout(STALL_SECONDS):
-                await response.write(b"data: " + self._encode(message) + b"\n\n")
-            await asyncio.sleep(LEAST_SECONDS)
-            if board is None or board.version == sent[1]:
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(BEAT_SECONDS - LEAST_SECONDS):
-                        await (board.news() if board is not None else asyncio.sleep(BEAT_SECONDS))
+                await response.write(data)
+            await asyncio.sleep(max(INTERVAL, len(data) / BYTES_A_SECOND))
 
-    def _message(self, space: str, board: Board | None, *, known: bool = False) -> Message:
+    def _message(self, space: str, board: Board | None) -> Message:
         return Message(
-            at=self._clock(),
             who=self._who(),
             spaces=tuple(sorted(self._boards())),
             space=space,
-            version=board.version if board is not None else 0,
-            view=board.view() if board is not None and not known else None,
+            view=board.view() if board is not None else None,
         )
 
     def _choose(self, request: web.Request) -> tuple[str, Board | None]:

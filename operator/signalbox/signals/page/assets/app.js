@@ -50,12 +50,12 @@ function state() {
   byId('main').classList.toggle('gone', silent || (message != null && !message.who.leads));
   if (message == null) { set('', 'Connecting'); banner(); return; }
   spaces(message);
-  const late = store.view ? message.at - store.view.at : 0;
+  const late = store.view?.stepped ?? 0;
   const slowest = Math.max(0, ...(store.view?.policies ?? []).map((each) => each.interval));
   if (silent) {
     set('off', 'Not connected');
     banner('bad', message.who.kind === 'local' ? 'Signalbox does not answer.' : 'The operator does not answer.',
-      `Nothing was heard for ${words.age(store.silence())}; what you see is from ${words.clock(store.view?.at ?? message.at)}. ${message.who.kind === 'local' ? 'Is signalbox up still running?' : 'Routers go on with their last weights, and with base shares once these are stale. If the port-forward ended, run signalbox dashboard again.'}`);
+      `Nothing was heard for ${words.age(store.silence())}; what you see is from ${words.clock(store.view?.at ?? Date.now() / 1000)}. ${message.who.kind === 'local' ? 'Is signalbox up still running?' : 'Routers go on with their last weights, and with base shares once these are stale. If the port-forward ended, run signalbox dashboard again.'}`);
   } else if (!message.who.leads) {
     set('late', 'Not the leader');
     banner('info', 'This replica does not lead.', `${message.who.leader ? `${message.who.leader} does` : 'Nobody does at the moment'}, and only the leader knows the weights: signalbox dashboard finds it.`);
@@ -63,7 +63,7 @@ function state() {
     set('late', 'Waiting');
     banner('info', 'No view yet.', 'The loop has not stepped, or there is no policy here whose targets have weights.');
   } else if (late > Math.max(LEAST_LATE, LATE_INTERVALS * slowest)) {
-    set('late', `Stale: ${words.age(late)} old`);
+    set('late', `Still for ${words.age(late)}`);
     banner('', 'The loop stands still.', `Its last step was ${words.age(late)} ago. Routers go on with their last weights, and with base shares once these are stale.`);
   } else {
     const old = store.view.backends.filter((each) => each.engine !== 'None' && each.staleAfter != null && (each.age == null || each.age > each.staleAfter));

@@ -119,7 +119,7 @@ function lay(policy, backends) {
         const known = targets.get(target.name) ?? { name: target.name, backend: target.backend, share: 0, most: -1, why: null };
         const share = part * own;
         known.share += share;
-        if (known.why == null || share > known.most) Object.assign(known, { most: share, why: words.reason(target, backend) });
+        if (known.why == null || share > known.most) Object.assign(known, { most: share, why: words.reason(target, backend, policy.mode) });
         targets.set(target.name, known);
         const key = [route.name, set.tier, target.name].join('/');
         links.push({ key, route, target: known });

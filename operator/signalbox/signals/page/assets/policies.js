@@ -54,8 +54,8 @@ export class Policy {
     const gone = named('NoEndpoint');
     const stale = named('Stale');
     const parts = [];
-    if (policy.mode === 'Observe') parts.push('Feedback only observes: weights are computed and shown, requests go by base shares.');
-    if (policy.mode === 'Disabled') parts.push('Feedback is disabled: requests go by base shares.');
+    if (policy.mode === 'Observe') parts.push('Feedback only observes: weights are computed and shown, and requests go as without it.');
+    if (policy.mode === 'Disabled') parts.push('Feedback is disabled: requests go by the shares that were declared, or by equal ones.');
     if (gone.length) parts.push(`No usable endpoint: ${list(gone)}. The others have its requests.`);
     if (stale.length) parts.push(`Stale signals: ${list(stale)}. Samples are older than ${words.age(policy.staleAfter)}: back to the base.`);
     this.says.hidden = parts.length === 0;
@@ -117,8 +117,9 @@ export class Policy {
   }
 
   numbers() {
-    this.rows.replaceChildren(...this.policy.routes.flatMap((route) => route.sets.flatMap((set) => set.targets.map((target) => {
-      const why = words.reason(target, this.backends.get(target.backend));
+    const { policy } = this;
+    this.rows.replaceChildren(...policy.routes.flatMap((route) => route.sets.flatMap((set) => set.targets.map((target) => {
+      const why = words.reason(target, this.backends.get(target.backend), policy.mode);
       return el('tr', {},
         el('td', {}, route.sets.length > 1 ? `${route.name}, tier ${set.tier + 1}` : route.name),
         el('td', {}, target.name), el('td', {}, target.backend || '–'),
@@ -138,7 +139,7 @@ export class Policy {
 const MODES = {
   Active: (policy) => `weights move every ${words.age(policy.interval)}`,
   Observe: (policy) => `computed every ${words.age(policy.interval)}, not in force`,
-  Disabled: () => 'base shares',
+  Disabled: () => 'weights do not move',
 };
 
 function why(move) {

@@ -22,7 +22,6 @@ export class Store {
     this.weights = new Map();
     this.backends = new Map();
     this.reasons = [];
-    this.version = -1;
   }
 
   // Listen to one namespace, "" for the first there is.
@@ -63,13 +62,11 @@ export class Store {
   }
 
   take(message) {
-    const back = this.silent();
     this.message = message;
     this.heardAt = performance.now();
     this.space = message.space;
-    const fresh = message.view != null && (message.version !== this.version || back);
+    const fresh = message.view != null && message.view.at !== this.view?.at;
     if (fresh) {
-      this.version = message.version;
       this.view = message.view;
       this.keep(message.view);
     }

@@ -32,11 +32,11 @@ export const count = (number, one, many = `${one}s`) => `${number} ${number === 
 export const clock = (at) => new Date(at * 1000).toLocaleTimeString('en-GB');
 
 // What a reason of the law means: the short form beside a number, and whether it is good news.
-export function reason(target, backend) {
+export function reason(target, backend, mode) {
   switch (target.reason) {
     case 'Declared': return { text: 'as declared', tone: '' };
     case 'Overloaded': return { text: `overloaded${backend?.utilization != null ? `, ${percent(backend.utilization)} used` : ''}`, tone: 'warn' };
-    case 'Base': return { text: 'by capacity', tone: '' };
+    case 'Base': return { text: mode === 'Disabled' ? 'equal shares' : 'by capacity', tone: '' };
     case 'Held': return { text: 'held: sample is late', tone: 'warn' };
     case 'Stale': return { text: 'base: sample too old', tone: 'warn' };
     case 'NoEndpoint': return { text: 'no endpoint', tone: 'bad' };
@@ -46,7 +46,7 @@ export function reason(target, backend) {
       if (target.effective > 1.15 * target.base) return { text: `has room${behind}`, tone: '' };
       return { text: `by load${behind}`, tone: '' };
     }
-    case '': return { text: 'chosen by the request', tone: '' };
+    case '': return { text: target.backend ? 'not known yet' : 'chosen by the request', tone: '' };
     default: return { text: target.reason, tone: '' };
   }
 }
