@@ -151,6 +151,14 @@ def test_a_new_endpoint_is_trusted_little_by_little() -> None:
     assert math.isclose(capacities[-1], 200, rel_tol=0.01)
 
 
+def test_the_load_of_a_backend_is_known_also_where_nobody_moves_weights_by_it() -> None:
+    only = Plan(backends={"a": Backend(name="a", engine="VLLM", endpoints=("x",), concurrency=8)})
+    outcome = step(State(), only, {"a": Sight(readings={"x": Reading(at=0.0, running=4.0, waiting=0.0)})}, 10.0)
+    assert outcome.loads["a"].silent == 0
+    assert outcome.loads["a"].utilization == 0.5
+    assert step(State(), only, {"a": Sight(readings={"x": Reading(at=0.0)})}, 16.0).loads["a"].silent == 1
+
+
 def test_spill_rises_with_the_first_tier() -> None:
     made = plan({"a": 1})
     made = Plan(backends=made.backends, sets=made.sets, spills={KEY: Spill(0.8, 1.0)})

@@ -8,11 +8,13 @@ import msgspec
 from signalbox.feedback import endpoints, shares, weights
 from signalbox.feedback.backends import BackendState, Load, Sight, load, observe
 from signalbox.feedback.endpoints import Endpoint
-from signalbox.feedback.plan import Backend, Plan, SetKey, Spill, TargetSet
+from signalbox.feedback.plan import INTERVAL, Backend, Plan, SetKey, Spill, TargetSet
 from signalbox.feedback.shares import Declared, Parts
 from signalbox.feedback.weights import Candidate
 
 FRESH_INTERVALS = 3.0
+FRESH = FRESH_INTERVALS * INTERVAL
+"""Of a backend that is in no set: nobody moves weights by its load, but conditions may ask for it. Seconds."""
 SPILL_STEP = 0.25
 
 Reason = Literal["Declared", "Overloaded", "Base", "Load", "Held", "Stale", "NoEndpoint"]
@@ -80,7 +82,7 @@ def step(state: State, plan: Plan, sights: Mapping[str, Sight], now: float) -> O
     typical |= _implied(state, plan, backends)
     fresh = _fresh(plan)
     loads = {
-        name: load(backends[name], backend, sights.get(name, Sight()), now, fresh.get(name, 0.0), typical.get(name))
+        name: load(backends[name], backend, sights.get(name, Sight()), now, fresh.get(name, FRESH), typical.get(name))
         for name, backend in plan.backends.items()
     }
     sets = {key: _move(state.sets.get(key, SetState()), each, plan, loads, now) for key, each in plan.sets.items()}
