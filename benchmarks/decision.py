@@ -35,6 +35,10 @@ class TargetState(msgspec.Struct):
     ttft_ms: int | None = 120
     error_rate: float = 0.0
     healthy: bool = True
+    waiting: int | None = 2
+    utilization: float | None = 0.5
+    kv_cache_usage: float | None = 0.3
+    overloaded: bool = False
 
 
 class Decider:

@@ -35,7 +35,7 @@ spec:
     when: 10 / query.chars > 20 || request.header("x-team") == "red"
     weighted: {targets: [{name: small}]}
   - name: busy
-    when: targets.small.inFlight > 10
+    when: targets.small.inFlight > 10 || targets.small.overloaded || targets.small.utilization > 1.5
     weighted: {targets: [{name: strong}]}
   - name: stream
     when: request.stream
@@ -91,6 +91,8 @@ def test_headers_and_live_signals_can_be_given(tmp_path: Path) -> None:
     assert explained(tmp_path, HELLO, "--header", "X-Team: red")["route"] == "broken"
     found = explained(tmp_path, HELLO, "--assume", "targets.small.inFlight=11")
     assert found["route"] == "busy"
+    for field in ("overloaded=true", "utilization=1.75"):
+        assert explained(tmp_path, HELLO, "--assume", f"targets.small.{field}")["route"] == "busy"
     assert results(found) == {"broken": "did not hold", "busy": "held", "stream": "not asked", "all": "not asked"}
 
 

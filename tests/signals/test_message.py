@@ -57,11 +57,11 @@ def test_tiers_are_in_order_and_a_route_is_whole_or_not_told() -> None:
     assert not steering(PLAN, outcome(TIER), 0.0).everything(0.0).policies
 
 
-def test_a_policy_that_only_observes_is_told_nothing() -> None:
+def test_a_policy_that_only_observes_is_told_loads_for_its_conditions_and_no_weights() -> None:
     made = steering(PLAN, outcome(ONE, TWO, TIER, a=1.0), 1.0)
     assert set(made.policies) == {"two"}
     assert not made.message(["one"], 1.0).policies
-    assert not made.message(["one"], 1.0).loads
+    assert set(made.message(["one"], 1.0).loads) == {"a"}
 
 
 def test_a_router_hears_of_its_own_policies_only() -> None:

@@ -18,6 +18,7 @@ from signalbox.local.source import SourceError
 from signalbox.local.workspace import Workspace, read
 from signalbox.plan.routers import PlannedRouter
 from signalbox.routing.config import Policy, Tenant
+from signalbox.routing.expressions.variables import TARGET_BY_NAME, snake
 from signalbox.routing.features import Facts
 
 EPILOG = """\b
@@ -172,7 +173,6 @@ def _tenant(
 
 def _signals(policy: Policy, assumptions: Iterable[str]) -> Mapping[str, decisions.LiveSignals]:
     signals = {target.name: decisions.LiveSignals() for target in policy.targets}
-    fields = {"inFlight": int, "ttftMs": int, "errorRate": float, "healthy": bool}
     for text in assumptions:
         path, _, value = text.partition("=")
         parts = path.split(".")
@@ -180,14 +180,14 @@ def _signals(policy: Policy, assumptions: Iterable[str]) -> Mapping[str, decisio
             group, name, field = parts
             if group != "targets":
                 raise ValueError(group)
-            converted: object = msgspec.convert(msgspec.json.decode(value), fields[field], strict=True)
-            setattr(signals[name], _ATTRIBUTES[field], converted)
+            kind = _KINDS[TARGET_BY_NAME[field].kind]
+            setattr(signals[name], snake(field), msgspec.convert(msgspec.json.decode(value), kind, strict=True))
         except (ValueError, KeyError):
-            known = ", ".join(sorted(fields))
+            known = ", ".join(sorted(TARGET_BY_NAME))
             raise click.UsageError(
                 f"--assume {text}: write targets.NAME.FIELD=VALUE; targets are {', '.join(signals)}, fields {known}"
             ) from None
     return signals
 
 
-_ATTRIBUTES = {"inFlight": "in_flight", "ttftMs": "ttft_ms", "errorRate": "error_rate", "healthy": "healthy"}
+_KINDS: dict[str, type] = {"bool": bool, "int": int, "double": float, "string": str}

@@ -24,6 +24,10 @@ class LiveSignals(msgspec.Struct, kw_only=True):
     ttft_ms: int | None = None
     error_rate: float = 0.0
     healthy: bool = True
+    waiting: int | None = None
+    utilization: float | None = None
+    kv_cache_usage: float | None = None
+    overloaded: bool = False
 
 
 class AskedRoute(msgspec.Struct, kw_only=True, omit_defaults=True, rename="camel"):

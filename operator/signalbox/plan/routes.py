@@ -8,6 +8,7 @@ from signalbox.plan.expressions.check import Checker, ExpressionError
 from signalbox.plan.expressions.reachability import Reachability
 from signalbox.plan.problems import Problem, Severity
 from signalbox.routing import config
+from signalbox.routing.expressions.references import compared_loads
 from signalbox.routing.expressions.tree import Condition, Constant
 
 KIND = "RoutingPolicy"
@@ -73,6 +74,8 @@ def _compile(policy: RoutingPolicy, report: Report) -> tuple[config.Route, ...]:
         when = _condition(policy, route, path, checker, report)
         for where, targets in _sets(route, path):
             _check_set(policy, where, targets, dict.fromkeys(names), report)
+        if when is not None:
+            _check_ramp(policy, path, when, report)
         routes.append(config.Route(name=route.name, strategy=_strategy(route), when=when))
     _check_reach(policy, routes, report)
     _check_use(policy, report)
@@ -98,6 +101,17 @@ def _condition(policy: RoutingPolicy, route: Route, path: str, checker: Checker,
         )
         report(problem)
         return Condition(source=route.when, tree=_INVALID)
+
+
+def _check_ramp(policy: RoutingPolicy, path: str, when: Condition, report: Report) -> None:
+    """A bound for the load that the condition itself causes: beyond it all requests leave, and then all come back."""
+    loads = compared_loads(when.tree)
+    if not loads:
+        return
+    overloaded = " and ".join(dict.fromkeys(f"targets.{load.split('.')[1]}.overloaded" for load in loads))
+    message = f"compares the load of a target ({', '.join(loads)}): requests leave all at once, and return all at once"
+    fix = f"use {overloaded}, on at 0.9 and off at 0.7, or failover with spill, which moves a part that grows"
+    report(_problem(policy, "LoadWithoutRamp", f"{path}.when", message, fix, "warning"))
 
 
 def _strategy(route: Route) -> config.Strategy:

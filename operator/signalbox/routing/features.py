@@ -15,7 +15,8 @@ _INT64_MIN: Final = -(2**63)
 
 
 class TargetFacts(Protocol):
-    """What the router counts of a target: requests in flight, milliseconds, share of failures 0–1, usable at all."""
+    """What the router counts of a target: requests in flight, milliseconds, share of failures 0–1, usable at all; and
+    what its engines say: requests that wait, how full they are and their caches."""
 
     @property
     def in_flight(self) -> int: ...
@@ -25,6 +26,14 @@ class TargetFacts(Protocol):
     def error_rate(self) -> float: ...
     @property
     def healthy(self) -> bool: ...
+    @property
+    def waiting(self) -> int | None: ...
+    @property
+    def utilization(self) -> float | None: ...
+    @property
+    def kv_cache_usage(self) -> float | None: ...
+    @property
+    def overloaded(self) -> bool: ...
 
 
 class Lazy(Generic[_Value]):

@@ -25,14 +25,16 @@ class Steering(msgspec.Struct, frozen=True):
 
     def message(self, policies: Iterable[str], now: float) -> Weights:
         """For a router that has these policies; the ages of samples are those at ``now``."""
+        policies = tuple(policies)
         steered = {name: self.policies[name] for name in policies if name in self.policies}
-        named = {backend for name in steered for backend in self.backends.get(name, ())}
+        # Conditions ask for loads also where weights only are watched.
+        named = {backend for name in policies for backend in self.backends.get(name, ())}
         loads = {name: _told(self.loads[name], now) for name in sorted(named) if name in self.loads}
         return Weights(policies=steered, loads={name: load for name, load in loads.items() if load is not None})
 
     def everything(self, now: float) -> Weights:
         """For a router that has all policies."""
-        return self.message(self.policies, now)
+        return self.message(self.backends, now)
 
 
 def steering(plan: Plan, outcome: Outcome, now: float) -> Steering:
@@ -40,9 +42,9 @@ def steering(plan: Plan, outcome: Outcome, now: float) -> Steering:
     routes: dict[tuple[str, str], list[SetKey]] = {}
     backends: dict[str, set[str]] = {}
     for key, each in plan.sets.items():
+        backends.setdefault(key.policy, set()).update(share.backend for share in each.shares)
         if each.mode == "Active":
             routes.setdefault((key.policy, key.route), []).append(key)
-            backends.setdefault(key.policy, set()).update(share.backend for share in each.shares)
     policies: dict[str, dict[str, RouteWeights]] = {}
     for (policy, route), keys in routes.items():
         keys.sort()

@@ -11,6 +11,7 @@ from conftest import StartRouter, StartUpstream
 from harness import DONE, Gate, Router, Upstream, backend, chat, completion, config, policy, request, response, until
 from signalbox.control.messages import Load, RouteWeights, SetWeights, Weights
 from signalbox.routing.config import Failover, Feedback, Policy, Route, RouterConfig, Share, Spill, Tier, Weighted
+from signalbox.routing.expressions.tree import Condition, Variable
 
 ASK = request(body=chat())
 
@@ -148,6 +149,28 @@ async def test_one_that_was_given_nothing_gets_its_probe(
     async with asyncio.timeout(10):
         while health.ejected:
             await asked(router, 10)
+
+
+async def test_load_of_engines_decides_conditions_until_it_is_old(
+    start_router: StartRouter, pair: tuple[Upstream, Upstream]
+) -> None:
+    backends = [backend(each) for each in pair]
+    busy = Condition(source="targets.first.overloaded", tree=Variable(path="targets.first.overloaded"))
+    routes = (
+        Route(name="busy", when=busy, strategy=set_of("second")),
+        Route(name="default", strategy=set_of("first")),
+    )
+    router = await start_router(config(policy(*backends, routes=routes), *backends))
+    state = router.proxy._backends["first"]
+    seen = []
+    for utilization in (0.95, 0.8, 0.6):
+        load = Load(age_ms=0, waiting=3.0, utilization=utilization, kv_cache_usage=0.25)
+        router.proxy.steer(Weights(loads={"first": load}), 0.0)
+        assert (state.waiting, state.utilization, state.kv_cache_usage) == (3, utilization, 0.25)
+        seen += list(await asked(router, 1))
+    assert seen == ["second", "second", "first"]
+    router.proxy.steer(Weights(loads={"first": Load(age_ms=16_000, utilization=1.0)}), 0.0)
+    assert (state.waiting, state.utilization, state.overloaded) == (None, None, False)
 
 
 async def test_what_is_under_way_and_what_ended_is_counted_also_of_streams(

@@ -23,11 +23,25 @@ CHECKER = Checker(["small", "strong"], ["kind", "mood"])
 class Target:
     """What a router would have counted."""
 
-    def __init__(self, in_flight: int, ttft_ms: int | None, error_rate: float, healthy: bool) -> None:
+    def __init__(
+        self,
+        in_flight: int,
+        ttft_ms: int | None,
+        error_rate: float,
+        healthy: bool,
+        waiting: int | None = None,
+        utilization: float | None = None,
+        kv_cache_usage: float | None = None,
+        overloaded: bool = False,
+    ) -> None:
         self.in_flight = in_flight
         self.ttft_ms = ttft_ms
         self.error_rate = error_rate
         self.healthy = healthy
+        self.waiting = waiting
+        self.utilization = utilization
+        self.kv_cache_usage = kv_cache_usage
+        self.overloaded = overloaded
 
 
 def message(group: str) -> Any:
@@ -76,12 +90,14 @@ def ours(source: str, facts: Facts) -> object:
 # Expressions
 
 INTS = ["query.chars", "query.words", "query.tokens", "request.max_tokens", "request.n", "targets.small.inFlight"]
-INTS += ["targets.strong.ttftMs", "conversation.turns", "query.lines", "request.tools"]
+INTS += ["targets.strong.ttftMs", "targets.small.waiting", "conversation.turns", "query.lines", "request.tools"]
 DOUBLES = ["request.temperature", "targets.small.errorRate", "targets.strong.errorRate"]
+DOUBLES += ["targets.small.utilization", "targets.strong.kvCacheUsage"]
 STRINGS = ["query.text", "request.model", "user.tier", "user.tenant", 'request.header("x-a")', "user.id"]
 LABELS = ["label.kind", "label.mood"]
 BOOLS = ["request.stream", "query.hasCode", "query.hasUrl", "targets.small.healthy", "has(targets.strong.ttftMs)"]
-BOOLS += ["has(request.max_tokens)", "has(request.temperature)"]
+BOOLS += ["has(request.max_tokens)", "has(request.temperature)", "targets.strong.overloaded"]
+BOOLS += ["has(targets.small.utilization)", "has(targets.small.waiting)", "has(targets.strong.kvCacheUsage)"]
 PATTERNS = ["a+b", "^x", "(?i)hello", "[0-9]{2}", "é|b", ".", "$", "a(b)?c"]
 ALPHABET = 'abxé👍 \n\t0123.,"AB_\u00a0'
 
@@ -217,7 +233,15 @@ BODIES = st.fixed_dictionaries(
     },
 )
 TARGETS = st.builds(
-    Target, st.integers(0, 9), st.none() | st.integers(0, 9999), st.sampled_from([0.0, 0.25, 1.0]), st.booleans()
+    Target,
+    st.integers(0, 9),
+    st.none() | st.integers(0, 9999),
+    st.sampled_from([0.0, 0.25, 1.0]),
+    st.booleans(),
+    st.none() | st.integers(0, 9),
+    st.none() | st.sampled_from([0.0, 0.25, 1.0, 2.0]),
+    st.none() | st.sampled_from([0.0, 0.25, 1.0]),
+    st.booleans(),
 )
 
 

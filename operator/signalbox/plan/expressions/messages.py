@@ -10,7 +10,6 @@ from signalbox.routing.expressions import variables
 # message, line, column, fix
 Explained = tuple[str, int, int, str]
 
-LATER: Final = frozenset({"waiting", "utilization", "kvCacheUsage", "overloaded"})
 FUNCTIONS: Final = tuple(
     "contains startsWith endsWith matches size words containsWord header charAt indexOf lastIndexOf join lowerAscii "  # noqa: SIM905
     "upperAscii replace split substring trim reverse exists exists_one all filter map int double string bool uint "
@@ -55,12 +54,6 @@ def missing_name(source: str, targets: Sequence[str], classifiers: Sequence[str]
         where = _position(source, offset)
         if group == "targets" and rest and rest[0] not in targets:
             return f"there is no target {rest[0]!r} in this policy", *where, _closest(rest[0], targets, "targets")
-        if group == "targets" and len(rest) > 1 and rest[1] in LATER:
-            return (
-                f"targets.{rest[0]}.{rest[1]} is not available yet: no engine metrics are read",
-                *where,
-                f"use what the router counts itself: {', '.join(a.name for a in variables.TARGET)}",
-            )
         if group in variables.CLASSIFIER_GROUPS and rest and rest[0] not in classifiers:
             if not classifiers:
                 message = f"{group}.{rest[0]} is not available: classifiers are not supported yet"

@@ -67,8 +67,12 @@ def render() -> str:
     for group, attributes in variables.GROUPS.items():
         parts.append(f"\n### `{group}`\n\n{_TITLES[group]}\n\n{_table(group, attributes)}")
     parts.append(
-        "\n### `targets.NAME`\n\nWhat the router counts of a target of the policy, by its name.\n\n"
+        "\n### `targets.NAME`\n\nWhat the router counts of a target of the policy, by its name, and what its engines"
+        " say of themselves.\n\n"
         + _table("targets.NAME", variables.TARGET)
+        + "\nA condition that compares `inFlight`, `waiting`, `utilization` or `kvCacheUsage` moves all requests of its"
+        " route at once, and that is what brings the load back under the bound: they swing. `overloaded` has two"
+        " bounds; `spill` of a failover moves a part that grows with the load. `signalbox check` warns.\n"
     )
     parts.append(_FUNCTIONS)
     parts.append(

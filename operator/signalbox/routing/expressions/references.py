@@ -6,6 +6,8 @@ from signalbox.routing.features import Facts
 
 Value = bool | int | float | str
 
+_COMPARISONS = ("less", "greater", "equals", "not_equals")
+
 
 def references(node: tree.Node) -> tuple[str, ...]:
     """The dotted paths used, each once, in the order of the source; a header as ``request.header("name")``."""
@@ -19,6 +21,19 @@ def references(node: tree.Node) -> tuple[str, ...]:
             case _:
                 pass
     return tuple(found)
+
+
+def compared_loads(node: tree.Node) -> tuple[str, ...]:
+    """The paths of loads of targets that are compared with anything, each once."""
+    found: dict[str, None] = {}
+    for part in walk(node):
+        if isinstance(part, tree.Call) and part.function.startswith(_COMPARISONS):
+            found.update((path, None) for argument in part.arguments for path in references(argument) if _is_load(path))
+    return tuple(found)
+
+
+def _is_load(path: str) -> bool:
+    return path.startswith("targets.") and path.rpartition(".")[2] in variables.LOAD
 
 
 def read(facts: Facts, path: str) -> Value | None:

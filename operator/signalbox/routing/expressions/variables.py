@@ -62,6 +62,8 @@ USER: Final = (
     Attribute("id", "string", 'The end user, as the client claims it (`safety_identifier` or `user`); "" when absent.'),
 )
 
+_ABSENT: Final = "absent until its `signals` are read, and when they are older than `staleAfter`"
+
 TARGET: Final = (
     Attribute("inFlight", "int", "Requests that this router process has in flight to the target."),
     Attribute(
@@ -69,7 +71,29 @@ TARGET: Final = (
     ),
     Attribute("errorRate", "double", "Recent share of failed requests, 0 to 1."),
     Attribute("healthy", "bool", "Whether an endpoint of the target is usable."),
+    Attribute(
+        "waiting", "int", f"Requests that wait at its engines, of all clients together; {_ABSENT}.", optional=True
+    ),
+    Attribute(
+        "utilization",
+        "double",
+        "How full its engines are: the requests that they have over those that they can run at once, or the use of "
+        f"their KV caches where that is more; 0 to 2, above 1 requests wait; {_ABSENT}.",
+        optional=True,
+        default=0.0,
+    ),
+    Attribute(
+        "kvCacheUsage", "double", f"How full their KV caches are, 0 to 1; {_ABSENT}.", optional=True, default=0.0
+    ),
+    Attribute(
+        "overloaded",
+        "bool",
+        "Whether its utilization has come to 0.9 and not fallen below 0.7 since; false while it is not known.",
+    ),
 )
+
+LOAD: Final = frozenset({"inFlight", "waiting", "utilization", "kvCacheUsage"})
+"""Those of a target that follow from what conditions decide: with a bound for one of them, all requests swing."""
 
 GROUPS: Final = {"request": REQUEST, "query": QUERY, "conversation": CONVERSATION, "user": USER}
 
