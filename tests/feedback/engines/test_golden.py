@@ -1,0 +1,28 @@
+"""One pair of files for each form in which engines tell their load: ENGINE-….in.txt is the text, ENGINE-….out.yaml the
+reading of it, for a backend whose model is ``m``. After a change that is meant, ``pytest tests/feedback --regenerate``
+writes the readings; read the difference.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+import yaml
+
+from signalbox.feedback.engines import reader
+from signalbox.feedback.plan import Engine
+
+GOLDEN = Path(__file__).parent / "golden"
+NAMES = sorted(file.name.removesuffix(".in.txt") for file in GOLDEN.glob("*.in.txt"))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_reading_of_a_text(name: str, request: pytest.FixtureRequest) -> None:
+    engine = msgspec.convert(name.partition("-")[0], Engine)
+    reading = reader(engine, None, "m").read((GOLDEN / f"{name}.in.txt").read_bytes(), at=0.0)
+    made: dict[str, Any] = {key: value for key, value in msgspec.structs.asdict(reading).items() if key != "at"}
+    file = GOLDEN / f"{name}.out.yaml"
+    if request.config.getoption("--regenerate", default=False):
+        file.write_text(yaml.safe_dump(made, sort_keys=False))
+    assert made == yaml.safe_load(file.read_text())
