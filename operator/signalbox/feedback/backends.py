@@ -80,9 +80,9 @@ def observe(state: BackendState, backend: Backend, sight: Sight, now: float, *, 
     for key in backend.endpoints:
         before = state.endpoints.get(key) or Endpoint(first_at=now, new=not first)
         reading = sight.readings.get(key)
-        after = known[key] = before if reading is None else endpoint.read(before, reading, backend)
+        after = known[key] = before if reading is None else endpoint.read(before, reading, backend, state.length.mean)
         between = after.rates
-        if after is not before and between is not None and between.work is not None and between.finished:
+        if between is not before.rates and between is not None and between.work is not None and between.finished:
             # All endpoints together let the past fade once.
             seconds, part = between.seconds, between.seconds / len(backend.endpoints)
             length = length.seen(between.work * seconds, between.finished * seconds, part)
@@ -91,12 +91,14 @@ def observe(state: BackendState, backend: Backend, sight: Sight, now: float, *, 
     counted = [each.arrivals for each in known.values() if each.arrivals is not None]
     if counted:
         arrivals = sum(counted)
-        work = sum(each.rates.work or 0.0 for each in known.values() if each.rates is not None)
     elif traffic.seconds:
         length = length.seen(traffic.work, traffic.completed, traffic.seconds)
-        if not backend.measured:
-            work = smoothed(work, traffic.work / traffic.seconds)
         arrivals = smoothed(arrivals, traffic.started / traffic.seconds)
+    worked = [each.rates.work for each in known.values() if each.rates is not None and each.rates.work is not None]
+    if worked:
+        work = sum(worked)
+    elif traffic.seconds:
+        work = smoothed(work, traffic.work / traffic.seconds)
     peak = max(state.peak or 0.0, work) if work else state.peak
     return BackendState(
         endpoints=known,

@@ -9,7 +9,7 @@ from statistics import median
 import msgspec
 
 from signalbox.feedback.plan import Backend
-from signalbox.feedback.readings import Rates, Reading, rates
+from signalbox.feedback.readings import Rates, Reading, Window, extended, rates, running, telling
 from signalbox.feedback.traffic import smoothed
 
 BATCH_EXPONENT = 0.6
@@ -25,13 +25,13 @@ FIRST_RAMP = 0.1
 
 class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     """``first_at`` is when it was ready first, in seconds; ``capacity`` in tokens/s and ``concurrency`` in requests are
-    None before anything was learned; ``arrivals`` are requests a second, smoothed. ``saturated`` counts readings in a
-    row. ``proven``: a request has ended there since it was first seen; before that, what its gauges say may be what a
-    cold engine says."""
+    None before anything was learned; ``arrivals`` are requests a second, smoothed. ``rates`` are those of ``window``,
+    or the last ones before it while it is too short. ``saturated`` counts readings in a row. ``proven``: a request has
+    ended there since it was first seen; before that, what its gauges say may be what a cold engine says."""
 
     first_at: float
     new: bool = True
-    reading: Reading | None = None
+    window: Window = ()
     rates: Rates | None = None
     concurrency: float | None = None
     capacity: float | None = None
@@ -39,26 +39,33 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     saturated: int = 0
     proven: bool = False
 
+    @property
+    def reading(self) -> Reading | None:
+        """The newest."""
+        return self.window[-1] if self.window else None
 
-def read(endpoint: Endpoint, reading: Reading, backend: Backend) -> Endpoint:
-    """With a further reading. One that is not newer changes nothing."""
+
+def read(endpoint: Endpoint, reading: Reading, backend: Backend, length: float) -> Endpoint:
+    """With a further reading. One that is not newer changes nothing. ``length`` is tokens of work a request."""
     before = endpoint.reading
     if before is not None and reading.at <= before.at:
         return endpoint
-    between = rates(before, reading) if before is not None else None
+    window = extended(endpoint.window, reading)
+    part = telling(window, length)
+    between = rates(part[0], part[-1]) if part else None
     concurrency = backend.concurrency or _concurrency(endpoint.concurrency, reading)
-    running = reading.running or 0.0
-    full = bool(reading.waiting) or (concurrency is not None and running >= FULL * concurrency)
+    full = bool(reading.waiting) or (concurrency is not None and (reading.running or 0.0) >= FULL * concurrency)
     saturated = endpoint.saturated + 1 if full else 0
-    moved = between is not None and bool(between.work or between.finished)
+    last = rates(before, reading) if before is not None else None
+    moved = last is not None and bool(last.work or last.finished)
     return msgspec.structs.replace(
         endpoint,
-        reading=reading,
-        rates=between,
+        window=window,
+        rates=between if between is not None or len(window) == 1 else endpoint.rates,
         concurrency=concurrency,
         arrivals=_arrivals(endpoint.arrivals, between),
         saturated=saturated,
-        capacity=_learn(endpoint, between, reading, concurrency, saturated, backend.tokens_per_second),
+        capacity=_learn(endpoint, between, part or (), concurrency, saturated, backend.tokens_per_second),
         proven=endpoint.proven or moved or not endpoint.new,
     )
 
@@ -90,20 +97,19 @@ def _concurrency(known: float | None, reading: Reading) -> float | None:
 def _learn(
     endpoint: Endpoint,
     between: Rates | None,
-    reading: Reading,
+    window: Window,
     concurrency: float | None,
     saturated: int,
     prior: float | None,
 ) -> float | None:
     known = endpoint.capacity
-    if between is None or between.work is None or between.work <= 0.0 or endpoint.reading is None:
+    if between is None or between.work is None or between.work <= 0.0:
         return known
-    work = between.work
-    running = ((reading.running or 0.0) + (endpoint.reading.running or 0.0)) / 2.0
-    if saturated >= 2:
+    work, ran = between.work, running(window)
+    if saturated >= len(window):
         learned = work if known is None else known + SATURATED_GAIN * (work - known)
-    elif concurrency is not None and running >= 2.0:
-        full = work * max(1.0, concurrency / running) ** BATCH_EXPONENT
+    elif concurrency is not None and ran >= 2.0:
+        full = work * max(1.0, concurrency / ran) ** BATCH_EXPONENT
         start = full if known is None else known
         learned = max(start + UNSATURATED_GAIN * (full - start), work)
     elif known is not None:

@@ -4,6 +4,15 @@ import msgspec
 
 PROMPT_WORK = 0.1
 """What a prompt token that was not cached costs, in output tokens: engines read prompts in parallel."""
+SPANS = 4.0
+"""Request lengths that a window over late counters holds: what is under way at its ends is then an eighth of it."""
+LONGEST = 300.0
+"""Seconds of a window; who takes longer for so few requests is no longer what it was."""
+ENOUGH = 240.0
+"""Seconds after which a window tells what it can, however few requests have ended."""
+
+Window = tuple["Reading", ...]
+"""Readings of one process, the oldest first."""
 
 
 class Reading(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,6 +68,53 @@ def rates(before: Reading, after: Reading) -> Rates | None:
         finished=None if finished is None else finished / seconds,
         arrived=None if finished is None else max(0.0, finished + after.in_system - before.in_system) / seconds,
     )
+
+
+def extended(window: Window, reading: Reading) -> Window:
+    """With a further reading. Two are enough, but where counters are late all of the last minutes are kept."""
+    if not window:
+        return (reading,)
+    last = window[-1]
+    if not reading.late or (last.late and _idle(last, reading)):
+        return last, reading
+    between = rates(last, reading)
+    if between is None or between.work is None:
+        return (reading,)
+    return (*(each for each in window if reading.at - each.at <= LONGEST), reading)
+
+
+def telling(window: Window, length: float) -> Window | None:
+    """The newest part of it between whose ends a rate is to be taken; None while it is too short. Late counters tell
+    something over ``SPANS`` request lengths; ``length`` is tokens of work a request.
+
+    How long requests take is judged over all of the window: a part that ended where the counters have just leapt would
+    always seem fast.
+    """
+    first, last = window[0], window[-1]
+    if len(window) < 2 or not last.late or _idle(first, last):
+        return window if len(window) > 1 else None
+    between = rates(first, last)
+    seconds = _request_seconds(between, running(window), length) if between is not None else None
+    if seconds is None or SPANS * seconds > last.at - first.at:
+        return window if last.at - first.at >= ENOUGH else None
+    begin = max(n for n, each in enumerate(window[:-1]) if last.at - each.at >= SPANS * seconds)
+    return window[begin:]
+
+
+def running(window: Window) -> float:
+    """How many ran, on average."""
+    return sum(reading.running or 0.0 for reading in window) / len(window)
+
+
+def _idle(before: Reading, after: Reading) -> bool:
+    """Nothing is under way at either: then also late counters have counted all."""
+    return before.running == after.running == 0.0 and before.in_system == after.in_system == 0.0
+
+
+def _request_seconds(between: Rates, ran: float, length: float) -> float | None:
+    """How long a request runs: a place in a batch ends one in each such time."""
+    ended = between.finished if between.finished is not None else (between.work or 0.0) / length
+    return max(1.0, ran) / ended if ended else None
 
 
 def _moved(before: float | None, after: float | None) -> float | None:
