@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 import pytest
 
 from signalbox.control.messages import RouteWeights, SetWeights, Traffic, Weights
-from signalbox.feedback.plan import Backend, Mode, Plan, SetKey, Share, TargetSet
+from signalbox.feedback.plan import Backend, Mode, Plan, Scrape, SetKey, Share, TargetSet
 from signalbox.feedback.readings import Reading
 from signalbox.signals.loop import LIVE_SECONDS, MANY_SETS, SETTLE_SECONDS, Loop, Step
 
@@ -23,10 +23,10 @@ class World:
         self.queues: dict[str, float] = {}
         self.followed: list[str] = []
         self.published: list[Step] = []
-        self.loop: Loop[str] = Loop(self, lambda: self.now, self.published.append, settle)
+        self.loop: Loop = Loop(self, lambda: self.now, self.published.append, settle)
 
-    def follow(self, targets: Iterable[str]) -> None:
-        self.followed = list(targets)
+    def follow(self, targets: Iterable[Scrape]) -> None:
+        self.followed = [target.backend for target in targets]
 
     def readings(self, backend: str) -> Mapping[str, Reading]:
         if backend not in self.queues:
@@ -62,6 +62,10 @@ def plan(*targets: str, mode: Mode = "Active", interval: float = PERIOD, policie
     )
 
 
+def asked(backend: str) -> Scrape:
+    return Scrape(backend=backend, key="e", url="http://192.0.2.1/metrics", engine="VLLM", model="")
+
+
 def said(started: int = 0, usable: int = 1) -> Traffic:
     return Traffic(started=started, completed=started, known=1, usable=usable)
 
@@ -69,7 +73,7 @@ def said(started: int = 0, usable: int = 1) -> Traffic:
 async def test_a_queue_moves_weight_away_once_a_period() -> None:
     world = World()
     world.queues = {"a": 0.0, "b": 0.0}
-    world.loop.use(plan("a", "b"), ["a", "b"])
+    world.loop.use(plan("a", "b"), [asked("a"), asked("b")])
     await world.go(4 * PERIOD)
     assert len(world.published) == 5  # at once, and once a period
     assert world.effective() == {"a": 0.5, "b": 0.5}
@@ -180,7 +184,7 @@ async def test_the_same_plan_again_is_no_news() -> None:
     world.loop.use(plan("a"), [])
     await world.go(1.0)
     steps = len(world.published)
-    world.loop.use(plan("a"), ["x"])
+    world.loop.use(plan("a"), [asked("x")])
     await world.go(1.0)
     assert len(world.published) == steps
     assert world.followed == ["x"]

@@ -1,7 +1,7 @@
 """The first screen of ``signalbox up``: what listens where, what it serves, and how to ask it."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 from signalbox.local.secrets import variable
 from signalbox.local.workspace import Workspace
@@ -9,8 +9,10 @@ from signalbox.plan.credentials import Entry
 from signalbox.routing.config import Backend, Policy, RouterConfig
 
 
-def first_screen(workspace: Workspace, config: RouterConfig, url: str, admin: str, path: str) -> str:
-    """Everything that a newcomer needs, in one screen; never a secret."""
+def first_screen(
+    workspace: Workspace, config: RouterConfig, asked: Collection[str], url: str, admin: str, path: str
+) -> str:
+    """Everything that a newcomer needs, in one screen; never a secret. The engines of ``asked`` show their load."""
     lines = [
         f"Routing by {path} (namespace {workspace.resources.namespace}). An edit is live within a second.",
         "",
@@ -20,7 +22,7 @@ def first_screen(workspace: Workspace, config: RouterConfig, url: str, admin: st
     ]
     backends = {backend.name: backend for backend in config.backends}
     for policy in config.policies:
-        lines += [*_policy(policy, backends), ""]
+        lines += [*_policy(policy, backends), _feedback(policy, asked), ""]
     entries = {name: entry for router in workspace.plan.routers for name, entry in router.entries.items()}
     return "\n".join([*lines, *_example(workspace, config.policies[0], backends, entries, url)])
 
@@ -32,6 +34,17 @@ def _policy(policy: Policy, backends: dict[str, Backend]) -> Iterator[str]:
     for target in policy.targets:
         backend = backends[target.backend]
         yield f"    target   {target.name:<{width}}  {backend.model or '?'} at {_where(backend)}"
+
+
+def _feedback(policy: Policy, asked: Collection[str]) -> str:
+    """Whether load moves weights, and whose it is."""
+    feedback = policy.feedback
+    if feedback.mode == "Disabled":
+        return "    feedback Disabled: load moves no weights"
+    engines = [target.name for target in policy.targets if target.backend in asked]
+    source = f"the engines of {', '.join(engines)}" if engines else "what the router sees"
+    does = "load moves weights" if feedback.mode == "Active" else "what load would do is shown, and not done"
+    return f"    feedback {feedback.mode}: {does}, every {feedback.interval_ms / 1000:g} s by {source}"
 
 
 def _who(policy: Policy) -> str:

@@ -14,6 +14,7 @@ from signalbox.cli import render
 from signalbox.cli.options import access_log_option, allow_cidr_option, listens, log_target
 from signalbox.cli.screen import first_screen
 from signalbox.cli.stopping import Signals, stop
+from signalbox.local.feedback import Feedback
 from signalbox.local.live import Change, Live, StartError
 from signalbox.local.resources import Options
 from signalbox.local.services import read_endpoints
@@ -23,6 +24,7 @@ from signalbox.plan.observed import Service
 from signalbox.router.options import ProxyOptions, SupervisorOptions
 from signalbox.router.process.supervisor import Supervisor
 from signalbox.router.wire.errors import ConfigRejectedError
+from signalbox.routing.address_rules import AddressRules, parse_networks
 from signalbox.routing.addresses import AddressError
 from signalbox.routing.config import Address
 
@@ -137,18 +139,22 @@ async def _serve(live: Live, listen: Address, admin: Address, cidrs: tuple[str, 
         await live.start(supervisor)
     except (OSError, ConfigRejectedError) as error:
         raise StartError(str(error.strerror if isinstance(error, OSError) and error.strerror else error)) from None
+    feedback = Feedback(supervisor, AddressRules(parse_networks((*LOOPBACK, *cidrs))))
+    live.steer(feedback)
+    steering = asyncio.create_task(feedback.run())
     reporter = _Reporter(workspace)
     reporter.begin()
     urls = _url(listen.host, supervisor.port), _url(admin.host, supervisor.admin_port)
-    click.echo(first_screen(workspace, config, *urls, str(live.options.path)), err=True)
-    following = asyncio.create_task(live.follow(supervisor, reporter.changed))
+    click.echo(first_screen(workspace, config, live.asked, *urls, str(live.options.path)), err=True)
+    following = asyncio.create_task(live.follow(supervisor, feedback, reporter.changed))
     stopping = asyncio.create_task(signals.asked.wait())
-    await asyncio.wait({following, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    await asyncio.wait({following, steering, stopping}, return_when=asyncio.FIRST_COMPLETED)
     if not stopping.done():
         stopping.cancel()
         await supervisor.stop()
-        following.result()
+        (following if following.done() else steering).result()
     following.cancel()
+    steering.cancel()
     return await stop(supervisor, signals)
 
 

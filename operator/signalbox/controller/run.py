@@ -11,7 +11,9 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
+from signalbox.control.hub import Hub
 from signalbox.controller.applying.apply import is_ours
+from signalbox.controller.feedback.loops import Loops
 from signalbox.controller.reconciling.beginning import begin
 from signalbox.controller.reconciling.pods import same_pod
 from signalbox.controller.reconciling.queue import Queue
@@ -37,7 +39,7 @@ from signalbox.kube.lease import Lease, LeaseLost
 from signalbox.kube.resources import BACKENDS, CHILDREN, LEASES, PODS, POLICIES, Resource
 from signalbox.plan.children import OperatorSettings
 from signalbox.plan.services import is_ip
-from signalbox.routing.address_rules import Network, parse_networks
+from signalbox.routing.address_rules import AddressRules, Network, parse_networks
 from signalbox.routing.config import Address
 
 # A burst of events of one namespace is one reconcile.
@@ -97,6 +99,7 @@ class Operator:
         self._queue = Queue(asyncio.get_running_loop().time)
         self._store = Store(self._noticed, slim)
         self._reconciler: Reconciler | None = None
+        self._loops: Loops | None = None
         self._children = Store(self._child_noticed, brief=lambda kind, obj: brief(kind, obj) if is_ours(obj) else None)
         self._busy: set[asyncio.Task[None]] = set()
         self._new: set[str] = set()
@@ -119,16 +122,23 @@ class Operator:
             changed = self._queue.add, self._add_all
             self._stream = Stream(client, asked, self._children, image, options, posts, *changed, listings)
             await self._stream.start()
+        rules = AddressRules(parse_networks(self._settings.allow_cidrs), _reserved(access, os.environ))
+        control = self._stream.control if self._stream is not None else None
+        hub = control.hub if control is not None else Hub(time.monotonic)
+        self._loops = Loops(rules, hub, time.monotonic)
+        if control is not None:
+            control.heard = self._loops.heard
         self._reconciler = Reconciler(
             client,
             self._store,
             self._children,
             self._settings_now,
-            _reserved(access, os.environ),
+            rules,
             recorder,
             lambda: datetime.now(UTC),
-            self._stream.control if self._stream is not None else None,
+            control,
             options.services if options is not None else (),
+            loops=self._loops,
         )
         ports: list[web.AppRunner] = []
         if self._stream is not None:
@@ -179,6 +189,8 @@ class Operator:
                 work.append(asyncio.create_task(lease.keep()))
             if self._stream is not None:
                 work += self._stream.lead()
+            if self._loops is not None:
+                work.append(asyncio.create_task(self._loops.lead()))
             await asyncio.gather(*work)
         except LeaseLost:
             finish = 0.0  # not one write more

@@ -123,7 +123,9 @@ def _move(before: SetState, each: TargetSet, plan: Plan, loads: Mapping[str, Loa
     due = before.stepped_at is None or now - before.stepped_at >= 0.9 * each.interval
     if not due and not gone and known == {share.target for share in each.shares}:
         return before
-    return _declared(before, each, loads, now) if each.declared else _free(before, each, plan, loads, now)
+    moved = _declared(before, each, loads, now) if each.declared else _free(before, each, plan, loads, now)
+    # What had to be done at once does not put off what comes next.
+    return moved if due else msgspec.structs.replace(moved, stepped_at=before.stepped_at)
 
 
 def _declared(before: SetState, each: TargetSet, loads: Mapping[str, Load], now: float) -> SetState:

@@ -5,12 +5,15 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from signalbox.feedback.plan import Plan as FeedbackPlan
+from signalbox.local.feedback import Feedback
 from signalbox.local.lastgood import LastGood
 from signalbox.local.merge import ModelConflictError, merge
 from signalbox.local.resources import Options
 from signalbox.local.source import Located, SourceError
 from signalbox.local.watch import Fingerprint, changes, fingerprint
 from signalbox.local.workspace import Workspace
+from signalbox.plan.feedback import Followed, feedback_plan
 from signalbox.router.process.supervisor import Supervisor
 from signalbox.router.serving.response_ids import KEY_ENTRY
 from signalbox.router.wire.errors import ConfigRejectedError
@@ -62,6 +65,7 @@ class Live:
         # One for all workers and every reload, or an id from one worker would mean nothing to another.
         self._response_key = os.urandom(32)
         self._in_force: tuple[bytes, Mapping[str, bytes]] = (b"", {})
+        self._followed = Followed(plan=FeedbackPlan(), scrapes=())
         self._read: Fingerprint = ()
 
     def load(self) -> tuple[Workspace, RouterConfig]:
@@ -83,18 +87,28 @@ class Live:
         except (SourceError, ModelConflictError) as error:
             raise StartError(str(error)) from None
 
+    @property
+    def asked(self) -> frozenset[str]:
+        """The backends whose engines show their load."""
+        return frozenset(scrape.backend for scrape in self._followed.scrapes)
+
+    def steer(self, feedback: Feedback) -> None:
+        """Let the loop work on what is in force."""
+        feedback.use(self._followed, self._in_force[1])
+
     async def start(self, supervisor: Supervisor) -> None:
         """Serve what was loaded. Raises what ``Supervisor.start`` raises."""
         await supervisor.start(*self._in_force)
 
-    async def follow(self, supervisor: Supervisor, report: Callable[[Change], None]) -> None:
+    async def follow(self, supervisor: Supervisor, feedback: Feedback, report: Callable[[Change], None]) -> None:
         """Put every edit in force, for ever."""
         async for _ in changes(self.options.path, self._read):
             report(await self.reload(supervisor))
+            self.steer(feedback)
 
     async def reload(self, supervisor: Supervisor) -> Change:
         """Read the directory again; what is valid of it is in force when this returns."""
-        before = self._in_force
+        before, followed = self._in_force, self._followed
         try:
             seen, served = await asyncio.to_thread(self._last_good.read)
             self._prepare(served)
@@ -102,7 +116,7 @@ class Live:
             if applied:
                 await supervisor.apply(*self._in_force)
         except (SourceError, ModelConflictError, ConfigRejectedError) as error:
-            self._in_force = before
+            self._in_force, self._followed = before, followed
             return Change(False, content_hash(before[0]), error=str(error))
         serving = {policy.name for router in served.plan.routers for policy in router.config.policies}
         valid = {policy.name for router in seen.plan.routers for policy in router.config.policies}
@@ -118,4 +132,5 @@ class Live:
         router = merge(served.plan.routers, self.workers)
         secrets = {**served.secrets(router), KEY_ENTRY: self._response_key}
         self._in_force = (encode(router.config), secrets)
+        self._followed = feedback_plan(served.plan)
         return router.config

@@ -9,7 +9,7 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from typing import Generic, Protocol, TypeVar
+from typing import Protocol
 
 import msgspec
 
@@ -17,7 +17,7 @@ from signalbox.control.messages import RouteWeights, SetWeights, Traffic
 from signalbox.feedback import law
 from signalbox.feedback.backends import Sight
 from signalbox.feedback.law import Outcome, State
-from signalbox.feedback.plan import INTERVAL, Plan, SetKey
+from signalbox.feedback.plan import INTERVAL, Plan, Scrape, SetKey
 from signalbox.feedback.readings import Reading
 from signalbox.signals.message import Steering, in_force, steering
 from signalbox.signals.totals import Totals
@@ -35,13 +35,11 @@ _FAR = 1e9
 
 _log = logging.getLogger(__name__)
 
-Target_contra = TypeVar("Target_contra", contravariant=True)
 
+class Source(Protocol):
+    """Who asks engines: a ``signals.scraper.Scraper``, or a part of one."""
 
-class Source(Protocol[Target_contra]):
-    """Who asks engines: ``signals.scraper.Scraper``, or what shares one."""
-
-    def follow(self, targets: Iterable[Target_contra]) -> None:
+    def follow(self, targets: Iterable[Scrape]) -> None:
         """Ask these from now on."""
 
     def readings(self, backend: str) -> Mapping[str, Reading]:
@@ -55,14 +53,14 @@ class Step(msgspec.Struct, frozen=True):
     steering: Steering
 
 
-class Loop(Generic[Target_contra]):
+class Loop:
     """One namespace. ``clock`` gives the seconds of readings; ``publish`` is told after each step. ``settle`` is how
     long to wait for what routers have in force, for who begins where another one may have been. ``observe`` hears how
     many seconds each step took."""
 
     def __init__(
         self,
-        source: Source[Target_contra],
+        source: Source,
         clock: Callable[[], float],
         publish: Callable[[Step], None],
         settle: float = 0.0,
@@ -82,7 +80,7 @@ class Loop(Generic[Target_contra]):
         self.totals = Totals()
         self.step: Step | None = None
 
-    def use(self, plan: Plan, targets: Iterable[Target_contra]) -> None:
+    def use(self, plan: Plan, targets: Iterable[Scrape]) -> None:
         """This is in force now. What is remembered of that which stays is kept."""
         self._source.follow(targets)
         sets = {key: each for key, each in plan.sets.items() if each.mode != "Disabled"}

@@ -8,13 +8,14 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from signalbox.controller.applying.apply import prune
+from signalbox.controller.feedback.loops import Loops
 from signalbox.controller.reconciling.decide import Decided, Decider
 from signalbox.controller.reconciling.ensure import AT_ONCE, Child, Ensurer
 from signalbox.controller.reconciling.failures import Failures
 from signalbox.controller.reconciling.lastgood import LastGood
 from signalbox.controller.reconciling.pods import Pods
 from signalbox.controller.reconciling.recorder import Recorder
-from signalbox.controller.reconciling.sources import Sources
+from signalbox.controller.reconciling.sources import Reading, Sources
 from signalbox.controller.reconciling.status import StatusWriter
 from signalbox.controller.reconciling.together import in_turn
 from signalbox.controller.routers.control import Control
@@ -22,17 +23,19 @@ from signalbox.controller.watching.store import Store
 from signalbox.kube.client import Client
 from signalbox.kube.resources import CHILDREN, POLICIES
 from signalbox.plan.children import OperatorSettings
+from signalbox.plan.compile import Plan
+from signalbox.plan.feedback import feedback_plan
 from signalbox.plan.status.said import Said
-from signalbox.routing.address_rules import AddressRules, Network, parse_networks
+from signalbox.routing.address_rules import AddressRules
 
 
 class Reconciler:
     """Reconciles namespaces, one call each.
 
-    ``store`` holds what users wrote, ``children_of`` what we did; ``settings`` are asked for each time; ``reserved``
-    are addresses that no backend may have; ``now`` gives the time for transitions, in UTC; ``control`` is told what
+    ``store`` holds what users wrote, ``children_of`` what we did; ``settings`` are asked for each time; ``rules``
+    are those for the addresses of backends; ``now`` gives the time for transitions, in UTC; ``control`` is told what
     routers are to have, and tells what they say; ``own`` are the operator's Services, where no backend is; ``said`` is
-    what the feedback loop says of a namespace.
+    what the feedback loop says of a namespace, and ``loops`` are told what it works on.
     """
 
     def __init__(
@@ -41,14 +44,15 @@ class Reconciler:
         store: Store,
         children_of: Store,
         settings: Callable[[], OperatorSettings],
-        reserved: Sequence[Network],
+        rules: AddressRules,
         recorder: Recorder,
         now: Callable[[], datetime],
         control: Control | None = None,
         own: Sequence[tuple[str, str]] = (),
         said: Callable[[str], Said | None] = lambda namespace: None,
+        loops: Loops | None = None,
     ) -> None:
-        self._client = client
+        self._client, self._loops = client, loops
         self._store = store
         self._children = children_of
         self._control = control
@@ -56,7 +60,6 @@ class Reconciler:
         pods = Pods(store, settings().image)
         self._ensurer = Ensurer(client, children_of, pods, settings, control)
         self._sources = Sources(client, store, children_of)
-        rules = AddressRules(parse_networks(settings().allow_cidrs), reserved)
         self.decider = Decider(store, LastGood(children_of), rules, pods, own)
 
     async def welcome(self, namespace: str) -> None:
@@ -82,6 +85,8 @@ class Reconciler:
         again = [one.again for one in done if one.again is not None]
         if self._control is not None:
             self._control.retain(namespace, {r.config.name: () if r.sidecar is None else r.members for r in routers})
+        with failures.collected():
+            await self._steer(namespace, decided.plan, reading)
         planned = {child for one in done for child in one.children}
         with failures.collected():
             keep = planned | self._unplanned(namespace, decided, planned)
@@ -97,6 +102,19 @@ class Reconciler:
         failures.add(reading.unreadable.values())
         failures.raise_worst()
         return min(again, default=None)
+
+    async def _steer(self, namespace: str, plan: Plan, reading: Reading) -> None:
+        """Let the loop work on what routers have now. Authorities are read where routers read them."""
+        if self._loops is None:
+            return
+        followed = feedback_plan(plan)
+        wanted = {scrape.ca for scrape in followed.scrapes if scrape.ca is not None}
+        entries: dict[str, bytes] = {}
+        for router in plan.routers:
+            named = {name: entry for name, entry in router.entries.items() if name in wanted - entries.keys()}
+            entries |= await reading.contents(router.config.name, named)
+        routers = {router.config.name: [policy.name for policy in router.config.policies] for router in plan.routers}
+        self._loops.use(namespace, followed, entries, routers)
 
     def _unplanned(self, namespace: str, decided: Decided, planned: set[Child]) -> set[Child]:
         """Children of policies that are there but cannot be planned now: invalid, and their last good form unknown.

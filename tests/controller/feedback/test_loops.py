@@ -1,0 +1,124 @@
+"""Loops of namespaces: each hears of its own, and tells its own routers only."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+
+import pytest
+from aiohttp import web
+
+from signalbox.control.hub import Hub
+from signalbox.control.messages import Report, Traffic, Weights, to_router
+from signalbox.control.peers import Peer, Router
+from signalbox.controller.feedback import loops as module
+from signalbox.controller.feedback.loops import Loops
+from signalbox.feedback.plan import Backend, Plan, Scrape, SetKey, Share, TargetSet
+from signalbox.plan.feedback import Followed
+from signalbox.routing.address_rules import AddressRules, parse_networks
+
+
+class Engine:
+    """Answers as vLLM does; ``asked`` counts."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    async def answer(self, _: web.Request) -> web.Response:
+        self.asked += 1
+        return web.Response(text="vllm:num_requests_running 3\nvllm:num_requests_waiting 4\n")
+
+
+@pytest.fixture
+async def engine() -> AsyncIterator[tuple[Engine, int]]:
+    made, application = Engine(), web.Application()
+    application.router.add_get("/metrics", made.answer)
+    runner = web.AppRunner(application)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    yield made, runner.addresses[0][1]
+    await runner.cleanup()
+
+
+def plan(policy: str) -> Plan:
+    backends = {name: Backend(name=name, engine="VLLM", endpoints=("e",)) for name in "ab"}
+    shares = (Share("a", "a"), Share("b", "b"))
+    return Plan(backends=backends, sets={SetKey(policy, "r"): TargetSet(shares=shares, interval=0.05)})
+
+
+def followed(policy: str, port: int = 1, ca: str | None = None) -> Followed:
+    url = f"{'https' if ca else 'http'}://127.0.0.1:{port}/metrics"
+    scrapes = (Scrape(backend=name, key="e", url=url, engine="VLLM", model="m", interval=0.05, ca=ca) for name in "ab")
+    return Followed(plan=plan(policy), scrapes=tuple(scrapes))
+
+
+async def until(question: Callable[[], object]) -> None:
+    async with asyncio.timeout(20):
+        while not question():
+            await asyncio.sleep(0.01)
+
+
+def told(hub: Hub, namespace: str, router: str) -> Weights:
+    weights = hub.channel(Router(namespace, router)).weights
+    if weights is None:
+        return Weights()
+    (message,) = to_router().feed(weights())
+    assert isinstance(message, Weights)
+    return message
+
+
+@pytest.fixture
+async def leader(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[tuple[Loops, Hub]]:
+    monkeypatch.setattr(module, "SETTLE_SECONDS", 0.0)
+    hub = Hub(time.monotonic)
+    loops = Loops(AddressRules(parse_networks(["127.0.0.0/8"])), hub, time.monotonic)
+    leading = asyncio.create_task(loops.lead())
+    yield loops, hub
+    leading.cancel()
+    await asyncio.gather(leading, return_exceptions=True)
+    assert not loops.namespaces
+    assert all(hub.channel(router).weights is None for router in hub.routers())
+
+
+async def test_each_router_hears_of_its_own_policies(leader: tuple[Loops, Hub], engine: tuple[Engine, int]) -> None:
+    (loops, hub), (answering, port) = leader, engine
+    for namespace, policy, at in (("team", "p", 1), ("other", "q", port)):
+        hub.channel(Router(namespace, "router"))
+        loops.use(namespace, followed(policy, at), {}, {"router": [policy]})
+    await until(lambda: told(hub, "team", "router").policies and told(hub, "other", "router").loads)
+    mine, theirs = told(hub, "team", "router"), told(hub, "other", "router")
+    assert set(mine.policies) == {"p"} and not mine.loads
+    assert set(theirs.policies) == {"q"} and set(theirs.loads) == {"a", "b"}
+    assert loops.problems("team", "a") == {"e": "ConnectionFailed"}
+    assert not loops.problems("other", "a")
+
+    peer = Peer(Router("team", "router"), "pod", "uid", 0.0)
+    loops.heard(peer, Report(backends={name: Traffic(known=1, usable=int(name == "b")) for name in "ab"}))
+    await until(lambda: told(hub, "team", "router").policies["p"]["r"].sets[0].effective == {"a": 0.0, "b": 1.0})
+    assert told(hub, "other", "router").policies["q"]["r"].sets[0].effective["a"] > 0.0
+
+    loops.use("other", Followed(plan=Plan(), scrapes=()), {}, {})
+    assert hub.channel(Router("other", "router")).weights is None
+    assert list(loops.namespaces) == ["team"]
+    await asyncio.sleep(0.1)  # what was under way
+    asked = answering.asked
+    await asyncio.sleep(0.2)
+    assert answering.asked == asked
+
+
+async def test_authorities_are_those_of_the_namespace(leader: tuple[Loops, Hub]) -> None:
+    loops, _ = leader
+    for namespace, authorities in (("team", {"ca": b"none"}), ("other", {})):
+        loops.use(namespace, followed("p", ca="ca"), authorities, {"router": ["p"]})
+    await until(lambda: loops.problems("team", "a") and loops.problems("other", "a"))
+    assert loops.problems("other", "a") == {"e": "MissingCA"}
+    assert loops.problems("team", "a") != {"e": "MissingCA"}
+
+
+async def test_weights_that_do_not_fit_are_not_sent(leader: tuple[Loops, Hub], monkeypatch: pytest.MonkeyPatch) -> None:
+    loops, hub = leader
+    monkeypatch.setattr(module, "MAX_MESSAGE_BYTES", 50)
+    hub.channel(Router("team", "router"))
+    loops.use("team", followed("p"), {}, {"router": ["p"]})
+    await until(lambda: hub.channel(Router("team", "router")).weights)
+    weights = hub.channel(Router("team", "router")).weights
+    assert weights is not None and weights() == b""
