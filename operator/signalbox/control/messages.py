@@ -109,7 +109,8 @@ class RouteWeights(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
 
 
 class Load(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename="camel"):
-    """A backend as its engines see it: requests of all traffic that are there, and how many come in a second.
+    """A backend as its engines see it: requests of all traffic that are there, how many come in a second, and how many
+    a second it serves at most (``rate``).
 
     ``age_ms`` is the age of the sample when this was sent: the two ends have clocks of their own.
     """
@@ -118,6 +119,7 @@ class Load(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename
     in_system: float = 0.0
     waiting: float = 0.0
     arrivals: float | None = None
+    rate: float | None = None
     utilization: float | None = None
     kv_cache_usage: float | None = None
 

@@ -96,6 +96,7 @@ def _told(load: Load, now: float) -> Told | None:
         in_system=load.in_system,
         waiting=load.waiting,
         arrivals=load.arrivals,
+        rate=load.capacity / load.length if load.capacity else None,
         utilization=load.utilization,
         kv_cache_usage=load.kv_usage,
     )

@@ -43,6 +43,7 @@ class Exchange:
         "_failure",
         "_kept",
         "_needs",
+        "_rank",
         "_tokens",
         "_tried_endpoints",
         "_tried_targets",
@@ -96,6 +97,7 @@ class Exchange:
         self.route: CompiledRoute | None = None
         self._needs: Requirements | None = None
         self._affinity: int | None = None
+        self._rank = 0
         self._tokens = 0
         self._tried_targets = 0
         self._tried_endpoints: list[Endpoint] = []
@@ -116,6 +118,7 @@ class Exchange:
         self._needs, eligible = policy.eligible(route, facts)
         if policy.affinity is not None:
             self._affinity = key_of(policy.affinity, self.operation, self.data, self.head.headers)
+        self._rank = policy.rank(tier)
         self._go(route, eligible, first=True)
 
     def _go(self, route: CompiledRoute, eligible: int, *, first: bool) -> None:
@@ -124,6 +127,10 @@ class Exchange:
         policy = self.policy
         usable, full, wait = policy.available(route.choice.mask & eligible, now, self._needs)
         choice = route.choice
+        if first and usable and (after := policy.too_crowded(usable, self._rank, now)):
+            self._turned_away(choice.next(usable))
+            message = "Too many requests wait at every target of this route."
+            raise Refusal(429, "overloaded", message, retry_after=after)
         while usable:
             position = choice.first(usable) if first else choice.next(usable)
             if position < 0:
@@ -137,8 +144,15 @@ class Exchange:
         if self._failure is not None:
             raise self._failure
         if full:
+            if first:
+                self._turned_away(choice.next(route.choice.mask & eligible))
             raise Refusal(429, "rate_limit_exceeded", "Every target of this route is at its limit.", retry_after=wait)
         self._probe(route.choice.mask & eligible, now)
+
+    def _turned_away(self, position: int) -> None:
+        """For want of room at a target, which is drawn as if there was some: nothing else would show the demand."""
+        if position >= 0:
+            self.live.statistics.turned_away(self.policy.backends[position].config.name)
 
     def _probe(self, positions: int, now: float) -> None:
         """Nothing is usable: let one request a second through to each endpoint, and refuse the others."""

@@ -17,6 +17,7 @@ from signalbox.routing.eligibility import Requirements, shortfall
 from signalbox.routing.expressions.values import EvaluationError
 from signalbox.routing.features import Facts
 from signalbox.routing.retries import RetryBudget
+from signalbox.routing.shedding import retry_after
 
 
 class LivePolicy:
@@ -32,6 +33,10 @@ class LivePolicy:
         self.facts = {target.name: backends[target.backend] for target in config.targets}
         self.affinity = config.affinity
         self.overload = config.affinity.max_overload_percent if config.affinity is not None else 0
+        tiers = config.access.tiers
+        self._ranks = {tier: rank for rank, tier in enumerate(tiers)}
+        self._rank_count = len(tiers) + 1 if tiers else 1
+        self._sheds = config.feedback.mode == "Active"
         self._all = (1 << len(self.backends)) - 1
         self._statistics = statistics
         self._series: dict[tuple[CompiledRoute | None, str, str, str], Series] = {}
@@ -97,6 +102,27 @@ class LivePolicy:
             else:
                 usable |= 1 << position
         return usable, full, wait
+
+    def rank(self, tier: str) -> int:
+        """How important a caller is, 0 most; who is in none of the tiers comes last, without tiers all are equal."""
+        return self._ranks.get(tier, len(self._ranks))
+
+    def too_crowded(self, usable: int, rank: int, now: float) -> float:
+        """0.0 where a request is to be served; else after how many seconds it may come again."""
+        if not self._sheds:
+            return 0.0
+        least = None
+        for position, backend in enumerate(self.backends):
+            if usable >> position & 1:
+                queue = backend.queue
+                wait = queue.wait(backend.backlog.estimate, now)
+                if not wait:
+                    return 0.0
+                if least is None or wait / queue.bearable < least[0] / least[1]:
+                    least = wait, queue.bearable
+        if least is None:
+            return 0.0
+        return retry_after(*least, rank, self._rank_count, randomness.random())  # noqa: S311 - a draw, not a secret
 
     def weightless(self, route: CompiledRoute | None, position: int) -> bool:
         """Whether a route gives a target nothing."""

@@ -56,9 +56,11 @@ class Steering:
             if load is None or left < 0.0:
                 backend.backlog.forget()
                 backend.engine_load.forget()
+                backend.queue.forget()
                 continue
             backend.backlog.sample(load.in_system, load.arrivals, age, now)
             backend.engine_load.heard(load.waiting, load.utilization, load.kv_cache_usage, now + left)
+            backend.queue.heard(load.waiting, load.in_system, load.rate, now + left)
 
     def _apply(self, now: float) -> None:
         assert self._weights is not None

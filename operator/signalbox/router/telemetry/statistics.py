@@ -105,6 +105,7 @@ class Snapshot(msgspec.Struct, kw_only=True, omit_defaults=True):
     """All counters and gauges of one worker; ``series`` may hold only those that changed since the last snapshot.
 
     ``starts`` are attempts that have begun, by backend: less those that have ended (``attempts``), they are in flight.
+    ``shed`` requests would have gone to a backend and were turned away for want of room there.
     """
 
     series: list[SeriesSnapshot] = []
@@ -113,6 +114,7 @@ class Snapshot(msgspec.Struct, kw_only=True, omit_defaults=True):
     condition_errors: list[Count] = []
     ejections: list[Count] = []
     starts: list[Count] = []
+    shed: list[Count] = []
     endpoints: list[EndpointGauge] = []
     connections: int = 0
     connections_total: int = 0
@@ -226,6 +228,7 @@ class Statistics:
         self._series: dict[SeriesLabels, Series] = {}
         self._attempts: Counter[tuple[str, str]] = Counter()
         self._starts: Counter[str] = Counter()
+        self._shed: Counter[str] = Counter()
         self._rejected: Counter[tuple[str, str]] = Counter()
         self._condition_errors: Counter[tuple[str, str]] = Counter()
         self._ejections: Counter[tuple[str, str]] = Counter()
@@ -247,6 +250,10 @@ class Statistics:
     def started(self, backend: str) -> None:
         """A try at a backend begins."""
         self._starts[backend] += 1
+
+    def turned_away(self, backend: str) -> None:
+        """A request that would have gone to a backend finds no room."""
+        self._shed[backend] += 1
 
     def attempt(self, backend: str, outcome: str) -> None:
         """One try at a backend has ended with an outcome (a small, fixed set of words)."""
@@ -276,6 +283,7 @@ class Statistics:
             condition_errors=_counts(self._condition_errors),
             ejections=_counts(self._ejections),
             starts=[Count(backend, "", value) for backend, value in self._starts.items()],
+            shed=[Count(backend, "", value) for backend, value in self._shed.items()],
             endpoints=list(self.in_flight()),
             connections=self.connections,
             connections_total=self.connections_total,

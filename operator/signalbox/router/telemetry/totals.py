@@ -23,6 +23,7 @@ class _Counters:
         self.condition_errors: Pairs = {}
         self.ejections: Pairs = {}
         self.starts: Pairs = {}
+        self.shed: Pairs = {}
         self.connections_total = 0
         self.log_lines_dropped = 0
 
@@ -36,6 +37,7 @@ class _Counters:
             (self.condition_errors, snapshot.condition_errors),
             (self.ejections, snapshot.ejections),
             (self.starts, snapshot.starts),
+            (self.shed, snapshot.shed),
         ):
             pairs.update({(count.first, count.second): count.value for count in counts})
         self.connections_total = snapshot.connections_total
@@ -54,6 +56,7 @@ class _Counters:
             (self.condition_errors, other.condition_errors),
             (self.ejections, other.ejections),
             (self.starts, other.starts),
+            (self.shed, other.shed),
         ):
             for key, value in theirs.items():
                 pairs[key] = pairs.get(key, 0) + value
@@ -94,6 +97,7 @@ class Totals:
             condition_errors=_counts(counters.condition_errors),
             ejections=_counts(counters.ejections),
             starts=_counts(counters.starts),
+            shed=_counts(counters.shed),
             endpoints=_endpoints(self._gauges.values()),
             connections=sum(snapshot.connections for snapshot in self._gauges.values()),
             connections_total=counters.connections_total,
@@ -114,6 +118,9 @@ class Totals:
                 if (of := sums.get(backend)) is not None:
                     of["started"] += count
                     of["in_flight"] += count * living
+            for (backend, _), count in counters.shed.items():
+                if (of := sums.get(backend)) is not None:
+                    of["shed"] += count
             for (backend, outcome), count in counters.attempts.items():
                 if (of := sums.get(backend)) is None:
                     continue

@@ -17,6 +17,7 @@ from signalbox.routing.ejection import BackendHealth, Cause
 from signalbox.routing.engine_load import EngineLoad
 from signalbox.routing.limits import BackendLimits
 from signalbox.routing.quantiles import DecayedMean, ErrorRate, TokenCorrection
+from signalbox.routing.shedding import Queue
 
 PATHS = {
     "chat": "/chat/completions",
@@ -97,6 +98,7 @@ class BackendState:
         "limits",
         "own_headers",
         "prepared",
+        "queue",
         "resolution_error",
     )
 
@@ -115,6 +117,7 @@ class BackendState:
         self.correction = TokenCorrection()
         self.backlog = Backlog(time.monotonic())
         self.engine_load = EngineLoad()
+        self.queue = Queue()
         self.endpoints: tuple[Endpoint, ...] = ()
         self.resolution_error = ""
         self.limits = BackendLimits(prepared.config.limits, shares)
@@ -133,6 +136,7 @@ class BackendState:
         self.config: Backend = config
         self.heads = prepared.heads
         self.own_headers = prepared.own_headers
+        self.queue.bound(config.timeouts.first_token_ms, config.timeouts.request_ms)
         if config.health is not None:
             self.health.unhealthy_threshold = config.health.unhealthy_threshold
             self.health.healthy_threshold = config.health.healthy_threshold
