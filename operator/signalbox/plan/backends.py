@@ -31,9 +31,22 @@ class PlannedBackend(msgspec.Struct, frozen=True):
     signals: Signals = Signals()
 
     @property
+    def standing(self) -> "Standing":
+        """What policies must know of it."""
+        gauged = self.signals.declared or self.config.limits.max_in_flight is not None
+        return Standing(self.resolved, gauged)
+
+    @property
     def limited(self) -> bool:
         """Whether it matters how many send requests there."""
         return self.config.limits != config.Limits()
+
+
+class Standing(msgspec.Struct, frozen=True):
+    """Whether all is there that a backend refers to, and whether anybody can tell how busy it is."""
+
+    resolved: bool
+    gauged: bool
 
 
 def absent(name: str) -> PlannedBackend:

@@ -6,7 +6,7 @@ import msgspec
 
 from signalbox.api import ModelBackend, RoutingPolicy
 from signalbox.plan.backends import KIND as BACKEND
-from signalbox.plan.backends import PlannedBackend, absent, compile_backend
+from signalbox.plan.backends import PlannedBackend, Standing, absent, compile_backend
 from signalbox.plan.children.names import FIRST_REPLICAS
 from signalbox.plan.children.podtemplate import check_template
 from signalbox.plan.defects import defect
@@ -92,13 +92,13 @@ def planning(
     invalid = {p.name for p in problems if p.invalidates}
     observed = msgspec.structs.replace(observed, invalid_backends=observed.invalid_backends | invalid)
     known = {name: backend for name, backend in known.items() if name not in invalid}
-    resolved = {name: backend.resolved for name, backend in known.items()}
+    standing = {name: backend.standing for name, backend in known.items()}
     planned: dict[str, PlannedPolicy] = {}
     valid: list[PolicyOutline] = []
     for policy in policies:
         name, targets = policy.outline.name, policy.outline.targets
         # Where one is missing, the others are named.
-        mine = {target: resolved[target] for target in targets} if resolved.keys() >= set(targets) else resolved
+        mine = {target: standing[target] for target in targets} if standing.keys() >= set(targets) else standing
         sees = observed.for_policy(targets, policy.outline.references)
         found = parts.policies.get(name, (policy.version, sees, mine))
         if found is None:
@@ -129,14 +129,14 @@ def _backend(source: BackendSource, observed: Observed) -> tuple[PlannedBackend,
 
 
 def _policy(
-    source: PolicySource, observed: Observed, resolved: Mapping[str, bool], parts: Parts
+    source: PolicySource, observed: Observed, standing: Mapping[str, Standing], parts: Parts
 ) -> tuple[PlannedPolicy | None, tuple[Problem, ...]]:
     problems: list[Problem] = []
     name, version = source.outline.name, source.version
     try:
         policy = source.read()
         routes = parts.routes.get(name, version) or parts.routes.put(name, version, compiled_routes(policy))
-        compiled = compile_policy(policy, resolved, observed, routes, problems.append)
+        compiled = compile_policy(policy, standing, observed, routes, problems.append)
         check_template(policy, problems.append)
     except Exception as error:
         problems.append(defect(POLICY, name, error))

@@ -7,6 +7,7 @@ from typing import Final
 import msgspec
 
 from signalbox.api import RoutingPolicy
+from signalbox.plan.backends import Standing
 from signalbox.plan.children.mounted import size_of
 from signalbox.plan.children.names import SERVING_CERTIFICATE, SERVING_KEY
 from signalbox.plan.credentials import Credentials, Entry
@@ -29,12 +30,12 @@ class PlannedPolicy(msgspec.Struct, frozen=True):
 
 def compile_policy(
     policy: RoutingPolicy,
-    resolved: Mapping[str, bool],
+    backends: Mapping[str, Standing],
     observed: Observed,
     compiled: CompiledRoutes,
     report: Report,
 ) -> PlannedPolicy:
-    """Compile one policy; ``resolved`` says of the valid backends, by name, whether all is there that they refer to."""
+    """Compile one policy; ``backends`` are the valid ones by name."""
     spec, name = policy.spec, policy.metadata.name
     kept = observed.kept.get(router_name(policy), frozenset())
     credentials = Credentials(KIND, name, observed, report, kept)
@@ -43,7 +44,8 @@ def compile_policy(
         report(problem)
     _serving(policy, credentials)
     _check_tiers(policy, report)
-    _check_targets(policy, resolved, observed, report)
+    _check_targets(policy, backends, observed, report)
+    _check_spill(policy, backends, report)
     planned = config.Policy(
         name=name,
         models=tuple(sorted(spec.models)),
@@ -91,7 +93,25 @@ def _serving(policy: RoutingPolicy, credentials: Credentials) -> None:
         credentials.value(SERVING_KEY, Entry(kind="Secret", name=name, key="tls.key"), path)
 
 
-def _check_targets(policy: RoutingPolicy, backends: Mapping[str, bool], observed: Observed, report: Report) -> None:
+def _check_spill(policy: RoutingPolicy, backends: Mapping[str, Standing], report: Report) -> None:
+    """A target that may have room keeps its tier, so nothing is spilled while the load of one is not known."""
+    blind = {t.name: t.backend_ref.name for t in policy.spec.targets if not _gauged(backends, t.backend_ref.name)}
+    for index, route in enumerate(policy.spec.routes):
+        if route.failover is None or route.failover.spill is None:
+            continue
+        first = [share.name for share in route.failover.tiers[0].targets if share.weight != 0 and share.name in blind]
+        if first:
+            message = f"never begins: how busy the target {first[0]} is cannot be known"
+            fix = f"say signals.engine in ModelBackend {blind[first[0]]}, or limits.maxInFlight"
+            problem = _problem(policy, "SpillNeverBegins", f"spec.routes[{index}].failover.spill", message, fix)
+            report(msgspec.structs.replace(problem, severity="warning", condition="Accepted"))
+
+
+def _gauged(backends: Mapping[str, Standing], name: str) -> bool:
+    return name not in backends or backends[name].gauged
+
+
+def _check_targets(policy: RoutingPolicy, backends: Mapping[str, Standing], observed: Observed, report: Report) -> None:
     for index, target in enumerate(policy.spec.targets):
         name = target.backend_ref.name
         if name in backends:
@@ -104,7 +124,8 @@ def _check_targets(policy: RoutingPolicy, backends: Mapping[str, bool], observed
             others = f", or name one of: {', '.join(sorted(backends))}" if backends else ""
             fix = f"create ModelBackend {name}{others}"
             report(_problem(policy, "BackendNotFound", path, f"ModelBackend {name} does not exist", fix))
-    if not any(backends.get(target.backend_ref.name) for target in policy.spec.targets):
+    named = (backends.get(target.backend_ref.name) for target in policy.spec.targets)
+    if not any(found is not None and found.resolved for found in named):
         message = "no target resolves: every request is answered 503"
         report(
             _problem(policy, "NoResolvedTarget", "spec.targets", message, "see the problems of targets and backends")
