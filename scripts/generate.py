@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import chart_values
+import dashboard
 import metrics_page
 import yaml
 
@@ -44,6 +45,7 @@ def generated() -> Iterator[tuple[str, str]]:
     yield "docs/api.md", reference.render()
     yield "docs/expressions.md", expressions_doc.render()
     yield "docs/metrics.md", metrics_page.page()
+    yield "charts/signalbox/files/monitoring/dashboard.json", dashboard.render()
 
 
 def argocd_patch() -> str:

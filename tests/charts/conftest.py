@@ -18,7 +18,8 @@ from cluster.waiting import eventually
 from cluster.workdir import Workdir
 
 PROMETHEUS = "github.com/prometheus-operator/prometheus-operator"
-POD_MONITORS = ("apiextensions.k8s.io/v1", "CustomResourceDefinition", "podmonitors.monitoring.coreos.com")
+KINDS = ("podmonitors", "prometheusrules")
+DEFINITION = ("apiextensions.k8s.io/v1", "CustomResourceDefinition")
 
 
 @pytest.fixture
@@ -50,20 +51,23 @@ def bare(say: Say) -> Iterator[Cluster]:
 
 @pytest.fixture
 def pod_monitors(cluster: Cluster, say: Say) -> Iterator[None]:
-    """The API of the Prometheus operator: its own definition of PodMonitor."""
+    """The API of the Prometheus operator: its own definitions of PodMonitor and PrometheusRule."""
     if os.environ.get("KUBECONFIG"):
         pytest.skip("an existing cluster gets no APIs of others")
     folder = sources(HERE / "monitoring", PROMETHEUS, say) / "example" / "prometheus-operator-crd"
-    cluster.api.apply(yaml.safe_load((folder / "monitoring.coreos.com_podmonitors.yaml").read_text()))
-    assert eventually(lambda: served(cluster.api, POD_MONITORS[2]))
+    names = [f"{kind}.monitoring.coreos.com" for kind in KINDS]
+    for kind in KINDS:
+        cluster.api.apply(yaml.safe_load((folder / f"monitoring.coreos.com_{kind}.yaml").read_text()))
+    assert eventually(lambda: all(served(cluster.api, name) for name in names))
     yield
-    cluster.api.delete(*POD_MONITORS)
-    assert eventually(lambda: not exists(cluster))
+    for name in names:
+        cluster.api.delete(*DEFINITION, name)
+    assert eventually(lambda: not any(exists(cluster, name) for name in names))
 
 
-def exists(cluster: Cluster) -> bool:
+def exists(cluster: Cluster, name: str) -> bool:
     try:
-        cluster.api.get(*POD_MONITORS)
+        cluster.api.get(*DEFINITION, name)
     except ApiError as error:
         if error.code != 404:
             raise

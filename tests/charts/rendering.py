@@ -17,6 +17,9 @@ resources: {requests: {cpu: 1, memory: 1Gi}, limits: {cpu: 2, memory: 2Gi}}
 podDisruptionBudget: {maxUnavailable: 50%}
 webhook: {failurePolicy: Fail, timeoutSeconds: 5}
 networkPolicy: {metricsFrom: [{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: monitoring}}}]}
+monitoring:
+  prometheusRules: {enabled: true, labels: {release: prometheus}}
+  grafanaDashboard: {enabled: true, labels: {grafana_dashboard: null, dashboards: signalbox}}
 topologySpreadConstraints:
   - {maxSkew: 1, topologyKey: topology.kubernetes.io/zone, whenUnsatisfiable: DoNotSchedule}
   - maxSkew: 2

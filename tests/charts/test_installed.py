@@ -12,8 +12,11 @@ from cluster.kubectl import kubectl
 from cluster.release import Release
 from cluster.running import Cluster
 
-POD_MONITOR = ("monitoring.coreos.com/v1", "PodMonitor")
+MONITORING = "monitoring.coreos.com/v1"
+KINDS = ("PodMonitor", "PodMonitor", "PodMonitor", "PrometheusRule")
 MONITORED = (
+    "monitoring.prometheusRules.enabled=true",
+    "monitoring.prometheusRules.labels.release=prometheus",
     "podMonitor.labels.release=prometheus",
     "podMonitor.authorization.credentials.name=token",
     "podMonitor.authorization.credentials.key=token",
@@ -56,20 +59,24 @@ def test_without_its_api_there_is_no_pod_monitor(release: Release) -> None:
 
 
 @pytest.mark.usefixtures("pod_monitors")
-def test_where_its_api_is_there_is_a_pod_monitor(release: Release, cluster: Cluster, namespace: str) -> None:
+def test_where_its_api_is_there_are_monitors_and_alerts(release: Release, cluster: Cluster, namespace: str) -> None:
     """The server stores it as it was rendered: it knows each field, and refuses none."""
     release.install(*MONITORED)
-    (rendered,) = [each for each in release.manifests() if each["kind"] == "PodMonitor"]
-    stored = cluster.api.get(*POD_MONITOR, rendered["metadata"]["name"], namespace)
-    assert stored["spec"] == rendered["spec"]
-    assert stored["metadata"]["labels"]["release"] == "prometheus"
+    found = [each for each in release.manifests() if each["apiVersion"] == MONITORING]
+    assert sorted(each["kind"] for each in found) == sorted(KINDS)
+    for rendered in found:
+        stored = cluster.api.get(MONITORING, rendered["kind"], rendered["metadata"]["name"], namespace)
+        assert stored["spec"] == rendered["spec"]
+        assert stored["metadata"]["labels"]["release"] == "prometheus"
 
 
 @pytest.mark.usefixtures("pod_monitors")
 def test_prometheus_gets_a_token_that_reads_the_metrics(release: Release, cluster: Cluster, namespace: str) -> None:
     """Of an account that may do nothing else."""
     release.install()
-    (monitor,) = [each for each in release.manifests() if each["kind"] == "PodMonitor"]
+    name = deployment(release)
+    monitors = {each["metadata"]["name"]: each for each in release.manifests() if each["kind"] == "PodMonitor"}
+    monitor = monitors[name]
     (endpoint,) = monitor["spec"]["podMetricsEndpoints"]
     named = endpoint["authorization"]["credentials"]
     secret = eventually(lambda: has_token(cluster.api.get("v1", "Secret", named["name"], namespace)))

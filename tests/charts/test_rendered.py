@@ -1,5 +1,6 @@
 """The chart, rendered by a real Helm: valid, restricted, and with a reason for each right."""
 
+import json
 from pathlib import Path
 
 import kubernetes_validate
@@ -11,6 +12,10 @@ from cluster import build, rights
 from cluster.api import Object
 from cluster.helm import CHART, helm
 from cluster.rights import Right
+from signalbox.plan.children import labels_of
+from signalbox.plan.sidecars.injection import INJECT
+
+KINDS = {"PrometheusRule", "ConfigMap"}
 
 
 @pytest.fixture(params=VALUES)
@@ -75,7 +80,47 @@ def test_pods_are_monitored_where_that_is_possible() -> None:
         return [each for each in manifests("{}", *options) if each["kind"] == "PodMonitor"]
 
     assert not monitors()
-    assert monitors("--api-versions", "monitoring.coreos.com/v1/PodMonitor")
+    found = monitors("--api-versions", "monitoring.coreos.com/v1/PodMonitor")
+    assert [each["metadata"]["name"] for each in found] == ["signalbox", "signalbox-routers", "signalbox-sidecars"]
+
+
+def test_monitors_look_only_where_policies_are_served() -> None:
+    api = ("--api-versions", "monitoring.coreos.com/v1/PodMonitor")
+    for values, expected in (("{}", {"any": True}), ("namespaces: [a, b]", {"matchNames": ["a", "b"]})):
+        routers = [
+            each for each in manifests(values, *api) if each["metadata"]["name"].endswith(("routers", "sidecars"))
+        ]
+        assert [each["spec"]["namespaceSelector"] for each in routers] == [expected, expected]
+
+
+def test_routers_are_found_by_what_they_are() -> None:
+    """The labels and ports are those that the operator gives."""
+    api = ("--api-versions", "monitoring.coreos.com/v1/PodMonitor")
+    found = {each["metadata"]["name"]: each["spec"] for each in manifests("{}", *api) if each["kind"] == "PodMonitor"}
+    routers, sidecars = found["signalbox-routers"], found["signalbox-sidecars"]
+    assert routers["selector"]["matchLabels"].items() <= labels_of("chat-router").items()
+    assert [each["port"] for each in routers["podMetricsEndpoints"]] == ["metrics"]
+    assert sidecars["selector"]["matchExpressions"] == [{"key": INJECT, "operator": "Exists"}]
+    assert [each["port"] for each in sidecars["podMetricsEndpoints"]] == ["sb-probes"]
+
+
+def test_alerts_and_dashboard_are_there_when_asked_for() -> None:
+    api = ("--api-versions", "monitoring.coreos.com/v1/PrometheusRule")
+
+    def kinds(values: str, *options: str) -> set[str]:
+        return {each["metadata"]["name"] for each in manifests(values, *options) if each["kind"] in KINDS}
+
+    asked = "monitoring: {prometheusRules: {enabled: true}, grafanaDashboard: {enabled: true}}"
+    assert kinds("{}", *api) == set()
+    assert kinds(asked) == {"signalbox-dashboard"}
+    assert kinds(asked, *api) == {"signalbox", "signalbox-dashboard"}
+    found = {each["kind"]: each for each in manifests(VALUES["every"], *api) if each["kind"] in KINDS}
+    assert found["PrometheusRule"]["spec"] == yaml.safe_load((CHART / "files/monitoring/rules.yaml").read_text())
+    assert found["PrometheusRule"]["metadata"]["labels"]["release"] == "prometheus"
+    dashboard = found["ConfigMap"]
+    assert "grafana_dashboard" not in dashboard["metadata"]["labels"]
+    assert dashboard["metadata"]["labels"]["dashboards"] == "signalbox"
+    assert json.loads(dashboard["data"]["signalbox.json"])["uid"] == "signalbox"
 
 
 def test_who_brings_the_roles_gets_none_but_those_for_users() -> None:

@@ -35,6 +35,11 @@ from cluster.helm import CHART
         (f"fullnameOverride: {'a' * 41}", "at '/fullnameOverride': maxLength: got 41, want 40"),
         ("extraEnv: [{name: POD_IP, value: a}]", "extraEnv: POD_IP is set by the chart: remove it"),
         ("podLabels: {app.kubernetes.io/name: a}", "podLabels: app.kubernetes.io/name is a label of the chart's own"),
+        ("monitoring: {prometheusRule: {}}", "at '/monitoring': additional properties 'prometheusRule' not allowed"),
+        (
+            "monitoring: {grafanaDashboard: {enabled: true, labels: {app.kubernetes.io/name: a}}}",
+            "monitoring.grafanaDashboard.labels: app.kubernetes.io/name is a label of the chart's own",
+        ),
         ("serviceAccount: {create: false}", "serviceAccount.name: name an existing ServiceAccount"),
     ],
 )

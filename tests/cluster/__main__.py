@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from cluster import cache, programs
-from cluster.build import helm, kstatus
+from cluster.build import helm, kstatus, prometheus, promtool
 from cluster.errors import ClusterError
 from cluster.node import installation, outside
 from cluster.node.outside import Enclosure
@@ -56,12 +56,16 @@ def main() -> None:
 
 
 @main.command()
-def build() -> None:
+@click.option("--monitoring", is_flag=True, help="Prometheus, too.")
+def build(*, monitoring: bool) -> None:
     """Build the control plane, unless it is cached or another one is to be used, and the tools of the tests."""
     if not os.environ.get("KUBECONFIG"):
         programs.find(say)
     helm(say)
     kstatus(say)
+    if monitoring:
+        promtool(say)
+        prometheus(say)
 
 
 @main.command()

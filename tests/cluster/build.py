@@ -16,6 +16,7 @@ from cluster.errors import ClusterError
 
 HERE = Path(__file__).parent
 KUBERNETES, DNS, PAUSE, TOOLS = HERE / "kubernetes", HERE / "dns", HERE / "pause", HERE / "tools"
+PROMETHEUS = HERE / "prometheus"
 PROGRESS_SECONDS = 5.0
 Say = Callable[[str], None]
 
@@ -81,6 +82,22 @@ def helm(say: Say) -> Path:
 def kstatus(say: Say) -> Path:
     """What judges an object as Flux does; see its source."""
     return program(Target("kstatus", TOOLS, package="./kstatus"), say)
+
+
+def prometheus(say: Say) -> Path:
+    """The real Prometheus server."""
+    return _prometheus("prometheus", say)
+
+
+def promtool(say: Say) -> Path:
+    """What checks and tests Prometheus' rules."""
+    return _prometheus("promtool", say)
+
+
+def _prometheus(name: str, say: Say) -> Path:
+    """Without the clients of all clouds, in which targets could be found: those take most of the time."""
+    package = f"github.com/prometheus/prometheus/cmd/{name}"
+    return program(Target(name, PROMETHEUS, tags="remove_all_sd", package=package), say)
 
 
 def program(target: Target, say: Say) -> Path:
