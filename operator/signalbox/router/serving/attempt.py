@@ -16,7 +16,7 @@ from signalbox.router.upstream.line import Line
 from signalbox.router.wire import events, usage
 from signalbox.router.wire.encoding import EncodingError, decoder_for
 from signalbox.router.wire.sse import EventStream
-from signalbox.routing import outcomes
+from signalbox.routing import outcomes, rate_limits
 from signalbox.routing.ejection import Cause
 from signalbox.routing.outcomes import Outcome
 
@@ -139,8 +139,11 @@ class Attempt(Line):
             return
         status = connection.status
         outcome = outcomes.of_status(status)
+        headers = connection.headers
+        spent = rate_limits.exhausted(headers, time.time())
         if outcome is Outcome.SUCCESS or outcome is Outcome.CLIENT:
-            headers = connection.headers
+            if spent is not None:
+                self.backend.limits.cool_down(time.monotonic(), spent)
             if b"content-encoding" in headers:
                 self.decoder = decoder_for(headers[b"content-encoding"])
             if status == 200 and headers.get(b"content-type", b"").lower().startswith(b"text/event-stream"):
@@ -152,8 +155,8 @@ class Attempt(Line):
             return
         now = time.monotonic()
         if outcome is Outcome.BUSY:
-            wait = outcomes.retry_after(connection.headers.get(b"retry-after"), time.time())
-            self.backend.limits.cool_down(now, wait)
+            wait = outcomes.retry_after(headers.get(b"retry-after"), time.time())
+            self.backend.limits.cool_down(now, spent if wait is None else wait)
             self.endpoint.health.abandoned(self.started_at, now)
         elif outcome is Outcome.FAILURE:
             self.endpoint.health.failed(self.started_at, now, Cause.ERROR)
