@@ -8,7 +8,7 @@ import socket
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 import aiohttp
@@ -17,7 +17,9 @@ import uvloop
 from rich.console import Console
 from rich.live import Live
 
-from signalbox.cli import demo_view, examples
+from signalbox.cli import demo_story, demo_view, examples
+from signalbox.cli.demo_story import Act
+from signalbox.cli.demo_weights import weights
 from signalbox.cli.program import program
 from signalbox.cli.sim import address
 from signalbox.sim import faults
@@ -32,7 +34,6 @@ TICK = 0.5
 PRINT_SECONDS = 2.0
 START_SECONDS = 20.0
 STOP_SECONDS = 15.0
-BLIND_SECONDS = 8.0
 ENGINES = {
     "fast": Profile(model="sim-1b", batch=48, decode_rate=250, prefill_rate=40_000, output_tokens=40),
     "balanced": Profile(
@@ -55,25 +56,28 @@ ENGINES = {
     "--listen", metavar="HOST:PORT", help="Where the router listens. Default: 127.0.0.1:8080, or a free port."
 )
 @click.option(
-    "--duration", type=click.FloatRange(min=1), help="Seconds of traffic. Default: until Ctrl-C in a terminal, else 8."
+    "--duration", type=click.FloatRange(min=1), help="Seconds of traffic. Default: until Ctrl-C in a terminal, else 32."
 )
-@click.option("--rate", default=20.0, show_default=True, type=click.FloatRange(min=0.1, max=500), help="Requests/s.")
+@click.option("--rate", default=25.0, show_default=True, type=click.FloatRange(min=0.1, max=500), help="Requests/s.")
 @click.option(
     "--fault",
     metavar="ENGINE=FAULT",
-    help="Half way (or after 8 s), break an engine: balanced=draining, fast=dead, strong=status=500.",
+    help="Instead of the story, break an engine half way: balanced=draining, fast=dead, strong=status=500.",
 )
 def demo(listen: str | None, duration: float | None, rate: float, fault: str | None) -> None:
     """See Signalbox route: engines, policy, router, clients and a picture, in seconds.
 
+    One of three engines slows down, and its weight moves away within seconds; another dies, and its requests go
+    elsewhere; both recover, and their weights come back.
+
     The engines are simulated, everything else is real: the policy is read from manifests/examples/demo, `signalbox up`
-    serves it, and requests go over HTTP. Without a terminal it runs for a few seconds, prints a summary and exits 0,
+    serves it, and requests go over HTTP. Without a terminal it runs for half a minute, prints a summary and exits 0,
     or 1 when a request failed.
     """
     console = Console(width=None if sys.stdout.isatty() else 110)
     plan = _parse_fault(fault)
     if duration is None and not console.is_terminal:
-        duration = BLIND_SECONDS
+        duration = demo_story.SECONDS
     sys.exit(0 if uvloop.run(_run(console, address(listen) if listen else None, duration, rate, plan)) else 1)
 
 
@@ -109,17 +113,50 @@ async def _run(
         for engine in engines.values():
             await engine.start()
             stack.push_async_callback(engine.stop)
-        url = await stack.enter_async_context(_router(directory, host, port, engines))
+        url, admin = await stack.enter_async_context(_router(directory, host, port, engines))
         console.print(f"Three simulated engines, one policy ({directory}), one router on {url}", soft_wrap=True)
         traffic = asyncio.create_task(drive(url, MODEL, rate, duration, lambda outcome: _note(board, outcome)))
-        if plan is not None:
-            stack.push_async_callback(_cancel, asyncio.create_task(_break(engines, plan, duration, console)))
+        stage = Stage(board, engines, admin)
+        stack.push_async_callback(_cancel, asyncio.create_task(stage.play(demo_story.acts(duration, plan), console)))
+        stack.push_async_callback(_cancel, asyncio.create_task(stage.follow()))
         show = _watch if console.is_terminal else _print
-        await show(console, board, engines, traffic, stopping, demo_view.hints(url, directory, MODEL))
+        await show(console, stage, traffic, stopping, demo_view.hints(url, directory, MODEL))
         await _cancel(traffic)
-    console.print(demo_view.lanes(board, {}), demo_view.routes(board), demo_view.totals(board), sep="\n")
+    console.print(demo_view.lanes(board, {}, {}), demo_view.routes(board), demo_view.totals(board), sep="\n")
     console.print(_next_steps(directory), highlight=False)
-    return board.failed == 0 and (board.answered > 0 or stopping.is_set()) and (board.cut == 0 or plan is not None)
+    return board.failed == 0 and (board.answered > 0 or stopping.is_set())
+
+
+class Stage:
+    """What is to be seen: answers, engines, and the weights in force."""
+
+    def __init__(self, board: Board, engines: dict[str, SimulatedEngine], admin: str) -> None:
+        self.board, self.engines, self._admin = board, engines, admin
+        self.weights: dict[str, float] = {}
+        self.said: list[str] = []
+
+    @property
+    def in_flight(self) -> dict[str, int]:
+        """Of each engine, exactly."""
+        return {name: engine.core.in_flight for name, engine in self.engines.items()}
+
+    async def play(self, acts: Sequence[Act], console: Console) -> None:
+        """Let the story happen."""
+        begun = time.monotonic()
+        for act in acts:
+            await asyncio.sleep(max(0.0, begun + act.at - time.monotonic()))
+            for name, wanted in act.faults.items():
+                await self.engines[name].apply(wanted)
+            self.said.append(f"{act.at:3.0f} s  {act.text}")
+            if not console.is_terminal:
+                console.print(f"{act.at:4.0f} s  Now {act.text}", highlight=False)
+
+    async def follow(self) -> None:
+        """Keep the weights up to date."""
+        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=2)) as session:
+            while True:
+                self.weights = await weights(session, self._admin)
+                await asyncio.sleep(TICK)
 
 
 def _note(board: Board, outcome: Outcome | None) -> None:
@@ -131,8 +168,7 @@ def _note(board: Board, outcome: Outcome | None) -> None:
 
 async def _watch(
     console: Console,
-    board: Board,
-    engines: dict[str, SimulatedEngine],
+    stage: Stage,
     traffic: "asyncio.Task[None]",
     stopping: asyncio.Event,
     try_next: str,
@@ -141,17 +177,16 @@ async def _watch(
     stop = asyncio.create_task(stopping.wait())
     with Live(console=console, auto_refresh=False, transient=True) as live:
         while not stopping.is_set() and not traffic.done():
-            in_flight = {name: engine.core.in_flight for name, engine in engines.items()}
-            live.update(demo_view.picture(board, in_flight, "signalbox demo", try_next), refresh=True)
+            picture = demo_view.picture(stage.board, stage.in_flight, stage.weights, stage.said, try_next)
+            live.update(picture, refresh=True)
             await asyncio.wait({traffic, stop}, timeout=TICK, return_when=asyncio.FIRST_COMPLETED)
-            board.tick()
+            stage.board.tick()
     stop.cancel()
 
 
 async def _print(
     console: Console,
-    board: Board,
-    engines: dict[str, SimulatedEngine],
+    stage: Stage,
     traffic: "asyncio.Task[None]",
     stopping: asyncio.Event,
     try_next: str,
@@ -160,26 +195,18 @@ async def _print(
     begun = time.monotonic()
     stop = asyncio.create_task(stopping.wait())
     console.print(f"While it runs:\n{try_next}", highlight=False, soft_wrap=True)
+    board = stage.board
     while not stopping.is_set() and not traffic.done():
         for _ in range(round(PRINT_SECONDS / TICK)):
             await asyncio.wait({traffic, stop}, timeout=TICK, return_when=asyncio.FIRST_COMPLETED)
             board.tick()
-        by_target = ", ".join(f"{name} {lane.answers}" for name, lane in board.lanes.items())
+        weighed = ", ".join(f"{name} {100 * weight:.0f} %" for name, weight in stage.weights.items())
         console.print(
-            f"{time.monotonic() - begun:4.0f} s  {board.sent} sent, {board.answered} answered ({by_target}), "
-            f"{board.failed} failed",
+            f"{time.monotonic() - begun:4.0f} s  {board.sent} sent, {board.answered} answered, {board.failed} failed"
+            + (f"; weights: {weighed}" if weighed else ""),
             highlight=False,
         )
     stop.cancel()
-
-
-async def _break(
-    engines: dict[str, SimulatedEngine], plan: tuple[str, Faults], duration: float | None, console: Console
-) -> None:
-    name, wanted = plan
-    await asyncio.sleep((duration or 2 * BLIND_SECONDS) / 2)
-    console.print(f"Now {name} breaks: {faults.encode(wanted).decode()}", highlight=False)
-    await engines[name].apply(wanted)
 
 
 async def _cancel(task: "asyncio.Task[None]") -> None:
@@ -190,8 +217,11 @@ async def _cancel(task: "asyncio.Task[None]") -> None:
 
 
 @contextlib.asynccontextmanager
-async def _router(directory: Path, host: str, port: int, engines: dict[str, SimulatedEngine]) -> AsyncIterator[str]:
-    """``signalbox up`` as a process of its own, as a user would start it; yields its URL once it is ready."""
+async def _router(
+    directory: Path, host: str, port: int, engines: dict[str, SimulatedEngine]
+) -> AsyncIterator[tuple[str, str]]:
+    """``signalbox up`` as a process of its own, as a user would start it; yields its URL, and HOST:PORT of its admin
+    port, once it is ready."""
     admin = f"127.0.0.1:{_free_port(9090, avoid=port)}"
     bound = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     command = [sys.executable, "-c", "from signalbox.cli.main import main; main()", "up", "-f", str(directory)]
@@ -207,7 +237,7 @@ async def _router(directory: Path, host: str, port: int, engines: dict[str, Simu
                 log.seek(0)
                 words = log.read().decode(errors="replace").strip()[-2000:]
                 raise click.ClickException(f"the router did not start:\n{words or '(it said nothing)'}")
-            yield f"http://{bound}"
+            yield f"http://{bound}", admin
         finally:
             await _end(process)
 

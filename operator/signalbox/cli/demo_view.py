@@ -1,6 +1,6 @@
 """The picture of the demo: lanes, latencies, and what to try next."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from rich import box
@@ -13,16 +13,17 @@ from signalbox.cli.program import program
 from signalbox.sim.traffic import Board, quantile, sparkline
 
 
-def lanes(board: Board, in_flight: Mapping[str, int], bars: int = 24) -> Table:
-    """One row a target."""
+def lanes(board: Board, in_flight: Mapping[str, int], weights: Mapping[str, float], bars: int = 24) -> Table:
+    """One row a target. ``weights`` are those of the route that goes by load, 0 to 1; at the end there are none."""
     table = Table(box=box.SIMPLE_HEAD, expand=True)
     table.add_column("target", style="bold")
-    for title in ("answers", "share", "in flight", "first token p50", "p50", "p99"):
+    for title in (*(("weight",) if weights else ()), "answers", "share", "in flight", "first token p50", "p50", "p99"):
         table.add_column(title, justify="right")
     table.add_column("answers a tick", style="green", no_wrap=True)
     for name, lane in board.lanes.items():
         table.add_row(
             name,
+            *((f"{100 * weights.get(name, 0.0):.0f} %",) if weights else ()),
             str(lane.answers),
             f"{100 * lane.answers / (board.answered or 1):.0f} %",
             str(in_flight.get(name, 0)),
@@ -66,12 +67,14 @@ def hints(url: str, directory: Path, model: str) -> str:
     )
 
 
-def picture(board: Board, in_flight: Mapping[str, int], title: str, try_next: str) -> Group:
-    """The whole screen."""
-    head = Text(title, style="bold")
+def picture(
+    board: Board, in_flight: Mapping[str, int], weights: Mapping[str, float], said: Sequence[str], try_next: str
+) -> Group:
+    """The whole screen; ``said`` is what has happened so far."""
     return Group(
-        head,
-        lanes(board, in_flight),
+        Text("signalbox demo", style="bold"),
+        *(Text(line, style="yellow") for line in said),
+        lanes(board, in_flight, weights),
         routes(board),
         totals(board),
         Panel(Text(try_next), title="try it now, in another terminal", title_align="left", border_style="dim"),
