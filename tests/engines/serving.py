@@ -1,6 +1,7 @@
 """vLLM as a process: started, asked whether it is ready, drained and ended."""
 
 import contextlib
+import os
 import signal
 import time
 import urllib.error
@@ -14,7 +15,7 @@ from cluster.processes import Component, free_ports
 from engines.install import Installed
 
 MODEL = "smollm2"
-START_SECONDS = 600.0
+START_SECONDS = 900.0
 DRAIN_SECONDS = 30
 OFFLINE = {
     "VLLM_TARGET_DEVICE": "cpu",
@@ -89,6 +90,8 @@ def engine(installed: Installed, name: str, sequences: int, gibibytes: int, logs
         yield Engine(name, port, sequences, component)
     finally:
         component.stop()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(component.pid, signal.SIGKILL)  # its engine is a process of its own
 
 
 def wait(engines: list[Engine], say: Say) -> None:
