@@ -28,8 +28,13 @@ async def test_requests_are_answered_and_a_broken_engine_goes_unnoticed(fault: t
     output = (await process.communicate())[0].decode()
     assert process.returncode == 0, output
     assert ", 0 failed" in output
-    assert re.search(r"requests (\d+) sent, \1 answered", output), output
-    assert ("Now " in output) == bool(fault)
+    found = re.search(r"requests (\d+) sent, (\d+) answered, 0 in flight, 0 failed(?:, (\d+) streams cut)?", output)
+    assert found, output
+    sent, answered, cut = (int(number or 0) for number in found.groups())
+    assert sent == answered + cut
+    assert not (cut and fault)  # of the story's dead engine only
+    assert ("breaks" in output) == bool(fault)
+    assert ("is dead" in output) == (not fault)
 
 
 async def test_it_ends_when_told_to_and_takes_the_router_along() -> None:

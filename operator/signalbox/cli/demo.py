@@ -56,9 +56,9 @@ ENGINES = {
     "--listen", metavar="HOST:PORT", help="Where the router listens. Default: 127.0.0.1:8080, or a free port."
 )
 @click.option(
-    "--duration", type=click.FloatRange(min=1), help="Seconds of traffic. Default: until Ctrl-C in a terminal, else 32."
+    "--duration", type=click.FloatRange(min=1), help="Seconds of traffic. Default: until Ctrl-C in a terminal, else 34."
 )
-@click.option("--rate", default=25.0, show_default=True, type=click.FloatRange(min=0.1, max=500), help="Requests/s.")
+@click.option("--rate", default=20.0, show_default=True, type=click.FloatRange(min=0.1, max=500), help="Requests/s.")
 @click.option(
     "--fault",
     metavar="ENGINE=FAULT",
@@ -149,7 +149,7 @@ class Stage:
                 await self.engines[name].apply(wanted)
             self.said.append(f"{act.at:3.0f} s  {act.text}")
             if not console.is_terminal:
-                console.print(f"{act.at:4.0f} s  Now {act.text}", highlight=False)
+                console.print(f"{act.at:4.0f} s  Now: {act.text}", highlight=False)
 
     async def follow(self) -> None:
         """Keep the weights up to date."""

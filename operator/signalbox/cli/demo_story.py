@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from signalbox.sim.faults import HEALTHY, Faults
 
-SECONDS = 32.0
+SECONDS = 34.0
 """Of the whole story."""
 
 
@@ -19,9 +19,10 @@ class Act:
 
 
 STORY = (
-    Act(6.0, "balanced now works four times as slowly: watch its weight", {"balanced": Faults(slow=4.0)}),
-    Act(14.0, "fast is dead: what it had begun is cut, all else goes elsewhere", {"fast": Faults(dead=True)}),
-    Act(20.0, "both are well again: their weights come back", {"balanced": HEALTHY, "fast": HEALTHY}),
+    Act(6.0, "balanced works four times as slowly: watch its weight", {"balanced": Faults(slow=4.0)}),
+    Act(14.0, "balanced is well again", {"balanced": HEALTHY}),
+    Act(18.0, "fast is dead: streams that it had begun are cut, all else goes elsewhere", {"fast": Faults(dead=True)}),
+    Act(24.0, "fast is well again: its weight comes back", {"fast": HEALTHY}),
 )
 
 
