@@ -17,6 +17,7 @@ from benchmarks.harness.report import Cell, Report, Spread, Table
 from benchmarks.harness.router import write_resources
 from signalbox.local.resources import Options
 from signalbox.local.workspace import read
+from signalbox.routing.backlog import Backlog
 from signalbox.routing.config import Policy, RouterConfig
 from signalbox.routing.decision import CompiledPolicy
 from signalbox.routing.eligibility import Requirements, shortfall
@@ -42,13 +43,24 @@ class TargetState(msgspec.Struct):
 
 
 class Decider:
-    """One policy, ready to decide, as a worker holds it."""
+    """One policy, ready to decide, as a worker holds it; ``by_load``: its last route declares no shares, and weights
+    were heard."""
 
-    def __init__(self, config: RouterConfig, policy: Policy) -> None:
+    def __init__(self, config: RouterConfig, policy: Policy, *, by_load: bool = False) -> None:
+        if by_load:
+            last = policy.routes[-1]
+            free = msgspec.structs.replace(last, strategy=msgspec.structs.replace(last.strategy, free=True))
+            policy = msgspec.structs.replace(policy, routes=(*policy.routes[:-1], free))
         self.compiled = CompiledPolicy(policy, random.Random(1))
         by_name = {backend.name: backend for backend in config.backends}
         self.backends = [by_name[target.backend] for target in policy.targets]
         self.targets = {target.name: TargetState() for target in policy.targets}
+        if by_load:
+            backlogs = [Backlog(0.0) for _ in policy.targets]
+            for number, backlog in enumerate(backlogs):
+                backlog.sample(5.0 + number, 10.0, 1.0, 2.0)
+            weights = [1.0 / len(backlogs)] * len(backlogs)
+            self.compiled.routes[-1].choice.steer([weights], 0.0, backlogs)
 
     def decide(self, body: dict[str, Any]) -> int:
         """Facts, conditions in order, eligibility of the targets, the draw: gives the position of the target."""
@@ -65,7 +77,7 @@ class Decider:
 
 def run(settings: Settings) -> Report:
     """Bodies that differ, so that nothing is remembered from one to the next."""
-    decider = _decider(settings.directory)
+    decider, by_load = _decider(settings.directory), _decider(settings.directory, by_load=True)
     bodies = [chat.body(user=f"user-{i}", max_tokens=200 + i) for i in range(VARIANTS)]
     decode, encode = msgspec.json.Decoder().decode, msgspec.json.Encoder().encode
     parsed = [decode(body) for body in bodies]
@@ -85,6 +97,7 @@ def run(settings: Settings) -> Report:
         ("parse the body (msgspec)", decode, bodies),
         ("facts and 8 conditions", all_conditions, parsed),
         ("decision: facts, 8 conditions, eligibility, draw", decider.decide, parsed),
+        ("the same, drawn by load: two, and the less busy", by_load.decide, parsed),
         ("parse, decide, write the model and encode", whole, bodies),
     ]
     count = round(settings.choose(20_000, 3_000))
@@ -110,6 +123,10 @@ def run(settings: Settings) -> Report:
     ]
     report.tables.append(Table("Time of a request's decision", ("step", "p50 µs", "p99 µs"), rows))
     decision = Spread.of(p50 for p50, _ in found[steps[2][0]])
+    drawn = Spread.of(p50 for p50, _ in found[steps[3][0]])
+    report.expect(
+        "drawn by load p50, the same", f"{drawn.median / decision.median:.2f} of it", drawn.median <= PROMISED_US
+    )
     report.expect(f"decision p50 at most {PROMISED_US:.0f} µs", f"{decision} µs", decision.median <= PROMISED_US)
     rows = [_condition_row(decider, position, parsed, count) for position in range(len(conditions))]
     report.tables.append(Table("Each condition alone, on fresh facts", ("route", "p50 µs", "p99 µs"), rows))
@@ -151,13 +168,13 @@ def _time(step: Callable[[Any], Any], inputs: Sequence[Any], count: int) -> tupl
     return (times[count // 2] - own) / 1000, (times[count * 99 // 100] - own) / 1000
 
 
-def _decider(directory: Path) -> Decider:
+def _decider(directory: Path, *, by_load: bool = False) -> Decider:
     resources = write_resources(directory / "resources", "rules.yaml", small=9001, strong=9002).parent
     workspace = read(Options(path=resources))
     if workspace.errors:
         raise BenchError("\n".join(f"{one.location}: {one.problem.message}" for one in workspace.errors))
     config = workspace.plan.routers[0].config
-    return Decider(config, config.policies[0])
+    return Decider(config, config.policies[0], by_load=by_load)
 
 
 def _refuse(route: str, error: EvaluationError) -> None:

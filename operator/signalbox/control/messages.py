@@ -156,7 +156,8 @@ class Leases(_Message, tag="leases", frozen=True):
 class Report(_Message, tag="report", frozen=True):
     """Router: its state, every second and when it has changed. ``config_hash`` is "" before anything is served.
 
-    ``weights`` are those in force, for an operator that leads since just now; a router that has none says none.
+    ``weights`` are those in force, said until the operator at the other end has said some itself: one that leads since
+    just now knows none. A router that has none says none.
     ``leases`` are those of the backends that have limits, leased or not.
     ``sent`` is no part of any decision: people look at it.
     """

@@ -37,7 +37,7 @@ class Draws:
     a trial it would wait for ever.
     """
 
-    __slots__ = ("_declared", "_points", "_random", "_sequences", "_weights", "active", "idle", "mask", "moved")
+    __slots__ = ("_declared", "_points", "_random", "_sequences", "_weights", "active", "idle", "mask")
 
     def __init__(self, weights: Sequence[float], random: random.Random) -> None:
         """``weights[i]`` is the weight of position ``i``; positions without weight are never drawn."""
@@ -45,23 +45,28 @@ class Draws:
         self._random = random
         self._sequences: dict[int, _Sequence] = {}
         self._points: dict[int, float] = {}
-        self.mask = self.active = sum(1 << position for position, weight in enumerate(weights) if weight > 0)
+        self.mask = self.active = with_weight(weights)
         self.idle = 0
-        self.moved = False
 
     def reweigh(self, weights: Sequence[float] | None) -> None:
         """Put other weights in force; None: those that were declared. Every sequence goes on from its point."""
         wanted = self._declared if weights is None else tuple(weights)
         if wanted == self._weights:
             return
-        active = sum(1 << p for p, weight in enumerate(wanted) if weight > 0 and self.mask >> p & 1)
+        active = self.mask & with_weight(wanted)
         if not active:
             wanted, active = self._declared, self.mask
         self._points.update((among, sequence.point) for among, sequence in self._sequences.items())
         self._sequences.clear()
         self._weights, self.active = wanted, active
         self.idle = self.mask & ~active
-        self.moved = wanted is not self._declared and _differ(wanted, self._declared)
+
+    @property
+    def moved(self) -> bool:
+        """Whether what is in force is not what was declared, by more than half a point."""
+        mine, theirs = sum(self._weights), sum(self._declared)
+        pairs = zip(self._weights, self._declared, strict=True)
+        return any(abs(one / mine - other / theirs) > 0.005 for one, other in pairs)
 
     def pick(self, among: int) -> int:
         """The position of a first attempt, out of the bitmask ``among``; -1 when none of it has weight."""
@@ -105,6 +110,17 @@ class Draws:
         return sequence
 
 
+def with_weight(weights: Sequence[float]) -> int:
+    """The bitmask of positions whose weight is more than nothing."""
+    if min(weights, default=0.0) > 0.0:
+        return (1 << len(weights)) - 1
+    mask = 0
+    for position, weight in enumerate(weights):
+        if weight > 0.0:
+            mask |= 1 << position
+    return mask
+
+
 def intervals(weights: Sequence[float], among: int) -> tuple[list[int], list[float]]:
     """The positions of a bitmask, and the upper bounds, of 1, of all of their intervals but the last."""
     positions = [position for position in range(len(weights)) if among >> position & 1]
@@ -115,9 +131,3 @@ def intervals(weights: Sequence[float], among: int) -> tuple[list[int], list[flo
         below += weights[position]
         bounds.append(below / total)
     return positions, bounds
-
-
-def _differ(one: Sequence[float], other: Sequence[float]) -> bool:
-    """Whether shares differ by more than half a point."""
-    mine, theirs = sum(one), sum(other)
-    return any(abs(a / mine - b / theirs) > 0.005 for a, b in zip(one, other, strict=True))

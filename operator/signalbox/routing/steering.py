@@ -9,7 +9,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Sequence
 
 from signalbox.routing.backlog import Backlog
-from signalbox.routing.shares import MAX_SEQUENCES, TRIAL, Draws, intervals
+from signalbox.routing.shares import MAX_SEQUENCES, TRIAL, Draws, intervals, with_weight
 
 Pick = Callable[[int], int]
 
@@ -24,7 +24,7 @@ class TwoDraws:
         self._weights = weights
         self._backlogs = backlogs
         self._random = random.random
-        self.active = sum(1 << p for p, weight in enumerate(weights) if weight > 0.0 and mask >> p & 1)
+        self.active = mask & with_weight(weights)
         self._idle = mask & ~self.active
         self._bounds: dict[int, tuple[list[int], list[float]]] = {}
 
@@ -84,7 +84,7 @@ class FreeDraws:
     def steer(self, weights: Sequence[float] | None, backlogs: Sequence[Backlog] | None) -> None:
         """Put weights by position in force; without ``backlogs`` they are drawn as shares."""
         use: Draws | TwoDraws = self._draws
-        if weights is not None and backlogs is not None and any(weights):
+        if weights is not None and backlogs is not None and max(weights) > 0.0:
             use = TwoDraws(weights, self.mask, backlogs, self._random)
         else:
             self._draws.reweigh(weights)
@@ -93,21 +93,22 @@ class FreeDraws:
 
 
 class SharedDraws:
-    """A set of targets with declared shares: drawn by share, whatever the load, and less where one is overloaded.
+    """A set of targets with declared shares: drawn by share, whatever the load, and less where one is overloaded."""
 
-    ``by_load``: what is in force is not what was declared.
-    """
-
-    __slots__ = ("_draws", "active", "by_load", "mask", "pick", "redraw")
+    __slots__ = ("_draws", "active", "mask", "pick", "redraw")
 
     def __init__(self, draws: Draws) -> None:
         self._draws = draws
         self.mask = self.active = draws.mask
-        self.by_load = False
         self.pick: Pick = draws.pick
         self.redraw: Pick = draws.redraw
+
+    @property
+    def by_load(self) -> bool:
+        """Whether what is in force is not what was declared."""
+        return self._draws.moved
 
     def steer(self, weights: Sequence[float] | None, backlogs: Sequence[Backlog] | None) -> None:
         """Put weights by position in force. Shares are drawn alike with ``backlogs`` and without."""
         self._draws.reweigh(weights)
-        self.active, self.by_load = self._draws.active, self._draws.moved
+        self.active = self._draws.active

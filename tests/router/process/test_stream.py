@@ -64,9 +64,26 @@ async def test_weights_that_are_heard_before_anybody_serves_count_once_somebody_
     assert bridge.report().weights == {}
     bridge.supervisor = supervisor
     supervisor._steered.use(encode(serving("one")))
-    assert bridge.report().weights == {"auto": {"default": route}}
-    bridge.heard(Weights())
+    assert supervisor.weights == {"auto": {"default": route}}
+
+
+async def test_weights_in_force_are_told_to_an_operator_that_has_said_none(tmp_path: Path) -> None:
+    bridge, supervisor = (
+        Bridge(Follower(tmp_path, tmp_path, lambda _: None), 1, lambda _: None),
+        Counting(SupervisorOptions()),
+    )
+    bridge.supervisor = supervisor
+    supervisor._steered.use(encode(serving("one")))
+    route = RouteWeights(sets=(SetWeights(effective={"one": 1.0}),))
+    weights = Weights(policies={"auto": {"default": route}})
+    bridge.hello()
     assert bridge.report().weights == {}
+    bridge.heard(weights)
+    assert bridge.report().weights == {}
+    bridge.hello()
+    assert bridge.report().weights == weights.policies
+    bridge.heard(Weights())
+    assert bridge.report().weights == supervisor.weights == {}
 
 
 async def test_leases_that_are_heard_before_anybody_serves_are_not_lost(tmp_path: Path) -> None:

@@ -34,6 +34,7 @@ class Bridge:
         self._lost = ""
         self._connected = False
         self._early: tuple[Weights, float] | None = None
+        self._told = False
         self._early_leases: dict[str, Lease] = {}
         self._supervisor: Supervisor | None = None
 
@@ -55,7 +56,7 @@ class Bridge:
 
     def hello(self) -> Hello:
         """The first message of a connection."""
-        self._connected, self._lost = True, ""
+        self._connected, self._lost, self._told = True, "", False
         self._say("control stream: connected")
         return Hello(
             format_version=FORMAT_VERSION, config_hash=self._hash, workers=self._workers, digests=self._follower.digests
@@ -74,7 +75,8 @@ class Bridge:
             backends=backends,
             leases=dict(islice(self.supervisor.leases.items(), MAX_LEASES)) if self.supervisor is not None else {},
             sent=self.supervisor.sent() if self.supervisor is not None else {},
-            weights=self.supervisor.weights if self.supervisor is not None else {},
+            # Whoever leads has no need to hear what it has said itself.
+            weights=self.supervisor.weights if self.supervisor is not None and not self._told else {},
         )
 
     def heard(self, message: ToRouter) -> None:
@@ -85,6 +87,7 @@ class Bridge:
             case Revoked(digests=digests):
                 self._follower.revoked.heard(digests)
             case Weights():
+                self._told = True
                 if self.supervisor is not None:
                     self.supervisor.steer(message)
                 else:

@@ -1,6 +1,7 @@
 """The weights that a worker heard last, put in force on its policies; again after a reload, and when they are old."""
 
 from collections.abc import Mapping, Sequence
+from itertools import repeat
 
 from signalbox.control.messages import RouteWeights, Weights
 from signalbox.router.serving.live import LivePolicy
@@ -8,6 +9,8 @@ from signalbox.router.steering import InForce, in_force, stale_after
 from signalbox.router.upstream.backend import BackendState
 from signalbox.routing import config
 from signalbox.routing.strategies import Weights as ByPosition
+
+_ZEROS = repeat(0.0)
 
 
 class Steering:
@@ -89,7 +92,6 @@ def _by_position(
         return [None] * count, 0.0
     sets: list[ByPosition] = []
     for each in wanted.sets:
-        effective = each.effective
-        weights = [effective.get(name, 0.0) for name in names]
-        sets.append(weights if any(weights) else None)
+        weights = list(map(each.effective.get, names, _ZEROS))
+        sets.append(weights if max(weights) > 0.0 else None)
     return sets, wanted.spill
