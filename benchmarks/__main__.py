@@ -25,6 +25,7 @@ BENCHES = {
     "faults": "what clients see when engines fail",
     "reload": "an edit of the policy every 100 ms under load",
     "control": "from an edit to all routers, and the end of a leader, on a real control plane",
+    "scraping": "5,000 engines asked for their metrics every 5 s, on one core",
     "profile": "where a worker's time goes",
 }
 

@@ -7,6 +7,7 @@ pass, and whatever else the text holds costs no more than its length.
 import math
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 
 import msgspec
 
@@ -14,6 +15,8 @@ MOST_LINE = 64 << 10
 """Bytes; a longer line is passed over. Labels of real engines fit into 2 KiB."""
 MOST_SERIES = 10_000
 """Of those wanted, in one text; real engines have tens."""
+USUAL_LABELS = 512
+"""Bytes of labels that are worth remembering."""
 
 # Possessive quantifiers: what does not match is given up at once, so time is linear in the text.
 _LABELS = rb'(?:[^"}\n]++|"(?:[^"\\\n]++|\\[^\n])*+")*+'
@@ -123,7 +126,15 @@ def _number(value: bytes) -> float:
 
 
 def _labels(text: bytes | None) -> dict[str, str]:
-    return _pairs(text.decode("utf-8", "replace")) if text else {}
+    if not text:
+        return {}
+    return _usual(text) if len(text) <= USUAL_LABELS else _pairs(text.decode("utf-8", "replace"))
+
+
+@lru_cache(maxsize=4096)
+def _usual(text: bytes) -> dict[str, str]:
+    """Labels hardly differ from one look to the next, and from one endpoint to another. Nobody changes the result."""
+    return _pairs(text.decode("utf-8", "replace"))
 
 
 def _pairs(text: str) -> dict[str, str]:

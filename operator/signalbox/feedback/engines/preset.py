@@ -17,9 +17,11 @@ class Source(msgspec.Struct, frozen=True):
     name: str
     labels: dict[str, str] = {}
 
-    def matches(self, series: Series) -> bool:
-        """Whether this is one of them."""
-        return series.name == self.name and all(series.labels.get(k, "") == v for k, v in self.labels.items())
+    def among(self, series: list[Series]) -> list[Series]:
+        """Which of the series of its name these are."""
+        if not self.labels:
+            return series
+        return [each for each in series if all(each.labels.get(k, "") == v for k, v in self.labels.items())]
 
 
 Sources = tuple[Source, ...]
@@ -121,15 +123,18 @@ class _Values:
         return self._together(quantity, lambda values: sum(values) / len(values))
 
     def _together(self, quantity: Quantity, fold: Callable[[list[float]], float]) -> float | None:
-        if not self.has(quantity):
-            return None
-        total = sum(fold(found) for sources in quantity if (found := self._found(sources)))
-        return total if math.isfinite(total) else None
+        total = None
+        for sources in quantity:
+            found = self._found(sources)
+            if found:
+                total = fold(found) + (total or 0.0)
+            elif total is None:
+                return None
+        return total if total is not None and math.isfinite(total) else None
 
     def _found(self, sources: Sources) -> list[float]:
         for source in sources:
-            found = [each for each in self._by_name.get(source.name, ()) if source.matches(each)]
-            if found:
+            if (series := self._by_name.get(source.name)) and (found := source.among(series)):
                 return self._distinct(found)
         return []
 
