@@ -2,7 +2,7 @@
 
 from math import isclose
 
-from signalbox.signals.history import MAX_LINES, POINTS, REASONS, STEP_SECONDS, History
+from signalbox.signals.history import MAX_LINES, POINTS, REASONS, STEP_SECONDS, History, Room
 from signalbox.signals.view import BackendView, PolicyView, RouteView, SetView, TargetView, View
 
 
@@ -56,7 +56,19 @@ def test_the_ring_is_bounded_and_forgets_what_has_gone() -> None:
     assert "a" not in found.backends
 
 
-def test_lines_are_bounded() -> None:
+def test_lines_are_bounded_over_all_that_share_a_room() -> None:
+    room = Room(10)
+    first, second = History(room), History(room)
+    first.add(at(0.0, tuple(backend(f"b{number}") for number in range(7))))
+    second.add(at(0.0, tuple(backend(f"b{number}") for number in range(7))))
+    assert (len(first.recorded().backends), len(second.recorded().backends)) == (7, 3)
+    first.close()
+    second.add(at(5.0, tuple(backend(f"b{number}") for number in range(7))))
+    assert len(second.recorded().backends) == 7
+    assert second.recorded().backends["b6"]["waiting"] == [None, 0.0]
+
+
+def test_alone_there_is_room_for_very_many() -> None:
     history = History()
     history.add(at(0.0, tuple(backend(f"b{number}") for number in range(MAX_LINES + 50))))
     assert len(history.recorded().backends) == MAX_LINES

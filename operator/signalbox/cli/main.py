@@ -10,6 +10,7 @@ SUMMARIES = {
     "check": "Find what is wrong in a directory of policies and backends.",
     "explain": "Show which route and target a request would take, and why.",
     "demo": "Three simulated engines, one policy, real traffic, a live picture.",
+    "dashboard": "Open the live page of the operator in a cluster.",
     "operator": "Make a cluster what its resources say.",
     "router": "Route by mounted files: what the operator runs in a cluster.",
     "sim": "Run simulated model engines, faults on demand.",

@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 
 from signalbox.cli.logs import Format, set_up
-from signalbox.cli.options import allow_cidr_option, serves
+from signalbox.cli.options import LEASE, allow_cidr_option, serves
 from signalbox.controller.run import Election, Listening, Operator
 from signalbox.controller.serving.stream import StreamOptions
 from signalbox.kube.access import NoAccess
@@ -21,7 +21,6 @@ from signalbox.plan.children import OperatorSettings
 from signalbox.routing.addresses import read_address
 from signalbox.routing.config import Address
 
-LEASE = "signalbox-operator"
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 
 # The API server takes objects of 10,000 levels where a schema is open, and who cannot read one cannot read its list.

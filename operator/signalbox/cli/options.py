@@ -2,12 +2,18 @@
 
 import ipaddress
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import click
 
 from signalbox.routing.addresses import AddressError, read_address
 from signalbox.routing.config import Address
+from signalbox.signals.page.hosts import HOSTS
+
+LEASE = "signalbox-operator"
+"""Whose holder leads."""
+PAGE_PORT = 8090
+"""Of the live page, on a loopback address."""
 
 
 def listens(_: click.Context, __: click.Parameter, value: str) -> Address:
@@ -21,6 +27,23 @@ def listens(_: click.Context, __: click.Parameter, value: str) -> Address:
 def serves(context: click.Context, parameter: click.Parameter, value: str | None) -> Address | None:
     """HOST:PORT, or None where nothing was said."""
     return None if value is None else listens(context, parameter, value)
+
+
+def page_at(_: click.Context, __: click.Parameter, value: str | None) -> Address | Literal["none"] | None:
+    """HOST:PORT of this machine alone, "none", or None where nothing was said."""
+    if value is None:
+        return None
+    if value == "none":
+        return "none"
+    address = listens(_, __, value)
+    if address.host not in HOSTS:
+        raise click.BadParameter(f"{address.host}: the page is for this machine only, write 127.0.0.1:{address.port}")
+    return address
+
+
+def page_option(help_text: str) -> Callable[[Any], Any]:
+    """``--page``, to be read as what ``page_at`` gives."""
+    return click.option("--page", "page", metavar="HOST:PORT", callback=page_at, help=help_text)
 
 
 def cidrs(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from signalbox.control.messages import Traffic, Ways
 from signalbox.feedback.law import Outcome
 from signalbox.feedback.plan import Plan
 from signalbox.signals.flows import Meter
-from signalbox.signals.history import History
+from signalbox.signals.history import History, Room
 from signalbox.signals.view import View, view
 
 LEAST_SECONDS = 0.5
@@ -21,12 +21,17 @@ class Board:
     history.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic, calendar: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        clock: Callable[[], float] = time.monotonic,
+        calendar: Callable[[], float] = time.time,
+        room: Room | None = None,
+    ) -> None:
         self._clock, self._calendar = clock, calendar
         self._meter = Meter(clock)
         self._stepped: tuple[float, Outcome, Plan, Mapping[str, Sequence[str]]] | None = None
         self._built: tuple[float, View] | None = None
-        self.history = History()
+        self.history = History(room)
 
     def report(self, router: str, backends: Mapping[str, Traffic], sent: Ways) -> None:
         """What one router has counted so far."""

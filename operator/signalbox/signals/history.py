@@ -10,8 +10,8 @@ from signalbox.signals.view import BackendView, TargetView, View
 
 STEP_SECONDS = 5.0
 POINTS = 180
-MAX_LINES = 1_000
-"""Targets and backends together: about 6 KB each."""
+MAX_LINES = 2_000
+"""Targets and backends together, of all histories that share a room: about 7 KB each."""
 
 REASONS = ("", "Declared", "Overloaded", "Base", "Load", "Held", "Stale", "NoEndpoint")
 MEASURES = ("requests", "running", "waiting", "kv_usage", "utilization", "first_token", "errors", "age", "tokens")
@@ -30,10 +30,29 @@ class Recorded(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     backends: dict[str, dict[str, list[float | None]]]
 
 
+class Room:
+    """What several histories may keep together. Lines that find none have no past."""
+
+    def __init__(self, lines: int = MAX_LINES) -> None:
+        self._left = lines
+
+    def take(self) -> bool:
+        """Whether there was room for one more."""
+        if self._left <= 0:
+            return False
+        self._left -= 1
+        return True
+
+    def leave(self, lines: int) -> None:
+        """So many are kept no longer."""
+        self._left += lines
+
+
 class History:
     """Give it views as often as you like; it keeps one every ``STEP_SECONDS``."""
 
-    def __init__(self) -> None:
+    def __init__(self, room: Room | None = None) -> None:
+        self._room = room or Room()
         self._at: array[float] = array("d")
         self._lines: dict[Line, Columns] = {}
 
@@ -48,7 +67,7 @@ class History:
         self._at.append(view.at)
         found = dict(_lines(view))
         for line, values in found.items():
-            if line not in self._lines and len(self._lines) < MAX_LINES:
+            if line not in self._lines and self._room.take():
                 self._lines[line] = {name: array("f", [nan] * (len(self._at) - 1)) for name in values}
         for line, columns in self._lines.items():
             values = found.get(line, {})
@@ -61,6 +80,12 @@ class History:
                     del column[0]
         for line in [line for line in self._lines if line not in found and self._empty(line)]:
             del self._lines[line]
+            self._room.leave(1)
+
+    def close(self) -> None:
+        """Keep nothing any more."""
+        self._room.leave(len(self._lines))
+        self._lines.clear()
 
     def _empty(self, line: Line) -> bool:
         return all(value != value for column in self._lines[line].values() for value in column)  # noqa: PLR0124 (NaN)

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from aiohttp import web
 from yarl import URL
 
-HOSTS = frozenset(("127.0.0.1", "localhost", "::1"))
+from signalbox.signals.page.hosts import HOSTS
 
 HEADERS = {
     "Content-Security-Policy": (
