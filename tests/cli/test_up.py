@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
@@ -112,6 +113,11 @@ def engine() -> Iterator[str]:
         process.stdout.readline()
         yield address
         process.terminate()
+
+
+def read(url: str) -> Any:
+    with urllib.request.urlopen(url, timeout=SECONDS) as answer:
+        return json.load(answer)
 
 
 def ask(url: str, body: Mapping[str, Any], key: str = "") -> tuple[int, Mapping[str, str], Any]:
@@ -228,6 +234,42 @@ def test_two_routers_with_one_model_need_a_choice(tmp_path: Path) -> None:
     assert "choose with --policy one or --policy two" in up.said
 
 
+def test_the_live_page_is_on_the_first_screen_and_shows_the_policy(tmp_path: Path, engine: str) -> None:
+    (tmp_path / "all.yaml").write_text(BACKEND + "---\n" + POLICY % {"name": "p", "model": "m"})
+    up = Up(tmp_path, "--endpoint", f"a={engine}", "--page", "127.0.0.1:0")
+    try:
+        url = up.until(r"(http://127\.0\.0\.1:\d+) +the live page")[1]
+        deadline = time.monotonic() + SECONDS
+        while (view := read(f"{url}/view")["view"]) is None:
+            assert time.monotonic() < deadline
+            time.sleep(0.2)
+        assert [policy["name"] for policy in view["policies"]] == ["p"]
+    finally:
+        up.process.send_signal(signal.SIGTERM)
+        assert up.end() == 0
+
+
+def test_where_nobody_said_a_port_the_page_takes_any_that_is_free(tmp_path: Path, engine: str) -> None:
+    (tmp_path / "all.yaml").write_text(BACKEND + "---\n" + POLICY % {"name": "p", "model": "m"})
+    both = [Up(tmp_path, "--endpoint", f"a={engine}") for _ in range(2)]
+    try:
+        urls = {up.until(r"(http://127\.0\.0\.1:\d+) +the live page")[1] for up in both}
+        assert len(urls) == 2
+    finally:
+        for up in both:
+            up.process.send_signal(signal.SIGTERM)
+            assert up.end() == 0
+
+
+def test_without_the_page_there_is_none(tmp_path: Path, engine: str) -> None:
+    (tmp_path / "all.yaml").write_text(BACKEND + "---\n" + POLICY % {"name": "p", "model": "m"})
+    up = Up(tmp_path, "--endpoint", f"a={engine}", "--page", "none")
+    up.until("Try:")
+    up.process.send_signal(signal.SIGTERM)
+    assert up.end() == 0
+    assert "live page" not in up.said
+
+
 def test_a_port_in_use_is_said(tmp_path: Path) -> None:
     (tmp_path / "all.yaml").write_text(BACKEND + "---\n" + POLICY % {"name": "chat", "model": "auto"})
     with socket.socket() as taken:
@@ -246,6 +288,7 @@ def test_a_port_in_use_is_said(tmp_path: Path) -> None:
         (["--endpoint", "a"], 2, "is not NAME=HOST:PORT"),
         (["--listen", "nowhere"], 2, "is not HOST:PORT"),
         (["--allow-cidr", "10.0.0.1/8"], 2, "write a network"),
+        (["--page", "0.0.0.0:8090"], 2, "for this machine only, write 127.0.0.1:8090"),
         (["--endpoint", "b=127.0.0.1:1"], 1, "no such ModelBackend; there is a"),
         (["--policy", "other"], 1, "no such RoutingPolicy; there is chat"),
     ],

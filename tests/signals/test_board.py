@@ -18,7 +18,7 @@ class World:
     def step(self) -> Outcome:
         outcome = step(self._state, PLAN, {}, self.now)
         self._state = outcome.state
-        self.board.show(outcome, PLAN, {"a": ("time-out",)})
+        self.board.show(outcome, PLAN, {"a": {"1": "time-out"}})
         return outcome
 
 

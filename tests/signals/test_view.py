@@ -48,7 +48,7 @@ FLOWS = Flows(
 
 
 def shown(**more: object) -> View:
-    problems = {"a": ("2: time-out",)}
+    problems = {"a": {"1": "time-out", "2": "time-out"}}
     return view(msgspec.structs.replace(OUTCOME, **more), PLAN, FLOWS, problems, NOW, 1_700_000_000.0)
 
 
@@ -85,7 +85,7 @@ def test_a_backend_shows_its_load_and_what_is_wrong() -> None:
     assert a == BackendView(
         name="a", model="m", engine="VLLM", running=8.0, waiting=4.0, kv_usage=0.5, utilization=1.2, tokens=550.0,
         capacity=600.0, delay=2.0, requests=3.0, errors=0.5, first_token=0.2, age=3.0, stale_after=15.0, ready=1,
-        total=3, problems=("2: time-out", "connect"),
+        total=3, problems=("time-out (2 endpoints)", "connect"),
     )  # fmt: skip
     assert (b.age, b.ready, b.total, b.stale_after, b.delay) == (None, 1, 1, 20.0, None)
     assert (idle.ready, idle.total, idle.stale_after, idle.running) == (0, 0, None, 0.0)

@@ -8,11 +8,12 @@ import socket
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import click
 
 from signalbox.cli.logs import Format, set_up
-from signalbox.cli.options import LEASE, allow_cidr_option, serves
+from signalbox.cli.options import LEASE, PAGE_PORT, allow_cidr_option, page_option, serves
 from signalbox.controller.run import Election, Listening, Operator
 from signalbox.controller.serving.stream import StreamOptions
 from signalbox.kube.access import NoAccess
@@ -31,6 +32,7 @@ FRAMES = 40_000
 LISTEN = "0.0.0.0:9443"
 METRICS = "0.0.0.0:8443"
 PROBES = "0.0.0.0:8081"
+PAGE = f"127.0.0.1:{PAGE_PORT}"
 
 EPILOG = """\b
 Who it is: the ServiceAccount of its pod, or the current context of a kubeconfig ($KUBECONFIG, ~/.kube/config).
@@ -102,6 +104,10 @@ Exit codes: 0 ended as asked, 1 no access to a cluster, 2 wrong usage, 3 the Lea
     callback=serves,
     help=f"Serve /healthz and /readyz. Default: {PROBES} in a pod, nowhere else.",
 )
+@page_option(
+    "The live page, on a loopback address: kubectl port-forward is the way to it (signalbox dashboard). "
+    f'Default: {PAGE} in a pod, nowhere else; "none" for nowhere.'
+)
 @allow_cidr_option("Let backends have addresses that are closed otherwise, such as loopback or link-local; repeatable.")
 @click.option("--dev", is_flag=True, help="No Lease: this is the only one that runs, on a developer's machine, say.")
 @click.option(
@@ -120,6 +126,7 @@ def operator(
     webhook_service: str | None,
     metrics: Address | None,
     probes: Address | None,
+    page: Address | Literal["none"] | None,
     allow_cidrs: tuple[str, ...],
     dev: bool,
     log_format: Format,
@@ -130,7 +137,10 @@ def operator(
     settings = OperatorSettings(image=image, image_pull_policy=image_pull_policy, allow_cidrs=allow_cidrs)
     home, in_pod = lease_namespace or own_namespace(), SERVICE_ACCOUNT.exists()
     election = None if dev else Election(home, LEASE, identity())
-    listening = Listening(probes=probes or (read_address(PROBES) if in_pod else None))
+    listening = Listening(
+        probes=probes or (read_address(PROBES) if in_pod else None),
+        page=None if page == "none" else page or (read_address(PAGE) if in_pod else None),
+    )
     if (at := listen or (read_address(LISTEN) if in_pod else None)) is not None:
         address = os.environ.get("POD_IP")
         stream = StreamOptions(at, home, leader_service, tls_secret, address, webhook, webhook_service)

@@ -10,14 +10,16 @@ from signalbox.routing.config import Backend, Policy, RouterConfig
 
 
 def first_screen(
-    workspace: Workspace, config: RouterConfig, asked: Collection[str], url: str, admin: str, path: str
+    workspace: Workspace, config: RouterConfig, asked: Collection[str], url: str, admin: str, page: str, path: str
 ) -> str:
-    """Everything that a newcomer needs, in one screen; never a secret. The engines of ``asked`` show their load."""
+    """Everything that a newcomer needs, in one screen; never a secret. The engines of ``asked`` show their load;
+    ``page`` is "" where it is not served."""
     lines = [
         f"Routing by {path} (namespace {workspace.resources.namespace}). An edit is live within a second.",
         "",
         f"  {url:<28} OpenAI API: base URL {url}/v1",
         f"  {admin:<28} /metrics, /readyz, /healthz",
+        *([f"  {page:<28} the live page: weights, load and why"] if page else []),
         "",
     ]
     backends = {backend.name: backend for backend in config.backends}

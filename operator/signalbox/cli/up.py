@@ -7,11 +7,13 @@ import sys
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import Literal
 
 import click
+from aiohttp import web
 
 from signalbox.cli import render
-from signalbox.cli.options import access_log_option, allow_cidr_option, listens, log_target
+from signalbox.cli.options import PAGE_PORT, access_log_option, allow_cidr_option, listens, log_target, page_option
 from signalbox.cli.screen import first_screen
 from signalbox.cli.stopping import Signals, stop
 from signalbox.local.feedback import Feedback
@@ -25,9 +27,13 @@ from signalbox.router.options import ProxyOptions, SupervisorOptions
 from signalbox.router.process.supervisor import Supervisor
 from signalbox.router.wire.errors import ConfigRejectedError
 from signalbox.routing.address_rules import AddressRules, parse_networks
-from signalbox.routing.addresses import AddressError
+from signalbox.routing.addresses import AddressError, read_address
 from signalbox.routing.config import Address
+from signalbox.signals.board import Board
+from signalbox.signals.page.listen import serve
+from signalbox.signals.page.server import Page, Who
 
+PAGE = f"127.0.0.1:{PAGE_PORT}"
 LOOPBACK = ("127.0.0.0/8", "::1/128")
 
 EPILOG = """\b
@@ -77,6 +83,7 @@ def _endpoints(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -
     callback=listens,
     help="For /metrics, /readyz and /healthz.",
 )
+@page_option(f'The live page, for this machine only. Default: {PAGE}, or a free port; "none" for nowhere.')
 @click.option("-n", "--namespace", help="Namespace to serve. Default: the only one in the files.")
 @click.option("--policy", "policies", multiple=True, metavar="NAME", help="Serve only this policy; repeatable.")
 @click.option("--workers", type=click.IntRange(1, 64), help="Processes that share the port.")
@@ -96,6 +103,7 @@ def up(
     path: Path,
     listen: Address,
     admin: Address,
+    page: Address | Literal["none"] | None,
     namespace: str | None,
     policies: tuple[str, ...],
     workers: int | None,
@@ -112,7 +120,7 @@ def up(
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     options = Options(path, namespace, frozenset(policies), endpoints, dict(os.environ))
     try:
-        code = asyncio.run(_serve(Live(options, workers), listen, admin, allow_cidrs, access_log))
+        code = asyncio.run(_serve(Live(options, workers), listen, admin, page, allow_cidrs, access_log))
     except StartError as error:
         for problem in error.problems:
             click.echo(render.text(problem), err=True)
@@ -120,7 +128,14 @@ def up(
     sys.exit(code)
 
 
-async def _serve(live: Live, listen: Address, admin: Address, cidrs: tuple[str, ...], access_log: str) -> int:
+async def _serve(
+    live: Live,
+    listen: Address,
+    admin: Address,
+    page: Address | Literal["none"] | None,
+    cidrs: tuple[str, ...],
+    access_log: str,
+) -> int:
     """Serve until a signal comes; gives the exit code. Raises ``StartError``."""
     workspace, config = live.load()
     supervisor = Supervisor(
@@ -141,11 +156,16 @@ async def _serve(live: Live, listen: Address, admin: Address, cidrs: tuple[str, 
         raise StartError(str(error.strerror if isinstance(error, OSError) and error.strerror else error)) from None
     feedback = Feedback(supervisor, AddressRules(parse_networks((*LOOPBACK, *cidrs))))
     live.steer(feedback)
+    try:
+        shown, at = await _show(page, workspace.resources.namespace, feedback.board)
+    except OSError as error:
+        await supervisor.stop()
+        raise StartError(f"cannot listen for the page: {error.strerror or error}") from None
     steering = asyncio.create_task(feedback.run())
     reporter = _Reporter(workspace)
     reporter.begin()
     urls = _url(listen.host, supervisor.port), _url(admin.host, supervisor.admin_port)
-    click.echo(first_screen(workspace, config, live.asked, *urls, str(live.options.path)), err=True)
+    click.echo(first_screen(workspace, config, live.asked, *urls, at, str(live.options.path)), err=True)
     following = asyncio.create_task(live.follow(supervisor, feedback, reporter.changed))
     stopping = asyncio.create_task(signals.asked.wait())
     await asyncio.wait({following, steering, stopping}, return_when=asyncio.FIRST_COMPLETED)
@@ -155,7 +175,20 @@ async def _serve(live: Live, listen: Address, admin: Address, cidrs: tuple[str, 
         (following if following.done() else steering).result()
     following.cancel()
     steering.cancel()
+    if shown is not None:
+        await shown.cleanup()
     return await stop(supervisor, signals)
+
+
+async def _show(
+    page: Address | Literal["none"] | None, namespace: str, board: Board
+) -> tuple[web.AppRunner | None, str]:
+    """The live page, and its URL. Where nobody said a port, any will do. Raises ``OSError``."""
+    if page == "none":
+        return None, ""
+    served = Page(lambda: {namespace: board}, Who)
+    wanted = page or read_address(PAGE)
+    return await serve(served, wanted.host, wanted.port, free=page is None)
 
 
 class _Reporter:

@@ -22,7 +22,7 @@ from signalbox.controller.reconciling.recorder import CONTROLLER, Recorder
 from signalbox.controller.serving import webhook
 from signalbox.controller.serving.admittance import Admittance
 from signalbox.controller.serving.admittance import application as metrics_of
-from signalbox.controller.serving.listen import listen
+from signalbox.controller.serving.listen import Bounds, listen
 from signalbox.controller.serving.metrics import Metrics
 from signalbox.controller.serving.probes import Health, Lag
 from signalbox.controller.serving.probes import application as probes_of
@@ -41,6 +41,7 @@ from signalbox.plan.children import OperatorSettings
 from signalbox.plan.services import is_ip
 from signalbox.routing.address_rules import AddressRules, Network, parse_networks
 from signalbox.routing.config import Address
+from signalbox.signals.page.server import Page, Who
 
 # A burst of events of one namespace is one reconcile.
 SETTLE_SECONDS = 0.02
@@ -55,6 +56,8 @@ ASKED_CONNECTIONS = 24
 # Every replica reads the Lease every two seconds, and one attempt may take so long.
 LEASE_SECONDS = 30.0
 LEASE_VERBS = ("get", "create", "update")
+# A browser has a handful of connections.
+PAGE_BOUNDS = Bounds(most=200, each=200)
 
 _log = logging.getLogger(__name__)
 
@@ -74,6 +77,7 @@ class Listening:
     certificate: nor are there metrics then."""
 
     probes: Address | None = None
+    page: Address | None = None
     metrics: Address | None = None
     stream: StreamOptions | None = None
 
@@ -91,6 +95,7 @@ class Operator:
         self.metrics = Metrics()
         self._listening = listening or Listening()
         self._leads = False
+        self._lease: Lease | None = None
         self._stream: Stream | None = None
         self._namespaces = tuple(namespaces)
         self._settings = settings
@@ -150,6 +155,8 @@ class Operator:
         kopf.start()
         background = [*watches.start(), asyncio.create_task(recorder.run()), asyncio.create_task(lag.run())]
         ports.append(await listen(probes_of(Health(listings, self._queue, lag)), self._listening.probes))
+        page = Page(lambda: self._loops.boards if self._loops is not None else {}, self._who)
+        ports.append(await listen(page.application(), self._listening.page, bounds=PAGE_BOUNDS))
         leading = asyncio.create_task(self._lead(elected, watches, listings))
         stopping = asyncio.create_task(self._until_stopped())
         try:
@@ -166,6 +173,13 @@ class Operator:
             for each in (client, asked, elected):
                 await each.close()
 
+    def _who(self) -> Who:
+        """For the page: of several replicas only the leader knows weights."""
+        if self._lease is None:
+            return Who(kind="operator", leads=self._leads)
+        name, leader = (_pod(identity) for identity in (self._lease.identity, self._lease.holder))
+        return Who(kind="operator", name=name, leads=self._leads, leader=leader)
+
     def _expires(self) -> float | None:
         return self._stream.tls.expires if self._stream is not None else None
 
@@ -179,7 +193,7 @@ class Operator:
             owners = self._stream.owner.references if self._stream is not None else None
             progress = listings.expect(LEASES, election.namespace, LEASE_SECONDS, election.name, LEASE_VERBS)
             names = election.namespace, election.name, election.identity
-            lease = Lease(client, *names, owners=owners, progress=progress)
+            lease = self._lease = Lease(client, *names, owners=owners, progress=progress)
             await lease.acquire()
         self._leads = True
         work = [asyncio.create_task(self._start_work(watches))]
@@ -303,6 +317,11 @@ async def _ended(tasks: Iterable[asyncio.Task[None]]) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _pod(identity: str) -> str:
+    """The host of who takes part in the election."""
+    return identity.rpartition("_")[0] or identity
 
 
 def _reserved(access: Access, environment: Mapping[str, str]) -> tuple[Network, ...]:

@@ -1,7 +1,7 @@
 """What a page shows of one loop: the newest view, and the past. Whoever runs the loop tells it."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 
 from signalbox.control.messages import Traffic, Ways
 from signalbox.feedback.law import Outcome
@@ -29,7 +29,7 @@ class Board:
     ) -> None:
         self._clock, self._calendar = clock, calendar
         self._meter = Meter(clock)
-        self._stepped: tuple[float, Outcome, Plan, Mapping[str, Sequence[str]]] | None = None
+        self._stepped: tuple[float, Outcome, Plan, Mapping[str, Mapping[str, str]]] | None = None
         self._built: tuple[float, View] | None = None
         self.history = History(room)
 
@@ -41,8 +41,8 @@ class Board:
         """It will not report any more."""
         self._meter.gone(router)
 
-    def show(self, outcome: Outcome, plan: Plan, problems: Mapping[str, Sequence[str]]) -> None:
-        """The loop has stepped. ``problems`` are by backend: what was in the way of reading its engines."""
+    def show(self, outcome: Outcome, plan: Plan, problems: Mapping[str, Mapping[str, str]]) -> None:
+        """The loop has stepped. ``problems`` are by backend and endpoint: what was in the way of reading it."""
         self._stepped, self._built = (self._clock(), outcome, plan, problems), None
         if self.history.due(self._calendar()) and (found := self.view()) is not None:
             self.history.add(found)

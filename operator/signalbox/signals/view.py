@@ -1,6 +1,7 @@
 """What people see of the loop: policies, routes and targets with their weights, and backends with their load."""
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Mapping
 
 import msgspec
 
@@ -59,14 +60,17 @@ class PolicyView(_Shown, frozen=True, kw_only=True):
 
 
 class BackendView(_Shown, frozen=True, kw_only=True):
-    """A backend. ``delay`` is until all that is there would be done, ``first_token`` a mean of what routers saw;
-    ``age`` is that of the newest sample, and ``stale_after`` when it means nothing any more."""
+    """A backend.
+
+    Only an engine can tell ``waiting``. ``delay`` is until all that is there would be done, ``first_token`` a mean of
+    what routers saw; ``age`` is that of the newest sample, and ``stale_after`` when it means nothing any more.
+    """
 
     name: str
     model: str = ""
     engine: str = "None"
     running: float = 0.0
-    waiting: float = 0.0
+    waiting: float | None = None
     kv_usage: float | None = None
     utilization: float | None = None
     tokens: float | None = None
@@ -95,12 +99,13 @@ def view(
     outcome: Outcome,
     plan: Plan,
     flows: Flows,
-    problems: Mapping[str, Sequence[str]],
+    problems: Mapping[str, Mapping[str, str]],
     now: float,
     at: float,
     stepped: float = 0.0,
 ) -> View:
-    """``now`` is of the clock of the samples, ``at`` of the calendar; ``problems`` are what reading engines met.
+    """``now`` is of the clock of the samples, ``at`` of the calendar; ``problems`` are by backend and
+    endpoint: what was in the way of reading it.
 
     The plan may have sets that the loop leaves alone: they have the shares that routers go by.
     """
@@ -114,7 +119,7 @@ def view(
                 plan.backends[name],
                 outcome.loads.get(name),
                 flows.backends.get(name, Flow()),
-                tuple(problems.get(name, ())),
+                _folded(problems.get(name, {})),
                 patience.get(name),
                 now,
             )
@@ -212,7 +217,7 @@ def _backend(
     return msgspec.structs.replace(
         seen,
         running=load.running,
-        waiting=load.waiting,
+        waiting=load.waiting if backend.measured else None,
         kv_usage=load.kv_usage,
         utilization=load.utilization,
         tokens=flow.tokens if load.work is None else load.work,
@@ -220,6 +225,12 @@ def _backend(
         delay=load.delay,
         age=None if load.observed_at is None else max(0.0, now - load.observed_at),
     )
+
+
+def _folded(problems: Mapping[str, str]) -> tuple[str, ...]:
+    """Each once: of many endpoints, most have the same."""
+    counts = Counter(problems.values())
+    return tuple(why if count == 1 else f"{why} ({count} endpoints)" for why, count in sorted(counts.items()))
 
 
 def _patience(plan: Plan) -> dict[str, float]:

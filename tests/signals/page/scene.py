@@ -130,7 +130,7 @@ class Scene:
             if self.now % INTERVAL == 0:
                 outcome = step(self._state, plan, self._sights(), self.now)
                 self._state, self._outcome = outcome.state, outcome
-                problems = {each.name: ("connection refused",) for each in self.engines.values() if each.dead}
+                problems = {each.name: {"0": "connection refused"} for each in self.engines.values() if each.dead}
                 self.board.show(outcome, plan, problems)
 
     def _work(self, plan: Plan, seconds: float) -> None:

@@ -9,9 +9,11 @@ import msgspec
 from signalbox.control.hub import Hub
 from signalbox.control.messages import MAX_MESSAGE_BYTES, Report, line
 from signalbox.control.peers import Peer, Router
-from signalbox.feedback.plan import Scrape
+from signalbox.feedback.plan import Plan, Scrape
 from signalbox.plan.feedback import Followed
 from signalbox.routing.address_rules import AddressRules
+from signalbox.signals.board import Board
+from signalbox.signals.history import Room
 from signalbox.signals.loop import SETTLE_SECONDS, Loop, Step
 from signalbox.signals.message import Steering
 from signalbox.signals.scraper import Part, Scraper
@@ -22,10 +24,12 @@ _log = logging.getLogger(__name__)
 
 
 class _Namespace:
-    """One loop at work, and who is to hear of it: policies by router. ``authorities`` are PEM by secret entry."""
+    """One loop at work, and who is to hear of it: policies by router, and people. ``authorities`` are PEM by secret
+    entry."""
 
-    def __init__(self, source: Part, loop: Loop, task: asyncio.Task[None]) -> None:
-        self.source, self.loop, self.task = source, loop, task
+    def __init__(self, source: Part, loop: Loop, task: asyncio.Task[None], board: Board) -> None:
+        self.source, self.loop, self.task, self.board = source, loop, task, board
+        self.plan = Plan()
         self.routers: Mapping[str, Collection[str]] = {}
         self.authorities: Mapping[str, bytes] = {}
 
@@ -40,6 +44,7 @@ class Loops:
         self._hub, self._clock, self._stepped = hub, clock, stepped
         self._scraper = Scraper(rules, clock, self._authority)
         self._namespaces: dict[str, _Namespace] = {}
+        self._room = Room()
 
     def use(
         self,
@@ -57,8 +62,9 @@ class Loops:
         if found is None:
             source = self._scraper.of(namespace)
             loop = Loop(source, self._clock, lambda step: self._publish(namespace, step), SETTLE_SECONDS)
-            found = self._namespaces[namespace] = _Namespace(source, loop, asyncio.create_task(loop.run()))
-        found.routers, found.authorities = routers, authorities
+            board = Board(self._clock, room=self._room)
+            found = self._namespaces[namespace] = _Namespace(source, loop, asyncio.create_task(loop.run()), board)
+        found.plan, found.routers, found.authorities = followed.plan, routers, authorities
         found.loop.use(followed.plan, [_named(namespace, scrape) for scrape in followed.scrapes])
 
     def loop(self, namespace: str) -> Loop | None:
@@ -71,6 +77,11 @@ class Loops:
         """Those that have loops."""
         return self._namespaces.keys()
 
+    @property
+    def boards(self) -> Mapping[str, Board]:
+        """What people see, by namespace."""
+        return {name: found.board for name, found in self._namespaces.items()}
+
     def problems(self, namespace: str, backend: str) -> Mapping[str, str]:
         """By endpoint why it could not be read."""
         found = self._namespaces.get(namespace)
@@ -81,6 +92,7 @@ class Loops:
         found = self._namespaces.get(peer.router.namespace)
         if found is not None:
             found.loop.report(peer.uid, report.backends, report.weights)
+            found.board.report(peer.uid, report.backends, report.sent)
 
     async def lead(self) -> None:
         """Ask engines, until cancelled."""
@@ -99,6 +111,7 @@ class Loops:
         ended = self._namespaces.pop(namespace, None)
         if ended is not None:
             ended.task.cancel()
+            ended.board.history.close()
             ended.source.follow(())
             for name in ended.routers:
                 self._hub.steer(Router(namespace, name), None)
@@ -109,9 +122,12 @@ class Loops:
         return found.authorities.get(entry) if found is not None else None
 
     def _publish(self, namespace: str, step: Step) -> None:
-        for name, policies in self._namespaces[namespace].routers.items():
+        found = self._namespaces[namespace]
+        for name, policies in found.routers.items():
             router, steering = Router(namespace, name), step.steering
             self._hub.steer(router, _line(router, steering, policies, self._clock))
+        problems = {name: found.source.problems(name) for name in found.plan.backends}
+        found.board.show(step.outcome, found.plan, problems)
         self._stepped(namespace)
 
 

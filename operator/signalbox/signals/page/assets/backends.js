@@ -91,7 +91,7 @@ class Row {
     const stale = measured && (each.age == null || (each.staleAfter != null && each.age > each.staleAfter));
     const values = [
       [words.short(each.running)],
-      [measured ? words.short(each.waiting) : '–', each.waiting > each.running ? 'warn' : ''],
+      [words.short(each.waiting), each.waiting > each.running ? 'warn' : ''],
       [`${words.short(each.tokens)} / ${words.short(each.capacity)}`],
       [words.seconds(each.firstToken)],
       [words.percent(each.errors), each.errors >= 0.05 ? 'bad' : each.errors > 0.005 ? 'warn' : ''],

@@ -5,6 +5,8 @@ import { el, say } from './dom.js';
 import * as words from './words.js';
 
 const MINUTES = 15;
+// What has just begun is drawn over so long.
+const LEAST_SECONDS = 120;
 const MANY = 10;
 const tip = () => document.getElementById('tip');
 
@@ -43,7 +45,8 @@ export class Chart {
 
   range(times) {
     const end = times.at(-1) ?? 0;
-    this.plot.setScale('x', { min: end - MINUTES * 60, max: end });
+    const past = end - (times[0] ?? end);
+    this.plot.setScale('x', { min: end - Math.min(MINUTES * 60, Math.max(LEAST_SECONDS, past)), max: end });
   }
 
   make(data, lines, picked) {
@@ -65,7 +68,7 @@ export class Chart {
       cursor: { y: false, points: { show: false }, drag: { x: false, y: false }, ...(this.stacked ? {} : { sync: { key: together.key, setSeries: false } }) },
       scales: { x: { time: true, auto: false }, y: { range: (_, low, high) => this.stacked ? [0, 1] : [this.floor, Math.max(this.least, (high ?? 0) * 1.12)] } },
       axes: [
-        { ...axis, grid: { show: false }, size: 24, space: 84, values: (_, ticks) => ticks.map((at) => new Date(at * 1000).toLocaleTimeString('en-GB', { hour: '2-digit', minute: '2-digit' })) },
+        { ...axis, grid: { show: false }, size: 24, space: 84, values: (_, ticks, axis, space, step) => ticks.map((at) => words.clock(at).slice(0, step < 60 ? 8 : 5)) },
         { ...axis, size: 52, space: 34, values: (_, ticks) => ticks.map((value) => this.format(value)) },
       ],
       series: [{}, ...series],

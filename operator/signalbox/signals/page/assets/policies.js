@@ -20,7 +20,7 @@ export class Policy {
     const flow = el('div');
     const weights = el('div');
     this.select = el('select', { 'aria-label': 'Which targets', onchange: () => { this.chosen = this.select.value; this.draw(); } });
-    this.which = el('h3', {}, 'Weights, 15 minutes', this.select);
+    this.which = el('h3', {}, 'Weights', this.select);
     this.moves = el('ol', { class: 'moves', 'aria-label': `Moves of the weights of ${name}` });
     this.rows = el('tbody');
     const head = ['Route', 'Target', 'Backend', 'Weight', 'Base', 'Why', 'Requests/s', 'Errors', 'Sample'].map((text, i) => el('th', { class: i > 2 && i !== 5 ? 'n' : null, scope: 'col' }, text));

@@ -16,7 +16,7 @@ const TILES = [
   { title: 'Requests', unit: '/s', of: (all) => sum(all, (each) => each.requests), text: words.rate, more: (all) => `${words.short(sum(all, (each) => each.running))} running` },
   { title: 'Time to first token', of: (all) => mean(all, (each) => each.firstToken), text: words.seconds, more: () => 'mean of the last 10 s' },
   { title: 'Errors', of: (all) => mean(all, (each) => each.errors), text: words.percent, tone: (value) => value >= 0.05 ? 'bad' : value > 0.005 ? 'warn' : '', more: () => 'of attempts at backends' },
-  { title: 'Waiting', of: (all) => sum(all, (each) => each.waiting), text: words.short, more: () => 'queued in engines' },
+  { title: 'Waiting', of: (all) => all.some((each) => each.waiting != null) ? sum(all, (each) => each.waiting) : null, text: words.short, more: () => 'queued in engines' },
   { title: 'Tokens', unit: '/s', of: (all) => sum(all, (each) => each.tokens), text: words.short, more: (all) => capacity(all) },
 ];
 
@@ -55,11 +55,12 @@ export class Tiles {
     const columns = [...store.backends.values()];
     const every = Math.max(1, Math.floor(store.times.length / 120));
     const end = store.times.at(-1);
+    const past = Math.min(900, Math.max(120, end - store.times[0]));
     const points = [];
     for (let index = store.times.length % every; index < store.times.length; index += every) {
       const all = columns.map((each) => ({ requests: each.requests[index], firstToken: each.firstToken[index], errors: each.errors[index], waiting: each.waiting[index], tokens: each.tokens[index] }));
       const value = all.some((each) => each.requests != null) ? tile.of(all) : null;
-      if (value != null) points.push([100 - (end - store.times[index]) / 9, value]);
+      if (value != null) points.push([100 - 100 * (end - store.times[index]) / past, value]);
     }
     const most = Math.max(1e-9, ...points.map(([, value]) => value)) * 1.15;
     const d = points.map(([x, value], index) => `${index ? 'L' : 'M'}${x.toFixed(1)},${(38 - 36 * value / most).toFixed(1)}`).join('');
