@@ -21,6 +21,7 @@ BENCHES = {
     "latency": "latency added to a direct connection, at half load",
     "memory": "memory of an idle worker",
     "decision": "time of one routing decision, in-process",
+    "affinity": "cached tokens and latency by affinity, beside two random draws",
     "streams": "1,000 concurrent streams for a minute",
     "faults": "what clients see when engines fail",
     "reload": "an edit of the policy every 100 ms under load",

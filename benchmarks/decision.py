@@ -5,6 +5,7 @@ import os
 import random
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,9 @@ from benchmarks.harness.report import Cell, Report, Spread, Table
 from benchmarks.harness.router import write_resources
 from signalbox.local.resources import Options
 from signalbox.local.workspace import read
+from signalbox.routing.affinity import choose, key_of, seed_of
 from signalbox.routing.backlog import Backlog
-from signalbox.routing.config import Policy, RouterConfig
+from signalbox.routing.config import Affinity, Policy, RouterConfig
 from signalbox.routing.decision import CompiledPolicy
 from signalbox.routing.eligibility import Requirements, shortfall
 from signalbox.routing.expressions.values import EvaluationError
@@ -26,7 +28,16 @@ from signalbox.routing.features import Facts
 
 PROMISED_US = 30.0
 VARIANTS = 64
+ENDPOINTS = 8
+PREFIX = Affinity(key="Prefix")
 HEADERS = {name.lower().encode(): value.encode() for name, _, value in (line.partition(": ") for line in chat.HEADERS)}
+
+
+class EndpointState(msgspec.Struct):
+    """What affinity asks of an endpoint."""
+
+    seed: int
+    in_flight: int
 
 
 class TargetState(msgspec.Struct):
@@ -93,12 +104,19 @@ def run(settings: Settings) -> Report:
         decider.decide(request)
         encode({**request, "model": "bench-small"})
 
+    def key(body: dict[str, Any]) -> int:
+        found = key_of(PREFIX, "chat", body, HEADERS)
+        assert found is not None
+        return found
+
     steps: list[tuple[str, Callable[[Any], Any], Sequence[Any]]] = [
         ("parse the body (msgspec)", decode, bodies),
         ("facts and 8 conditions", all_conditions, parsed),
         ("decision: facts, 8 conditions, eligibility, draw", decider.decide, parsed),
         ("the same, drawn by load: two, and the less busy", by_load.decide, parsed),
         ("parse, decide, write the model and encode", whole, bodies),
+        ("affinity by prefix: the key", key, parsed),
+        (f"affinity: one of {ENDPOINTS} endpoints", partial(_endpoint, _endpoints()), [key(body) for body in parsed]),
     ]
     count = round(settings.choose(20_000, 3_000))
     rounds = settings.rounds
@@ -131,6 +149,14 @@ def run(settings: Settings) -> Report:
     rows = [_condition_row(decider, position, parsed, count) for position in range(len(conditions))]
     report.tables.append(Table("Each condition alone, on fresh facts", ("route", "p50 µs", "p99 µs"), rows))
     return report
+
+
+def _endpoints() -> list[EndpointState]:
+    return [EndpointState(seed_of(f"10.0.0.{number}:8000"), 3) for number in range(ENDPOINTS)]
+
+
+def _endpoint(among: Sequence[EndpointState], key: int) -> EndpointState:
+    return choose(key, among, PREFIX.max_overload_percent)
 
 
 def _condition_row(decider: Decider, position: int, parsed: Sequence[Any], count: int) -> tuple[Cell, ...]:

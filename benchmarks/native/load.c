@@ -15,7 +15,7 @@
 #include <math.h>
 #include <sys/timerfd.h>
 
-enum { EVENTS = 256, MAX_BODIES = 16, MAX_PIDS = 16, IDLE_WAIT_MS = 20 };
+enum { EVENTS = 256, MAX_BODIES = 512, MAX_PIDS = 16, IDLE_WAIT_MS = 20 };
 
 enum state { UNUSED, IDLE, CONNECTING, EXCHANGE };
 
