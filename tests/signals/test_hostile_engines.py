@@ -249,3 +249,28 @@ async def test_looks_under_way_are_bounded(monkeypatch: pytest.MonkeyPatch) -> N
     async with Engine(waits) as engine, scraped({str(number): engine for number in range(12)}) as scraper:
         await until(lambda: len(scraper.problems("b")) == 12)
         assert all(later - first >= 0.4 for first, later in zip(begun, begun[3:], strict=False))
+
+
+async def test_those_that_hang_have_half_of_the_places(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("signalbox.signals.scraper.AT_ONCE", 6)
+    monkeypatch.setattr("signalbox.signals.scraper.MOST_SKIPPED", 0)
+    monkeypatch.setattr(fetch, "SECONDS", 0.5)
+    waiting = most = 0
+
+    async def waits(writer: asyncio.StreamWriter) -> None:
+        nonlocal waiting, most
+        waiting += 1
+        most = max(most, waiting)
+        try:
+            while not writer.transport.is_closing():
+                writer.write(b"x")  # tells who has left
+                await asyncio.sleep(0.01)
+        finally:
+            waiting -= 1
+
+    async with Engine(waits) as engine, scraped({str(number): engine for number in range(12)}) as scraper:
+        await until(lambda: len(scraper.problems("b")) == 12)
+        await until(lambda: waiting <= 3)
+        most, before = 0, engine.requests
+        await until(lambda: engine.requests >= before + 12)
+        assert most <= 4  # one of them may not have heard yet that its client has left

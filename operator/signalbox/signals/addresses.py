@@ -1,7 +1,6 @@
 """Names to allowed addresses, as the client connects."""
 
 import socket
-from urllib.parse import urlsplit
 
 from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.resolver import ThreadedResolver
@@ -34,10 +33,11 @@ class RuledResolver(AbstractResolver):
         """Nothing is held."""
 
 
-def check(url: str, rules: AddressRules) -> None:
-    """Raise ``Refused`` where the URL's host is an address that is closed; a name is checked once it is resolved."""
+def check(host: str | None, rules: AddressRules) -> None:
+    """Raise ``Refused`` where the host of a URL, as the client reads it, is an address that is closed; a name is
+    checked once it is resolved."""
     try:
-        reason = rules.reason(urlsplit(url).hostname or "")
+        reason = rules.reason(host or "")
     except ValueError:
         return
     if reason is not None:

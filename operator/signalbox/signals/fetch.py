@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Literal
 
 import aiohttp
+from yarl import URL
 
 from signalbox.feedback.exposition import Scan, Series, Unreadable
 from signalbox.feedback.plan import Scrape
@@ -67,9 +68,10 @@ class Fetcher:
     async def fetch(self, target: Scrape, scan: Scan) -> list[Series]:
         """The series that a scan wants. Raises ``Failed``."""
         try:
-            check(target.url, self._rules)
+            url = URL(target.url)
+            check(url.host, self._rules)
             async with asyncio.timeout(min(SECONDS, target.interval)):
-                return await self._read(target, scan)
+                return await self._read(url, target, scan)
         except (TimeoutError, aiohttp.ServerTimeoutError):
             raise Failed("TimedOut", costly=True) from None
         except Unreadable:
@@ -77,10 +79,10 @@ class Fetcher:
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise Failed(_kind(error)) from None
 
-    async def _read(self, target: Scrape, scan: Scan) -> list[Series]:
+    async def _read(self, url: URL, target: Scrape, scan: Scan) -> list[Series]:
         headers = {"Host": target.authority} if target.authority else None
         async with self._session.get(
-            target.url,
+            url,
             headers=headers,
             allow_redirects=False,
             ssl=self._context(target),
@@ -109,7 +111,10 @@ class Fetcher:
         pem = self._authorities(target)
         if pem is None:
             raise Failed("MissingCA")
-        return _context(pem)
+        try:
+            return _context(pem)
+        except (ssl.SSLError, ValueError):
+            raise Failed("InvalidCA") from None
 
 
 @lru_cache(maxsize=256)

@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import logging
+import resource
 import time
 from collections.abc import Callable, Iterable, Mapping
 
@@ -18,6 +20,11 @@ AT_ONCE = 512
 MOST_SKIPPED = 3
 """Turns that an engine misses which used up the time or the size of a look, so that many such ones take no place from
 the others."""
+
+FILES = 65_536
+"""Open files that are asked for, where the limit is lower: each endpoint keeps a connection."""
+
+_log = logging.getLogger(__name__)
 
 Observe = Callable[[float, float], None]
 Key = tuple[str, str, str]
@@ -47,6 +54,7 @@ class Scraper:
         self._schedule: Schedule[Key] = Schedule()
         self._changed = asyncio.Event()
         self._looks: dict[Key, asyncio.Task[None]] = {}
+        self._doubtful: set[Key] = set()
 
     def follow(self, targets: Iterable[Scrape], owner: str = "") -> None:
         """From now on these of the owner and no others. Who stays keeps its turn, and its reading unless it is another
@@ -82,6 +90,7 @@ class Scraper:
 
     async def run(self) -> None:
         """Look until cancelled."""
+        _allow_files()
         slots = asyncio.Semaphore(AT_ONCE)
         async with Fetcher(self._rules, self._authorities) as fetcher:
             try:
@@ -113,14 +122,22 @@ class Scraper:
                 await self._changed.wait()
 
     def _may_look(self, key: Key) -> bool:
-        """Not while the last look goes on, and not yet after one that cost much."""
+        """Not while the last look goes on, and not yet after one that cost much; those have half of the places."""
+        if key in self._looks:
+            return False
         skip = self._skip.get(key, 0)
         if skip:
             self._skip[key] = skip - 1
-        return not skip and key not in self._looks
+            return False
+        if self._costly.get(key):
+            if len(self._doubtful) >= AT_ONCE // 2:
+                return False
+            self._doubtful.add(key)
+        return True
 
     def _looked(self, key: Key, slots: asyncio.Semaphore) -> None:
         del self._looks[key]
+        self._doubtful.discard(key)
         slots.release()
 
     async def _look(self, fetcher: Fetcher, key: Key, late: float) -> None:
@@ -139,6 +156,10 @@ class Scraper:
             problem = "NoSeries"
         except ValueError:
             problem = "NoSelector"
+        except Exception as error:
+            # Its message may quote what the engine said.
+            _log.error("reading the metrics of %s: a defect: %s", "/".join(key), type(error).__name__)
+            problem = "Defect"
         self._observe(late, self._clock() - begun)
         if self._target(key) != target:
             return
@@ -165,6 +186,13 @@ class Scraper:
             self._problems.pop(of, None)
         self._costly.pop(key, None)
         self._skip.pop(key, None)
+
+
+def _allow_files() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = FILES if hard == resource.RLIM_INFINITY else min(FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 class Part:

@@ -61,7 +61,7 @@ def test_custom_selectors() -> None:
     text = 'tgi_batch_current_size{model="a",x="1"} 3\ntgi_batch_current_size{model="b"} 9\ntgi_queue_size 4\n'
     text += "cache 0.5\ntokens_sum 700\n"
     reading = reader("Custom", selectors).read(text.encode(), 1.0)
-    assert reading == Reading(at=1.0, running=3.0, waiting=4.0, kv_usage=0.5, generated=700.0)
+    assert reading == Reading(at=1.0, running=3.0, waiting=4.0, kv_usage=0.5, generated=700.0, late=True)
 
 
 def test_a_selector_that_is_none_is_said() -> None:

@@ -1,4 +1,5 @@
-"""Engines that no preset knows: users name the series."""
+"""Engines that no preset knows: users name the series. Nobody says whether tokens are counted at every step or when a
+request ends, so they are taken for late."""
 
 from signalbox.feedback.engines.preset import Counters, Preset, Quantity, Source
 from signalbox.feedback.exposition import selector
@@ -12,7 +13,7 @@ def custom(selectors: Selectors) -> Preset:
         running=_quantity(selectors.running),
         waiting=_quantity(selectors.waiting),
         kv_usage=_quantity(selectors.kv_cache_usage),
-        counters=(Counters(generated=generated),) if generated else (),
+        counters=(Counters(generated=generated, late=True),) if generated else (),
         models=False,
     )
 
