@@ -138,6 +138,7 @@ async def _serve(
 ) -> int:
     """Serve until a signal comes; gives the exit code. Raises ``StartError``."""
     workspace, config = live.load()
+    feedback = Feedback(AddressRules(parse_networks((*LOOPBACK, *cidrs))))
     supervisor = Supervisor(
         SupervisorOptions(
             host=listen.host,
@@ -147,21 +148,21 @@ async def _serve(
             workers=live.workers,
             proxy=ProxyOptions(allow_cidrs=(*LOOPBACK, *cidrs)),
             access_log=log_target(access_log),
-        )
+        ),
+        [feedback.families],
     )
     signals = Signals()
     try:
         await live.start(supervisor)
     except (OSError, ConfigRejectedError) as error:
         raise StartError(str(error.strerror if isinstance(error, OSError) and error.strerror else error)) from None
-    feedback = Feedback(supervisor, AddressRules(parse_networks((*LOOPBACK, *cidrs))))
     live.steer(feedback)
     try:
         shown, at = await _show(page, workspace.resources.namespace, feedback.board)
     except OSError as error:
         await supervisor.stop()
         raise StartError(f"cannot listen for the page: {error.strerror or error}") from None
-    steering = asyncio.create_task(feedback.run())
+    steering = asyncio.create_task(feedback.run(supervisor))
     reporter = _Reporter(workspace)
     reporter.begin()
     urls = _url(listen.host, supervisor.port), _url(admin.host, supervisor.admin_port)

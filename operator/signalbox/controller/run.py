@@ -19,6 +19,7 @@ from signalbox.controller.reconciling.pods import same_pod
 from signalbox.controller.reconciling.queue import Queue
 from signalbox.controller.reconciling.reconcile import Reconciler
 from signalbox.controller.reconciling.recorder import CONTROLLER, Recorder
+from signalbox.controller.reconciling.said import Heard
 from signalbox.controller.serving import webhook
 from signalbox.controller.serving.admittance import Admittance
 from signalbox.controller.serving.admittance import application as metrics_of
@@ -105,6 +106,7 @@ class Operator:
         self._store = Store(self._noticed, slim)
         self._reconciler: Reconciler | None = None
         self._loops: Loops | None = None
+        self._said = Heard(self._says)
         self._children = Store(self._child_noticed, brief=lambda kind, obj: brief(kind, obj) if is_ours(obj) else None)
         self._busy: set[asyncio.Task[None]] = set()
         self._new: set[str] = set()
@@ -130,9 +132,10 @@ class Operator:
         rules = AddressRules(parse_networks(self._settings.allow_cidrs), _reserved(access, os.environ))
         control = self._stream.control if self._stream is not None else None
         hub = control.hub if control is not None else Hub(time.monotonic)
-        self._loops = Loops(rules, hub, time.monotonic)
+        self._loops = loops = Loops(rules, hub, time.monotonic, self._said.stepped)
+        self.metrics.steer(loops.families)
         if control is not None:
-            control.heard = self._loops.heard
+            control.heard = loops.heard
         self._reconciler = Reconciler(
             client,
             self._store,
@@ -143,7 +146,8 @@ class Operator:
             lambda: datetime.now(UTC),
             control,
             options.services if options is not None else (),
-            loops=self._loops,
+            said=self._said.of,
+            loops=loops,
         )
         ports: list[web.AppRunner] = []
         if self._stream is not None:
@@ -299,6 +303,12 @@ class Operator:
         """Its token is good for a while yet; whoever holds it is no router any more."""
         if self._stream is not None:
             self._stream.control.look_again(uid)
+        if self._loops is not None:
+            self._loops.ended(uid)
+
+    def _says(self, namespace: str) -> None:
+        if self._leads:
+            self._queue.add(namespace, SETTLE_SECONDS)
 
     def _child_noticed(self, _: Resource, before: Object | None, after: Object | None) -> None:
         """Most namespaces are none of our business, and none is as long as another one leads."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from signalbox.control.messages import Traffic, Ways
 from signalbox.feedback.law import Outcome
 from signalbox.feedback.plan import Plan
-from signalbox.signals.flows import Meter
+from signalbox.signals.flows import Flows, Meter
 from signalbox.signals.history import History, Room
 from signalbox.signals.view import View, view
 
@@ -46,6 +46,10 @@ class Board:
         self._stepped, self._built = (self._clock(), outcome, plan, problems), None
         if self.history.due(self._calendar()) and (found := self.view()) is not None:
             self.history.add(found)
+
+    def flows(self) -> Flows:
+        """What routers do, as rates."""
+        return self._meter.flows(self._clock())
 
     def view(self) -> View | None:
         """Now; None before the first step."""

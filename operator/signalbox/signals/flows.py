@@ -25,12 +25,14 @@ Key = tuple[str, ...]
 
 
 class Flow(msgspec.Struct, frozen=True, kw_only=True):
-    """A backend's requests, tokens a second, share of failed attempts and mean seconds to the first token; endpoints
-    that a router knows and may use, and why others are out. None is not known."""
+    """A backend's requests, tokens a second, share of failed attempts, requests that were turned away for want of room,
+    and mean seconds to the first token; endpoints that a router knows and may use, and why others are out. None is not
+    known."""
 
     requests: float = 0.0
     tokens: float | None = None
     errors: float | None = None
+    shed: float = 0.0
     first_token: float | None = None
     known: int = 0
     usable: int | None = None
@@ -65,7 +67,14 @@ class Meter:
     def report(self, router: str, backends: Mapping[str, Traffic], sent: Ways) -> None:
         """What one router has counted so far."""
         counted: dict[Key, tuple[int, ...]] = {
-            (name,): (each.requests, each.failures, each.output_tokens, each.first_tokens, each.first_token_ms)
+            (name,): (
+                each.requests,
+                each.failures,
+                each.output_tokens,
+                each.first_tokens,
+                each.first_token_ms,
+                each.shed,
+            )
             for name, each in backends.items()
         }
         for policy, routes in sent.items():
@@ -125,13 +134,14 @@ class Meter:
 
 
 def _flow(moved: list[int], seconds: float) -> Flow:
-    requests, failures, tokens, first_tokens, first_token_ms = moved
+    requests, failures, tokens, first_tokens, first_token_ms, shed = moved
     if seconds <= 0.0:
         return Flow()
     return Flow(
         requests=requests / seconds,
         tokens=tokens / seconds,
         errors=failures / requests if requests else None,
+        shed=shed / seconds,
         first_token=first_token_ms / first_tokens / 1000.0 if first_tokens else None,
     )
 

@@ -2,10 +2,11 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 
 import pytest
 from aiohttp import web
+from prometheus_client import generate_latest
 
 from signalbox.control.hub import Hub
 from signalbox.control.messages import Report, Traffic, Weights, to_router
@@ -14,7 +15,9 @@ from signalbox.controller.feedback import loops as module
 from signalbox.controller.feedback.loops import Loops
 from signalbox.feedback.plan import Backend, Plan, Scrape, SetKey, Share, TargetSet
 from signalbox.plan.feedback import Followed
+from signalbox.routing import config
 from signalbox.routing.address_rules import AddressRules, parse_networks
+from signalbox.routing.config import Access, Limits, Policy, RouterConfig
 
 
 class Engine:
@@ -45,6 +48,13 @@ def plan(policy: str) -> Plan:
     return Plan(backends=backends, sets={SetKey(policy, "r"): TargetSet(shares=shares, interval=0.05)})
 
 
+def router(policy: str, **backends: Limits) -> RouterConfig:
+    access = Access(anonymous=True)
+    made = Policy(name=policy, models=("m",), access=access, targets=(), routes=())
+    compiled = tuple(config.Backend(name=name, model="m", authority="", limits=of) for name, of in backends.items())
+    return RouterConfig(format_version=1, name="router", policies=(made,), backends=compiled)
+
+
 def followed(policy: str, port: int = 1, ca: str | None = None) -> Followed:
     url = f"{'https' if ca else 'http'}://127.0.0.1:{port}/metrics"
     scrapes = (Scrape(backend=name, key="e", url=url, engine="VLLM", model="m", interval=0.05, ca=ca) for name in "ab")
@@ -66,6 +76,11 @@ def told(hub: Hub, namespace: str, router: str) -> Weights:
     return message
 
 
+def problems(loops: Loops, namespace: str, backend: str) -> Mapping[str, str]:
+    space = loops.space(namespace)
+    return space.problems().get(backend, {}) if space is not None else {}
+
+
 @pytest.fixture
 async def leader(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[tuple[Loops, Hub]]:
     monkeypatch.setattr(module, "SETTLE_SECONDS", 0.0)
@@ -83,20 +98,20 @@ async def test_each_router_hears_of_its_own_policies(leader: tuple[Loops, Hub], 
     (loops, hub), (answering, port) = leader, engine
     for namespace, policy, at in (("team", "p", 1), ("other", "q", port)):
         hub.channel(Router(namespace, "router"))
-        loops.use(namespace, followed(policy, at), {}, {"router": [policy]})
+        loops.use(namespace, followed(policy, at), {}, [router(policy)])
     await until(lambda: told(hub, "team", "router").policies and told(hub, "other", "router").loads)
     mine, theirs = told(hub, "team", "router"), told(hub, "other", "router")
     assert set(mine.policies) == {"p"} and not mine.loads
     assert set(theirs.policies) == {"q"} and set(theirs.loads) == {"a", "b"}
-    assert loops.problems("team", "a") == {"e": "ConnectionFailed"}
-    assert not loops.problems("other", "a")
+    assert problems(loops, "team", "a") == {"e": "ConnectionFailed"}
+    assert not problems(loops, "other", "a")
 
     peer = Peer(Router("team", "router"), "pod", "uid", 0.0)
     loops.heard(peer, Report(backends={name: Traffic(known=1, usable=int(name == "b")) for name in "ab"}))
     await until(lambda: told(hub, "team", "router").policies["p"]["r"].sets[0].effective == {"a": 0.0, "b": 1.0})
     assert told(hub, "other", "router").policies["q"]["r"].sets[0].effective["a"] > 0.0
 
-    loops.use("other", Followed(plan=Plan(), scrapes=()), {}, {})
+    loops.use("other", Followed(plan=Plan(), scrapes=()), {}, ())
     assert hub.channel(Router("other", "router")).weights is None
     assert list(loops.namespaces) == ["team"]
     await asyncio.sleep(0.1)  # what was under way
@@ -108,17 +123,28 @@ async def test_each_router_hears_of_its_own_policies(leader: tuple[Loops, Hub], 
 async def test_authorities_are_those_of_the_namespace(leader: tuple[Loops, Hub]) -> None:
     loops, _ = leader
     for namespace, authorities in (("team", {"ca": b"none"}), ("other", {})):
-        loops.use(namespace, followed("p", ca="ca"), authorities, {"router": ["p"]})
-    await until(lambda: loops.problems("team", "a") and loops.problems("other", "a"))
-    assert loops.problems("other", "a") == {"e": "MissingCA"}
-    assert loops.problems("team", "a") != {"e": "MissingCA"}
+        loops.use(namespace, followed("p", ca="ca"), authorities, [router("p")])
+    await until(lambda: problems(loops, "team", "a") and problems(loops, "other", "a"))
+    assert problems(loops, "other", "a") == {"e": "MissingCA"}
+    assert problems(loops, "team", "a") != {"e": "MissingCA"}
 
 
 async def test_weights_that_do_not_fit_are_not_sent(leader: tuple[Loops, Hub], monkeypatch: pytest.MonkeyPatch) -> None:
     loops, hub = leader
     monkeypatch.setattr(module, "MAX_MESSAGE_BYTES", 50)
     hub.channel(Router("team", "router"))
-    loops.use("team", followed("p"), {}, {"router": ["p"]})
+    loops.use("team", followed("p"), {}, [router("p")])
     await until(lambda: hub.channel(Router("team", "router")).weights)
     weights = hub.channel(Router("team", "router")).weights
     assert weights is not None and weights() == b""
+
+
+async def test_metrics_are_by_namespace(leader: tuple[Loops, Hub], engine: tuple[Engine, int]) -> None:
+    (loops, _), (_, port) = leader, engine
+    for namespace in ("team", "other"):
+        loops.use(namespace, followed("p", port), {}, [router("p")])
+    await until(lambda: all(seen.outcome.loads["a"].observed_at for seen in loops._seen()) and len(loops._seen()) == 2)
+    text = generate_latest(loops.families).decode()  # type: ignore[arg-type]
+    for namespace in ("team", "other"):
+        assert f'signalbox_backend_waiting_requests{{backend="a",namespace="{namespace}"}} 4.0' in text
+    assert set(loops.boards) == {"team", "other"}

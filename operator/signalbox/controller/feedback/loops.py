@@ -2,22 +2,28 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from functools import partial
 
 import msgspec
 
 from signalbox.control.hub import Hub
 from signalbox.control.messages import MAX_MESSAGE_BYTES, Report, line
 from signalbox.control.peers import Peer, Router
-from signalbox.feedback.plan import Plan, Scrape
+from signalbox.controller.feedback.leasing import Leasing
+from signalbox.feedback.plan import Scrape
 from signalbox.plan.feedback import Followed
 from signalbox.routing.address_rules import AddressRules
+from signalbox.routing.config import RouterConfig
 from signalbox.signals.board import Board
 from signalbox.signals.history import Room
-from signalbox.signals.loop import SETTLE_SECONDS, Loop, Step
+from signalbox.signals.loop import SETTLE_SECONDS, Step
 from signalbox.signals.message import Steering
 from signalbox.signals.scraper import Part, Scraper
+from signalbox.signals.space import Space
+from signalbox.signals.telemetry import LoopFamilies, Seen, Work
 
+LEASE_SECONDS = 1.0
 DEFECT_SECONDS = 5.0
 
 _log = logging.getLogger(__name__)
@@ -27,50 +33,57 @@ class _Namespace:
     """One loop at work, and who is to hear of it: policies by router, and people. ``authorities`` are PEM by secret
     entry."""
 
-    def __init__(self, source: Part, loop: Loop, task: asyncio.Task[None], board: Board) -> None:
-        self.source, self.loop, self.task, self.board = source, loop, task, board
-        self.plan = Plan()
+    def __init__(self, source: Part, space: Space) -> None:
+        self.source, self.space = source, space
+        self.task = asyncio.create_task(space.loop.run())
         self.routers: Mapping[str, Collection[str]] = {}
         self.authorities: Mapping[str, bytes] = {}
 
 
 class Loops:
     """``use`` may be called at any time; engines are asked between the beginning and the end of ``lead``, which ends
-    all loops. ``rules`` are those for addresses; ``stepped`` is called with a namespace after each step."""
+    all loops. ``rules`` are those for addresses; ``stepped`` is called with a namespace after each step,
+    and without a space when its loop has ended."""
 
     def __init__(
-        self, rules: AddressRules, hub: Hub, clock: Callable[[], float], stepped: Callable[[str], None] = lambda _: None
+        self,
+        rules: AddressRules,
+        hub: Hub,
+        clock: Callable[[], float],
+        stepped: Callable[[str, Space | None], None] = lambda _, __: None,
     ) -> None:
         self._hub, self._clock, self._stepped = hub, clock, stepped
-        self._scraper = Scraper(rules, clock, self._authority)
+        self._work = Work()
+        self._scraper = Scraper(rules, clock, self._authority, self._work.looked)
+        self._leasing = Leasing(hub, clock)
         self._namespaces: dict[str, _Namespace] = {}
         self._room = Room()
+        self._pods: dict[str, str] = {}
+        self.families = LoopFamilies(self._seen, self._work, clock)
 
     def use(
-        self,
-        namespace: str,
-        followed: Followed,
-        authorities: Mapping[str, bytes],
-        routers: Mapping[str, Collection[str]],
+        self, namespace: str, followed: Followed, authorities: Mapping[str, bytes], routers: Collection[RouterConfig]
     ) -> None:
-        """A namespace is planned so; ``authorities`` are those that scrapes name, ``routers`` the policies of each.
-        One without any router has no loop."""
+        """A namespace is planned so; ``authorities`` are those that scrapes name. One without any router has no
+        loop."""
+        self._leasing.use(namespace, routers)
         if not routers:
             self._end(namespace)
             return
         found = self._namespaces.get(namespace)
         if found is None:
             source = self._scraper.of(namespace)
-            loop = Loop(source, self._clock, lambda step: self._publish(namespace, step), SETTLE_SECONDS)
-            board = Board(self._clock, room=self._room)
-            found = self._namespaces[namespace] = _Namespace(source, loop, asyncio.create_task(loop.run()), board)
-        found.plan, found.routers, found.authorities = followed.plan, routers, authorities
-        found.loop.use(followed.plan, [_named(namespace, scrape) for scrape in followed.scrapes])
+            publish = partial(self._publish, namespace)
+            space = Space(source, self._clock, publish, self._work, namespace, SETTLE_SECONDS, self._room)
+            found = self._namespaces[namespace] = _Namespace(source, space)
+        found.routers = {router.name: [policy.name for policy in router.policies] for router in routers}
+        found.authorities = authorities
+        found.space.use(followed.plan, [_named(namespace, scrape) for scrape in followed.scrapes])
 
-    def loop(self, namespace: str) -> Loop | None:
+    def space(self, namespace: str) -> Space | None:
         """That of a namespace, once there is one."""
         found = self._namespaces.get(namespace)
-        return found.loop if found is not None else None
+        return found.space if found is not None else None
 
     @property
     def namespaces(self) -> Collection[str]:
@@ -80,41 +93,53 @@ class Loops:
     @property
     def boards(self) -> Mapping[str, Board]:
         """What people see, by namespace."""
-        return {name: found.board for name, found in self._namespaces.items()}
-
-    def problems(self, namespace: str, backend: str) -> Mapping[str, str]:
-        """By endpoint why it could not be read."""
-        found = self._namespaces.get(namespace)
-        return found.source.problems(backend) if found is not None else {}
+        return {name: each.space.board for name, each in self._namespaces.items()}
 
     def heard(self, peer: Peer, report: Report) -> None:
         """A pod of a router says how it is."""
         found = self._namespaces.get(peer.router.namespace)
         if found is not None:
-            found.loop.report(peer.uid, report.backends, report.weights)
-            found.board.report(peer.uid, report.backends, report.sent)
+            self._pods[peer.uid] = peer.router.namespace
+            found.space.report(peer.uid, report.backends, report.weights, report.sent)
+            self._leasing.heard(peer, report)
+
+    def ended(self, uid: str) -> None:
+        """A pod has ended: it will not report again."""
+        found = self._namespaces.get(self._pods.pop(uid, ""))
+        if found is not None:
+            found.space.gone(uid)
+        self._leasing.ended(uid)
 
     async def lead(self) -> None:
-        """Ask engines, until cancelled."""
+        """Ask engines and lease limits, until cancelled."""
+        work = [asyncio.create_task(_for_ever(part)) for part in (self._scraper.run, self._lease)]
         try:
-            while True:
-                try:
-                    await self._scraper.run()
-                except Exception:
-                    _log.exception("asking engines: a defect; it starts again in %.0f s", DEFECT_SECONDS)
-                await asyncio.sleep(DEFECT_SECONDS)
+            await asyncio.gather(*work)
         finally:
+            for task in work:
+                task.cancel()
             for namespace in list(self._namespaces):
                 self._end(namespace)
+            self._leasing.forget()
+            self._pods.clear()
+
+    async def _lease(self) -> None:
+        while True:
+            self._leasing.divide()
+            await asyncio.sleep(LEASE_SECONDS)
+
+    def _seen(self) -> list[Seen]:
+        return [found.space.seen for found in list(self._namespaces.values()) if found.space.seen is not None]
 
     def _end(self, namespace: str) -> None:
         ended = self._namespaces.pop(namespace, None)
         if ended is not None:
             ended.task.cancel()
-            ended.board.history.close()
+            ended.space.board.history.close()
             ended.source.follow(())
             for name in ended.routers:
                 self._hub.steer(Router(namespace, name), None)
+            self._stepped(namespace, None)
 
     def _authority(self, scrape: Scrape) -> bytes | None:
         namespace, _, entry = (scrape.ca or "").partition("/")
@@ -126,9 +151,16 @@ class Loops:
         for name, policies in found.routers.items():
             router, steering = Router(namespace, name), step.steering
             self._hub.steer(router, _line(router, steering, policies, self._clock))
-        problems = {name: found.source.problems(name) for name in found.plan.backends}
-        found.board.show(step.outcome, found.plan, problems)
-        self._stepped(namespace)
+        self._stepped(namespace, found.space)
+
+
+async def _for_ever(work: Callable[[], Awaitable[None]]) -> None:
+    while True:
+        try:
+            await work()
+        except Exception:
+            _log.exception("the feedback loop: a defect; this part starts again in %.0f s", DEFECT_SECONDS)
+        await asyncio.sleep(DEFECT_SECONDS)
 
 
 def _named(namespace: str, scrape: Scrape) -> Scrape:

@@ -113,8 +113,7 @@ class Reconciler:
         for router in plan.routers:
             named = {name: entry for name, entry in router.entries.items() if name in wanted - entries.keys()}
             entries |= await reading.contents(router.config.name, named)
-        routers = {router.config.name: [policy.name for policy in router.config.policies] for router in plan.routers}
-        self._loops.use(namespace, followed, entries, routers)
+        self._loops.use(namespace, followed, entries, [router.config for router in plan.routers])
 
     def _unplanned(self, namespace: str, decided: Decided, planned: set[Child]) -> set[Child]:
         """Children of policies that are there but cannot be planned now: invalid, and their last good form unknown.
