@@ -2,6 +2,7 @@
 
 import math
 import time
+from contextlib import suppress
 
 import pytest
 from hypothesis import given
@@ -131,7 +132,8 @@ def test_time_is_linear_in_the_text(unit: str) -> None:
     def took(size: int) -> float:
         text = (unit * (size // len(unit))).encode()
         begun = time.process_time()
-        Names(("x",)).read(text)
+        with suppress(Unreadable):
+            Names(("x",)).read(text)
         return time.process_time() - begun
 
     assert took(4 << 20) < 4.0  # quadratic would be an hour

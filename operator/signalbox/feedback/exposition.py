@@ -13,8 +13,8 @@ import msgspec
 
 MOST_LINE = 64 << 10
 """Bytes; a longer line is passed over. Labels of real engines fit into 2 KiB."""
-MOST_SERIES = 10_000
-"""Of those wanted, in one text; real engines have tens."""
+MOST_SERIES = 4_000
+"""Of those wanted, in one text; engines have tens, or some hundreds where each of many GPUs tells."""
 USUAL_LABELS = 512
 """Bytes of labels that are worth remembering."""
 
@@ -89,14 +89,14 @@ class Scan:
 
     def _look(self) -> None:
         text = bytes(self._rest)
-        for start in (found.start() for pattern in self._starts for found in pattern.finditer(text)):
+        starts = [found.start() for pattern in self._starts for found in pattern.finditer(text)]
+        if len(self._found) + len(starts) > MOST_SERIES:
+            raise Unreadable(f"more than {MOST_SERIES} series")
+        for start in starts:
             line = _LINE.match(text, start)
-            if line is None:
-                continue
-            name, labels, value = line.groups()
-            if len(self._found) >= MOST_SERIES:
-                raise Unreadable(f"more than {MOST_SERIES} series")
-            self._found.append(Series(self._wanted[name], _labels(labels), _number(value)))
+            if line is not None:
+                name, labels, value = line.groups()
+                self._found.append(Series(self._wanted[name], _labels(labels), _number(value)))
 
 
 def selector(text: str) -> tuple[str, dict[str, str]]:
