@@ -4,17 +4,20 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
-from signalbox.plan.status.said import Said, news, said
+from signalbox.plan.status.said import Said, news, pressing, said
+from signalbox.plan.status.telemetry import SECONDS
 from signalbox.signals.space import Space
 
 
 class Heard:
-    """``changed`` is called with a namespace where a status may have to be written."""
+    """``changed`` is called with a namespace where a status may have to be written: for figures that have moved no more
+    often than they may be written."""
 
-    def __init__(self, changed: Callable[[str], None]) -> None:
-        self._changed = changed
+    def __init__(self, changed: Callable[[str], None], clock: Callable[[], float] = time.monotonic) -> None:
+        self._changed, self._clock = changed, clock
         self._newest: dict[str, Said] = {}
         self._told: dict[str, Said] = {}
+        self._told_at: dict[str, float] = {}
 
     def stepped(self, namespace: str, space: Space | None) -> None:
         """The loop of a namespace has decided something; or it has ended, and there is no space any more."""
@@ -28,8 +31,10 @@ class Heard:
     def take(self, namespace: str, newest: Said) -> None:
         """After a step of the loop."""
         self._newest[namespace] = newest
-        if news(self._told.get(namespace), newest):
-            self._told[namespace] = newest
+        before, now = self._told.get(namespace), self._clock()
+        early = before is not None and now - self._told_at[namespace] < SECONDS and not pressing(before, newest)
+        if not early and news(before, newest):
+            self._told[namespace], self._told_at[namespace] = newest, now
             self._changed(namespace)
 
     def of(self, namespace: str) -> Said | None:
@@ -38,8 +43,9 @@ class Heard:
 
     def forget(self, namespace: str | None = None) -> None:
         """Of a namespace where nothing is followed any more, or of all: who leads no more hears nothing."""
-        for known in (self._newest, self._told):
-            known.clear() if namespace is None else known.pop(namespace, None)
+        known: tuple[dict[str, Said] | dict[str, float], ...] = (self._newest, self._told, self._told_at)
+        for each in known:
+            each.clear() if namespace is None else each.pop(namespace, None)
 
 
 def _calendar(at: float) -> datetime:

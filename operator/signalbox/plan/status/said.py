@@ -84,18 +84,22 @@ def said(
 
 def news(before: Said | None, after: Said) -> bool:
     """Whether a status may have to be written; ``before`` is what was handed on last."""
-    if before is None or before.backends.keys() != after.backends.keys() or before.routes.keys() != after.routes.keys():
+    if before is None or pressing(before, after):
+        return True
+    return any(load_moved(before.backends[name].load, one.load) for name, one in after.backends.items()) or any(
+        routes_moved(before.routes[name], routes) for name, routes in after.routes.items()
+    )
+
+
+def pressing(before: Said, after: Said) -> bool:
+    """Whether it is more than figures that have moved."""
+    if before.backends.keys() != after.backends.keys() or before.routes.keys() != after.routes.keys():
         return True
     for name, one in after.backends.items():
         other = before.backends[name]
         if (one.measured, one.fresh, one.reasons) != (other.measured, other.fresh, other.reasons):
             return True
-        if load_moved(other.load, one.load):
-            return True
-    return any(
-        routes_moved(before.routes[name], routes) or routes_turned(before.routes[name], routes)
-        for name, routes in after.routes.items()
-    )
+    return any(routes_turned(before.routes[name], routes) for name, routes in after.routes.items())
 
 
 def _backend(

@@ -1,0 +1,223 @@
+"""The closed loop in a cluster: a real operator asks simulated engines, and real routers obey it."""
+
+import asyncio
+import re
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from connected import LeaderService, RouterProcess, StreamingOperator, pods
+from world import World, backend, eventually, policy
+
+from signalbox.sim.client import drive
+from signalbox.sim.faults import HEALTHY, Faults
+from signalbox.sim.profile import Profile
+from signalbox.sim.server import SimulatedEngine
+
+OPEN = ("--allow-cidr", "127.0.0.0/8")
+# About 9 requests a second each.
+PROFILE = Profile(model="m", batch=8, decode_rate=50, prefill_rate=8_000, output_tokens=20, jitter=0.0)
+RATE = 5.0
+PATIENT, HASTY = "patient", "hasty"
+GROUP = "shared-group"
+
+Weights = Mapping[str, float]
+
+
+class Engines:
+    """Two engines, and clients of both routers, on an event loop of their own."""
+
+    def __init__(self) -> None:
+        self._ready = threading.Event()
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), daemon=True)
+        self._thread.start()
+        assert self._ready.wait(30)
+        self.failed = 0
+
+    def addresses(self) -> dict[str, str]:
+        return {name: engine.address for name, engine in self._engines.items()}
+
+    def break_(self, name: str, faults: Faults) -> None:
+        asyncio.run_coroutine_threadsafe(self._engines[name].apply(faults), self._loop).result(10)
+
+    def drive(self, routers: list[RouterProcess], *models: str) -> None:
+        def note(outcome: Any) -> None:
+            self.failed += outcome is not None and bool(outcome.problem)
+
+        for router in routers:
+            for model in models:
+                work = drive(f"http://127.0.0.1:{router.port}", model, RATE / len(models), None, note)
+                asyncio.run_coroutine_threadsafe(work, self._loop)
+
+    def close(self) -> None:
+        self._loop.call_soon_threadsafe(self._end.set)
+        self._thread.join(30)
+
+    async def _serve(self) -> None:
+        self._loop, self._end = asyncio.get_running_loop(), asyncio.Event()
+        self._engines = {name: SimulatedEngine(name, PROFILE) for name in "ab"}
+        for engine in self._engines.values():
+            await engine.start()
+        self._ready.set()
+        await self._end.wait()
+        for task in asyncio.all_tasks() - {asyncio.current_task()}:
+            task.cancel()
+        for engine in self._engines.values():
+            await engine.stop()
+
+
+@pytest.fixture
+def engines() -> Iterator[Engines]:
+    made = Engines()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def streaming(access: Path, namespace: str) -> Iterator[StreamingOperator]:
+    running = StreamingOperator(access, namespace, *OPEN)
+    yield running
+    running.kill()
+
+
+def resources(engines: Engines, mode: str = "Active") -> list[Any]:
+    """Both policies are served by one group, and differ in how long a sample is good."""
+    targets = [{"name": name, "backendRef": {"name": name}} for name in "ab"]
+    routes = [{"name": "all", "weighted": {"targets": [{"name": name} for name in "ab"]}}]
+    deployment = {"deployment": {"group": "shared"}}
+    made = [
+        backend(name, url=f"http://{at}/v1", signals={"engine": "VLLM"}, capacity={"concurrency": 8})
+        for name, at in engines.addresses().items()
+    ]
+    return made + [
+        policy(
+            name,
+            model=name,
+            targets=targets,
+            routes=routes,
+            router=deployment,
+            feedback={"mode": mode, "interval": "1s", "staleAfter": stale},
+        )
+        for name, stale in ((PATIENT, "60s"), (HASTY, "3s"))
+    ]
+
+
+class Routers:
+    """Both pods of the group, as processes, and the weights that they go by."""
+
+    def __init__(self, world: World, service: LeaderService, directory: Path) -> None:
+        eventually(lambda: len(pods(world, GROUP)) == 2)
+        self.all = [
+            RouterProcess(world, pod, service, directory / pod["metadata"]["name"], OPEN) for pod in pods(world, GROUP)
+        ]
+        for router in self.all:
+            eventually(lambda router=router: "control stream: connected" in router.said)
+        self._admin = [int(eventually(lambda r=r: re.search(r"admin on port (\d+)", r.said))[1]) for r in self.all]
+
+    def weights(self, name: str = PATIENT) -> list[Weights]:
+        """Of each router."""
+        return [
+            {
+                target: value
+                for policy, target, value in self._series("signalbox_router_route_weight", port)
+                if policy == name
+            }
+            for port in self._admin
+        ]
+
+    def by_load(self, name: str) -> list[bool]:
+        return [
+            bool(value)
+            for port in self._admin
+            for policy, _, value in self._series("signalbox_router_weights_by_load", port)
+            if policy == name
+        ]
+
+    def of(self, target: str, name: str = PATIENT) -> list[float]:
+        """Its weight at each router, where it has one."""
+        return [weights[target] for weights in self.weights(name) if target in weights]
+
+    def kill(self) -> None:
+        for router in self.all:
+            router.kill()
+
+    @staticmethod
+    def _series(family: str, port: int) -> list[tuple[str, str, float]]:
+        text = httpx.get(f"http://127.0.0.1:{port}/metrics", trust_env=False).text
+        found = []
+        for labels, value in re.findall(rf"^{family}{{([^}}]*)}} (\S+)$", text, re.MULTILINE):
+            named = dict(re.findall(r'(\w+)="([^"]*)"', labels))
+            found.append((named["policy"], named.get("target", ""), float(value)))
+        return found
+
+
+@pytest.fixture
+def routers(
+    world: World, streaming: StreamingOperator, engines: Engines, service: LeaderService, tmp_path: Path
+) -> Iterator[Routers]:
+    world.apply(*resources(engines))
+    made = Routers(world, service, tmp_path)
+    engines.drive(made.all, PATIENT, HASTY)
+    yield made
+    made.kill()
+
+
+def test_weights_reach_every_router_and_outlive_the_operator(
+    world: World, routers: Routers, engines: Engines, streaming: StreamingOperator, access: Path, namespace: str
+) -> None:
+    eventually(lambda: [0.35 < weight < 0.65 for weight in routers.of("a")] == [True, True])
+    engines.break_("a", Faults(slow=4.0))
+    eventually(lambda: len(routers.of("a")) == 2 and max(routers.of("a")) < 0.3)
+    assert eventually(lambda: _status(world, "a"))
+    streaming.kill()
+    engines.break_("a", HEALTHY)
+    kept = routers.weights()
+    assert kept[0] == kept[1]
+    eventually(lambda: routers.by_load(HASTY) == [False, False])
+    assert routers.weights() == kept  # whose samples are good for longer
+
+    second = StreamingOperator(access, namespace, *OPEN)
+    try:
+        before = kept[0]["a"]
+        seen = [before]
+        deadline = time.monotonic() + 60.0
+        while seen[-1] < 0.4:
+            assert time.monotonic() < deadline, seen
+            if (now := routers.of("a")[0]) != seen[-1]:
+                seen.append(now)
+            time.sleep(0.05)
+        assert all(now < 1.75 * was and now > 0.5 * was for was, now in pairwise(seen)), seen
+        eventually(lambda: routers.by_load(HASTY) == [True, True])
+    finally:
+        second.kill()
+    assert not engines.failed
+
+
+def test_what_only_observes_publishes_nothing(
+    world: World, streaming: StreamingOperator, engines: Engines, service: LeaderService, tmp_path: Path
+) -> None:
+    world.apply(*resources(engines, "Observe"))
+    routers = Routers(world, service, tmp_path)
+    try:
+        engines.drive(routers.all, PATIENT)
+        assert eventually(lambda: _status(world, "a"))
+        for _ in range(5):
+            assert routers.weights() == [{}, {}]
+            time.sleep(0.5)
+    finally:
+        routers.kill()
+
+
+def _status(world: World, target: str) -> int:
+    """The effective weight that the status shows, in permille."""
+    found = world.api.get("signalbox.dev/v1alpha1", "RoutingPolicy", PATIENT, world.namespace)
+    for route in found["status"].get("routes", ()):
+        for weight in route["weights"]:
+            if weight["target"] == target:
+                return int(weight["effectivePermille"])
+    raise AssertionError("no weight yet")
