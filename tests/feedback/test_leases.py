@@ -208,8 +208,9 @@ class Obedient:
         return admitted
 
     def report(self, now: int) -> Use:
-        lease, most = (Amounts(requests=each.requests_per_minute) for each in self.limits.in_force(float(now)))
-        return Use(at=float(now), lease=lease, most=most, started=self.started, shed=self.shed)
+        in_force = self.limits.in_force(float(now))
+        lease, most, spent = (Amounts(requests=each.requests_per_minute) for each in in_force)
+        return Use(at=float(now), lease=lease, most=most, spent=spent, started=self.started, shed=self.shed)
 
 
 @settings(max_examples=25, deadline=None)
@@ -229,6 +230,45 @@ def test_no_minute_ever_holds_more_than_the_limit(limit: int, count: int, seed: 
         cut = {names[0]} if 150 <= now < 350 or now >= 500 else set()
         dead = {names[-1]} if now >= 200 and count > 1 else set()
         world.second(now, demand, cut, dead)
+    assert world.worst <= limit
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    limit=st.integers(10, 400),
+    count=st.integers(2, 5),
+    seed=st.integers(0, 2**32),
+    loss=st.sampled_from([0.0, 0.1, 0.5]),
+    newcomers=st.integers(1, 3),
+)
+def test_newcomers_add_no_more_than_the_little_that_they_begin_with(
+    limit: int, count: int, seed: int, loss: float, newcomers: int
+) -> None:
+    """All old routers have spent all that they may, and new ones are flooded from their first second."""
+    world = World(limit, count, seed, loss)
+    part = max(1, limit // count // 10)
+    for now in range(400):
+        if now == 150:
+            world.routers |= {f"new{number}": Obedient(limit, part) for number in range(newcomers)}
+        world.second(now, dict.fromkeys(world.routers, 60), set(), set())
+    assert world.worst <= limit + newcomers * part
+    parts = {name: amounts.requests or 0 for name, amounts in world.division.leases.items()}
+    if loss < 0.5 and limit >= 10 * (count + newcomers):
+        assert min(parts.values()) >= 1, "and in the end everybody has a part"
+
+
+@settings(max_examples=25, deadline=None)
+@given(limit=st.integers(10, 400), count=st.integers(2, 5), seed=st.integers(0, 2**32), newcomers=st.integers(1, 3))
+def test_newcomers_that_were_heard_before_their_first_request_add_nothing(
+    limit: int, count: int, seed: int, newcomers: int
+) -> None:
+    """What others have spent is not given up by being told so: until it is, who has spent nothing waits."""
+    world = World(limit, count, seed, 0.0)
+    for now in range(400):
+        if now == 150:
+            world.routers |= {f"new{number}": Obedient(limit, limit // count) for number in range(newcomers)}
+        busy = [name for name in world.routers if not name.startswith("new") or now >= 160]
+        world.second(now, dict.fromkeys(busy, 60), set(), set())
     assert world.worst <= limit
 
 

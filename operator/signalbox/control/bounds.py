@@ -82,7 +82,7 @@ def _traffic(traffic: Traffic) -> Traffic:
 
 
 def _applied(applied: Applied) -> Applied:
-    return Applied(lease=_lease(applied.lease), most=_lease(applied.most))
+    return Applied(lease=_lease(applied.lease), most=_lease(applied.most), spent=_lease(applied.spent))
 
 
 def _lease(lease: Lease) -> Lease:

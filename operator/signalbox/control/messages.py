@@ -141,10 +141,12 @@ class Lease(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, renam
 
 
 class Applied(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename="camel"):
-    """What a router applies of a backend's limits, and the ``most`` that its last minute may come to with that."""
+    """What a router applies of a backend's limits, what of it is in flight or was ``spent`` in the last minute, and the
+    ``most`` that this may come to."""
 
     lease: Lease
     most: Lease
+    spent: Lease = Lease()
 
 
 class Leases(_Message, tag="leases", frozen=True):

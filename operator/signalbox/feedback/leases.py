@@ -40,14 +40,15 @@ class Amounts(NamedTuple):
 class Use(msgspec.Struct, frozen=True, kw_only=True):
     """What a router said last of a backend, ``at`` seconds of the same clock as ``now``.
 
-    ``lease`` is what it applies; ``most`` what its last minute may come to with that (the larger of ``lease`` and what
-    was spent). The counters never go back within a process: requests ``started`` and turned away (``shed``) for want of
-    room, ``tokens`` of those that ended. ``in_flight`` is a gauge.
+    ``lease`` is what it applies, ``spent`` what it used in its last minute and ``most`` what that may come to (the
+    larger of the two, for each of its workers). The counters never go back within a process: requests ``started`` and
+    turned away (``shed``) for want of room, ``tokens`` of those that ended. ``in_flight`` is a gauge.
     """
 
     at: float
     lease: Amounts
     most: Amounts
+    spent: Amounts = Amounts()
     started: int = 0
     shed: int = 0
     tokens: int = 0
@@ -113,10 +114,12 @@ def leases(limits: Amounts, usage: Mapping[str, Use], before: Division, now: flo
 
 
 class _Part(NamedTuple):
-    """A router's part of one limit. ``hold``: what its minute may come to, whatever of what it was told arrives."""
+    """A router's part of one limit. ``hold``: what its minute may come to, whatever of what it was told arrives;
+    ``spent``: what no smaller part takes back."""
 
     told: int
     hold: int
+    spent: int
     settled: bool
     speaks: bool
     wants: float
@@ -138,7 +141,7 @@ def _divide(
         hold = max(lease, told, router.use.most[index] or 0)
         speaks = now - router.use.at <= SILENT
         wants = router.wants[index] if router.wants is not None else 0.0
-        parts[name] = _Part(told, hold, speaks and told == lease, speaks, wants)
+        parts[name] = _Part(told, hold, router.use.spent[index] or 0, speaks and told == lease, speaks, wants)
     gone = sum(each.most[index] or 0 for each in ended)
     pool = limit - gone - sum(part.hold for part in parts.values() if not part.speaks)
     targets = _targets(max(0, pool), {name: part.wants for name, part in parts.items() if part.speaks})
@@ -151,6 +154,10 @@ def _divide(
         new[name] = min(target, part.hold)  # down, or up to what it counts with anyway
         if target > part.hold:
             missing[name] = float(target - part.hold)
+    over = gone - limit + sum(max(new[n], part.spent) if part.settled else part.hold for n, part in parts.items())
+    room = {name: float(max(0, new[name] - part.spent)) for name, part in parts.items() if part.settled}
+    for name, less in _shared(min(max(0, over), int(sum(room.values()))), room).items():
+        new[name] -= less  # most of all of a newcomer, which has spent nothing yet of what others still have to give up
     if not rise:
         return new
     free = limit - gone - sum(part.hold for part in parts.values())

@@ -17,11 +17,12 @@ MAX_COOL_DOWN = 300.0
 
 
 class InForce(NamedTuple):
-    """A part of a backend's limits, and the ``most`` that is in flight, or in any minute from the one that ends now on:
-    more than the part where more was spent before it was lowered."""
+    """A part of a backend's limits, what is in flight or was ``spent`` in the minute that ends now, and the ``most`` in
+    any from there on: more than the part where more was spent before it was lowered."""
 
     lease: Limits
     most: Limits
+    spent: Limits
 
 
 class _Minute:
@@ -123,7 +124,7 @@ class BackendLimits:
             requests_per_minute=usage.requests.total,
             tokens_per_minute=usage.tokens.total,
         )
-        return InForce(part, larger(part, spent))
+        return InForce(part, larger(part, spent), spent)
 
     @property
     def in_flight(self) -> int:

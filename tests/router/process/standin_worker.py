@@ -58,7 +58,7 @@ class StandIn:
         self.parts = dict(parts)
 
     def limits(self) -> dict[str, InForce]:
-        return {name: InForce(part, part) for name, part in self.parts.items()}
+        return {name: InForce(part, part, Limits()) for name, part in self.parts.items()}
 
     def drain(self) -> None:
         self.draining = True

@@ -6,13 +6,13 @@ from signalbox.routing.config import Limits
 from signalbox.routing.limits import InForce
 
 
-def requests(lease: int, most: int | None = None) -> InForce:
-    most = lease if most is None else most
-    return InForce(Limits(requests_per_minute=lease), Limits(requests_per_minute=most))
+def requests(lease: int, spent: int) -> InForce:
+    return InForce(*(Limits(requests_per_minute=amount) for amount in (lease, max(lease, spent), spent)))
 
 
-def applied(lease: int, most: int) -> Applied:
-    return Applied(lease=Lease(requests_per_minute=lease), most=Lease(requests_per_minute=most))
+def applied(lease: int, most: int, spent: int) -> Applied:
+    lease_, most_, spent_ = (Lease(requests_per_minute=amount) for amount in (lease, most, spent))
+    return Applied(lease=lease_, most=most_, spent=spent_)
 
 
 def test_each_worker_has_an_equal_part_and_nothing_is_lost() -> None:
@@ -29,18 +29,17 @@ def test_each_worker_has_an_equal_part_and_nothing_is_lost() -> None:
 
 def test_what_a_worker_was_told_counts_before_it_says_so() -> None:
     leased = Leased(2)
-    workers = [(0, {"a": requests(5)}), (1, {"a": requests(5, 7)})]
-    assert leased.applied(workers) == {"a": applied(10, 12)}
+    workers = [(0, {"a": requests(5, 1)}), (1, {"a": requests(5, 7)})]
+    assert leased.applied(workers) == {"a": applied(10, 12, 8)}
     leased.hear(Leases(backends={"a": Lease(requests_per_minute=16)}))
-    assert leased.applied(workers) == {"a": applied(10, 16)}
-    workers = [(0, {"a": requests(8)}), (1, {"a": requests(5, 7)})]
-    assert leased.applied(workers) == {"a": applied(13, 16)}
+    assert leased.applied(workers) == {"a": applied(10, 16, 8)}
+    workers = [(0, {"a": requests(8, 1)}), (1, {"a": requests(5, 7)})]
+    assert leased.applied(workers) == {"a": applied(13, 16, 8)}
     leased.hear(Leases(backends={"a": Lease(requests_per_minute=4)}))
-    assert leased.applied(workers) == {"a": applied(13, 15)}
+    assert leased.applied(workers) == {"a": applied(13, 15, 8)}
 
 
 def test_a_worker_that_has_not_read_of_a_limit_hides_it() -> None:
-    nothing = InForce(Limits(), Limits())
-    assert Leased(2).applied([(0, {"a": requests(5)}), (1, {"a": nothing})]) == {
-        "a": Applied(lease=Lease(), most=Lease())
-    }
+    nothing = InForce(Limits(), Limits(), Limits())
+    workers = [(0, {"a": requests(5, 2)}), (1, {"a": nothing})]
+    assert Leased(2).applied(workers) == {"a": Applied(lease=Lease(), most=Lease())}

@@ -28,13 +28,13 @@ class Leased:
         for number, said in workers:
             for name, each in said.items():
                 told = self._parts[name][number] if name in self._parts else Limits()
-                one = InForce(each.lease, larger(each.most, told))
+                one = InForce(each.lease, larger(each.most, told), each.spent)
                 sums[name] = _both(sums[name], one) if name in sums else one
-        return {name: Applied(lease=_lease(lease), most=_lease(most)) for name, (lease, most) in sums.items()}
+        return {name: Applied(**{f: _lease(v) for f, v in each._asdict().items()}) for name, each in sums.items()}
 
 
 def _both(one: InForce, other: InForce) -> InForce:
-    return InForce(added(one.lease, other.lease), added(one.most, other.most))
+    return InForce(*map(added, one, other))
 
 
 def _limits(lease: Lease) -> Limits:
