@@ -76,6 +76,13 @@ def test_conditions_show_the_values_they_saw(tmp_path: Path) -> None:
     assert [(c["target"], c["share"]) for c in found["candidates"]] == [("small", 90.0), ("strong", 10.0)]
 
 
+def test_where_no_share_is_declared_it_says_that_load_decides(tmp_path: Path) -> None:
+    for body, by_load in (({**HELLO, "stream": True}, True), (HELLO, False)):
+        assert explained(tmp_path, body).get("byLoad", False) is by_load
+        text = run(tmp_path, body).stdout
+        assert ("failover by capacity and load: equal shares until" in text) is by_load
+
+
 def test_a_condition_that_errors_is_shown_and_counts_as_not_matching(tmp_path: Path) -> None:
     empty = {"messages": [{"role": "user", "content": ""}]}
     found = explained(tmp_path, empty, "--tenant", "team")

@@ -23,7 +23,8 @@ def screen(found: Explanation) -> str:
     for route in found.routes:
         lines += _route(route, width)
     if found.route:
-        lines.append(f"target   route {found.route}, {found.strategy}")
+        how = " by capacity and load: equal shares until these are known" if found.by_load else ""
+        lines.append(f"target   route {found.route}, {found.strategy}{how}")
         width = max(len(candidate.target) for candidate in found.candidates)
         lines += [_candidate(candidate, width, found.strategy) for candidate in found.candidates]
     if found.refusal:

@@ -52,7 +52,8 @@ class Candidate(msgspec.Struct, kw_only=True, omit_defaults=True, rename="camel"
 
 
 class Explanation(msgspec.Struct, kw_only=True, omit_defaults=True, rename="camel"):
-    """The whole decision. ``route`` empty: no route took it; ``refusal``: what the router would answer by itself."""
+    """The whole decision. ``route`` empty: no route took it; ``refusal``: what the router would answer by itself;
+    ``by_load``: shares are those before any load is known."""
 
     policy: str
     model: str
@@ -64,6 +65,7 @@ class Explanation(msgspec.Struct, kw_only=True, omit_defaults=True, rename="came
     routes: list[AskedRoute]
     route: str = ""
     strategy: str = ""
+    by_load: bool = False
     candidates: list[Candidate] = []
     refusal: str = ""
 
@@ -108,6 +110,8 @@ def explain(
     if chosen is not None:
         found.route = chosen.name
         found.strategy = "weighted" if isinstance(chosen.strategy, config.Weighted) else "failover"
+        tiers = [chosen.strategy] if isinstance(chosen.strategy, config.Weighted) else chosen.strategy.tiers
+        found.by_load = policy.feedback.mode == "Active" and any(tier.free for tier in tiers)
         found.candidates = list(_candidates(policy, backends, chosen, needs, unusable))
         if not any(c.share for c in found.candidates):
             eligible = any(shortfall(_backend(policy, backends, c.target), needs) is None for c in found.candidates)

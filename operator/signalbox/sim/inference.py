@@ -33,6 +33,8 @@ def handler(engine: "SimulatedEngine", path: str, operation: str, form: type[For
         begun = asyncio.get_running_loop().time()
         try:
             response = await _infer(engine, operation, form, request)
+        except ConnectionResetError:
+            raise asyncio.CancelledError from None
         except RequestError as error:
             response = json_response(error.status, errors.body(error.status, error.message, error.param))
         sizes = (request.content_length or 0, response.content_length or 0)
