@@ -52,7 +52,7 @@ def test_the_one_with_less_to_do_for_its_weight_wins() -> None:
     choice = free("ab")
     choice.steer([[0.5, 0.5, 0, 0, 0, 0]], 0.0, backlogs(10.0, 0.0))
     assert choice.by_load
-    assert drawn(choice)[1] == pytest.approx(0.75 * N, rel=0.05)  # unless both draws are the other
+    assert drawn(choice)[1] == N
     # Ten are not more than none where the weight is eleven times as large: (10 + 1) / 11 = (0 + 1) / 1.
     choice.steer([[11 / 12, 1 / 12, 0, 0, 0, 0]], 0.0, backlogs(9.0, 0.0))
     assert drawn(choice)[0] > 0.95 * N
@@ -75,6 +75,17 @@ def test_it_balances_between_two_samples_by_what_it_has_sent_itself() -> None:
         there[choice.first(ALL)].began(2.0)
     for position in range(4):
         assert there[position].in_flight == pytest.approx(1000 * weights[position], rel=0.2)
+
+
+def test_two_different_targets_are_compared_each_drawn_by_its_weight() -> None:
+    choice, weights = free("abc"), [0.5, 0.3, 0.2, 0.0, 0.0, 0.0]
+    choice.steer([weights], 0.0, backlogs(0.0, 50.0, 1000.0))  # the first of any two wins
+    counts = drawn(choice)
+    # Not in the pair: first one of the others, then the other of what is left.
+    without_a = 0.3 * 0.2 / 0.7 + 0.2 * 0.3 / 0.8
+    assert counts[0] / N == pytest.approx(1.0 - without_a, abs=0.02)
+    assert counts[1] / N == pytest.approx(without_a, abs=0.02)
+    assert counts[2] == 0
 
 
 def test_without_backlogs_weights_are_shares_held_exactly() -> None:

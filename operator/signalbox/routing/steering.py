@@ -1,7 +1,9 @@
-"""Draws where no share is declared: two by weight, and the one with less to do for its weight wins.
+"""Draws where no share is declared: two targets by weight, and the one with less to do for its weight wins.
 
 Weights move once in some seconds; what happens between is seen by the comparison. Either alone is worse: the weight
-alone lets queues form by chance, the shortest queue alone sends everybody to the same place.
+alone lets queues form by chance, the least of all queues sends the routers, which do not see each other, to the same
+place. The two are different ones: a target that is drawn twice is compared with nobody, and of five unlike ones that is
+a third of all draws.
 """
 
 import random
@@ -44,10 +46,11 @@ class TwoDraws:
         if not bounds:
             return positions[0] if positions else self._least_busy(self._idle & among)
         draw = self._random
-        one = positions[bisect_right(bounds, draw())]
-        other = positions[bisect_right(bounds, draw())]
-        if one == other:
-            return one
+        index = bisect_right(bounds, draw())
+        below = bounds[index - 1] if index else 0.0
+        width = (bounds[index] if index < len(bounds) else 1.0) - below
+        point = draw() * (1.0 - width)
+        one, other = positions[index], positions[bisect_right(bounds, point if point < below else point + width)]
         backlog, weights = self._backlogs[one], self._weights
         mine = max(0.0, backlog.offset + backlog.scale * backlog.in_flight) + 1.0
         backlog = self._backlogs[other]
