@@ -1,6 +1,8 @@
 """When targets come up: evenly spread, each with a phase of its own, and never twice for turns that were missed."""
 
-from signalbox.signals.schedule import Schedule
+from itertools import pairwise
+
+from signalbox.signals.schedule import STEP, Schedule, following, turn
 
 
 def taken(schedule: Schedule[tuple[str, str]], now: float) -> list[tuple[str, float]]:
@@ -17,12 +19,31 @@ def many(count: int, interval: float) -> Schedule[tuple[str, str]]:
     return schedule
 
 
-def test_targets_are_spread_over_the_interval() -> None:
-    schedule = many(1000, 5.0)
-    assert taken(schedule, 100.0) == []
-    per_slot = [len(taken(schedule, 100.0 + slot / 2)) for slot in range(1, 11)]
-    assert sum(per_slot) == 1000
-    assert max(per_slot) < 160
+def test_very_many_targets_are_spread_over_the_interval() -> None:
+    schedule = many(5000, 5.0)
+    taken(schedule, 100.0)
+    taken(schedule, 105.0)  # all of them were known when these were planned
+    per_slot = [len(taken(schedule, 105.0 + slot / 2)) for slot in range(1, 11)]
+    assert sum(per_slot) == 5000
+    assert max(per_slot) < 650
+
+
+def test_of_one_owner_all_are_asked_shortly_before_its_loop_steps() -> None:
+    schedule = many(500, 5.0)
+    step = following(turn("backend") + STEP, 5.0, 105.0)
+    taken(schedule, step - 5.0 * STEP - 0.001)
+    assert len(taken(schedule, step)) == 500
+
+
+def test_owners_have_their_turns_at_times_of_their_own() -> None:
+    turns = sorted(turn(f"team-{number}") for number in range(200))
+    assert max(after - before for before, after in pairwise(turns)) < 0.05
+
+
+def test_the_following_time_is_always_later() -> None:
+    for phase in (0.0, 0.3, 0.99, 1.4):
+        for now in (0.0, 1.5, 99.9):
+            assert now < following(phase, 5.0, now) <= now + 5.0 + 1e-9
 
 
 def test_each_comes_up_once_an_interval_at_its_own_phase() -> None:

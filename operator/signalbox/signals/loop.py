@@ -20,6 +20,7 @@ from signalbox.feedback.law import Outcome, State
 from signalbox.feedback.plan import INTERVAL, Plan, Scrape, SetKey
 from signalbox.feedback.readings import Reading
 from signalbox.signals.message import Steering, in_force, steering
+from signalbox.signals.schedule import STEP, following, turn
 from signalbox.signals.totals import Totals
 
 # A router reports every second; one that was not heard for so long has gone.
@@ -31,6 +32,9 @@ URGENT_SECONDS = 0.5
 # So many sets take some tens of milliseconds: they are stepped beside the event loop.
 MANY_SETS = 100
 DEFECT_SECONDS = 1.0
+# Of an interval. The next step comes when the newest samples are in, and so much later than the last one at least,
+# which is when the law moves weights again.
+LEAST_PERIOD = 0.9
 _FAR = 1e9
 
 _log = logging.getLogger(__name__)
@@ -56,7 +60,7 @@ class Step(msgspec.Struct, frozen=True):
 class Loop:
     """One namespace. ``clock`` gives the seconds of readings; ``publish`` is told after each step. ``settle`` is how
     long to wait for what routers have in force, for who begins where another one may have been. ``observe`` hears how
-    many seconds each step took."""
+    many seconds each step took; ``owner`` is whose targets they are for the scraper, which tells when it asks them."""
 
     def __init__(
         self,
@@ -65,6 +69,7 @@ class Loop:
         publish: Callable[[Step], None],
         settle: float = 0.0,
         observe: Callable[[float], None] = lambda seconds: None,
+        owner: str = "",
     ) -> None:
         self._source, self._clock, self._publish, self._settle = source, clock, publish, settle
         self._observe = observe
@@ -73,7 +78,9 @@ class Loop:
         self._missing: set[SetKey] = set()
         self._out: frozenset[str] = frozenset()
         self._wake = asyncio.Event()
-        self._began = self._stepped_at = self._regular_at = -_FAR
+        self._phase = turn(owner) + STEP
+        self._began = self._stepped_at = -_FAR
+        self._regular_due = -_FAR
         self._interval = _FAR
         self._urgent = False
         self.plan = Plan()
@@ -92,6 +99,7 @@ class Loop:
         self.plan = plan
         self.totals.keep(plan.backends.keys())
         self._interval = min((each.interval for each in sets.values()), default=INTERVAL)
+        self._regular_due = min(self._regular_due, self._clock() + self._interval)
         self._missing = sets.keys() - self._state.sets.keys()
         self._in_force = {key: said for key, said in self._in_force.items() if key in sets}
         self._soon()
@@ -129,7 +137,7 @@ class Loop:
 
     def due(self) -> float:
         """In how many seconds there is something to do."""
-        at = self._regular_at + self._interval
+        at = self._regular_due if self._interval < _FAR else _FAR
         if self._urgent:
             at = min(at, self._stepped_at + URGENT_SECONDS)
         if self._missing and self._stepped_at < self._began + self._settle:
@@ -140,8 +148,10 @@ class Loop:
         """Step now."""
         plan, now = self.plan, self._clock()
         # Between two periods only what is usable counts: rates over so short a time would be noise.
-        regular = now - self._regular_at >= self._interval
-        self._regular_at, self._stepped_at = now if regular else self._regular_at, now
+        regular = now >= self._regular_due
+        if regular:
+            self._regular_due = following(self._phase, self._interval, now + LEAST_PERIOD * self._interval)
+        self._stepped_at = now
         self._urgent = False
         self.totals.expire(now - LIVE_SECONDS)
         self._out = self.totals.unreachable

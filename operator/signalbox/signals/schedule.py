@@ -1,31 +1,59 @@
-"""When what is due. Every target keeps a phase of its own: many are spread evenly over the interval, and stay so after
-all of them were silent together."""
+"""When what is due. Owners are spread evenly over the interval. Of one owner, all targets come up shortly before its
+loop steps, so that what it decides on is new; very many of them are spread over as much of the interval as they need.
+"""
 
 import heapq
 import math
+from collections import Counter
 from typing import Generic, TypeVar
 from zlib import crc32
+
+RATE = 1000.0
+"""Looks a second of one owner."""
+LEAST_SPREAD = 0.1
+"""Of the interval: nobody asks all engines of an owner in one moment."""
+STEP = 0.2
+"""Of the interval, after an owner's turn has begun: then a loop steps."""
 
 Key = TypeVar("Key", bound=tuple[str, ...])
 
 
+def turn(owner: str) -> float:
+    """Where in the interval the turn of an owner begins, 0 to 1."""
+    return crc32(owner.encode()) / 2**32
+
+
+def following(phase: float, interval: float, now: float) -> float:
+    """The first time after now that is at this part of the interval."""
+    at = phase % 1.0 * interval
+    return at + (math.floor((now - at) / interval) + 1) * interval
+
+
 class Schedule(Generic[Key]):
-    """Keys with intervals, in seconds. Adding and taking cost the logarithm of their number, waiting costs nothing."""
+    """Keys with intervals, in seconds; the first part of a key is its owner.
+
+    Adding and taking cost the logarithm of their number, waiting costs nothing.
+    """
 
     def __init__(self) -> None:
         self._intervals: dict[Key, float] = {}
         self._due: dict[Key, float] = {}
         self._heap: list[tuple[float, Key]] = []
+        self._owned: Counter[str] = Counter()
 
     def set(self, key: Key, interval: float, now: float) -> None:
         """Have a key come up in every interval from now on."""
         if self._intervals.get(key) != interval:
+            self._owned[key[0]] += key not in self._intervals
             self._intervals[key] = interval
-            self._push(key, _next(key, interval, now))
+            self._push(key, self._next(key, interval, now))
 
     def remove(self, key: Key) -> None:
         """Have it come up no more."""
-        self._intervals.pop(key, None)
+        if self._intervals.pop(key, None) is not None:
+            self._owned[key[0]] -= 1
+            if not self._owned[key[0]]:
+                del self._owned[key[0]]
         self._due.pop(key, None)
 
     def next(self) -> float | None:
@@ -40,15 +68,15 @@ class Schedule(Generic[Key]):
         if due is None or due > now:
             return None
         _, key = heapq.heappop(self._heap)
-        self._push(key, _next(key, self._intervals[key], now))
+        self._push(key, self._next(key, self._intervals[key], now))
         return key, due
 
     def _push(self, key: Key, due: float) -> None:
         self._due[key] = due
         heapq.heappush(self._heap, (due, key))
 
-
-def _next(key: tuple[str, ...], interval: float, now: float) -> float:
-    """The first time after now that has the key's phase."""
-    phase = crc32("\n".join(key).encode()) / 2**32 * interval
-    return phase + (math.floor((now - phase) / interval) + 1) * interval
+    def _next(self, key: Key, interval: float, now: float) -> float:
+        """The first time after now that has the key's phase."""
+        spread = min(1.0, max(LEAST_SPREAD, self._owned[key[0]] / (RATE * interval)))
+        own = crc32("\n".join(key).encode()) / 2**32
+        return following(turn(key[0]) + spread * own, interval, now)

@@ -38,7 +38,7 @@ class Space:
         room: Room | None = None,
     ) -> None:
         self._engines, self._publish, self._name = engines, publish, name
-        self.loop = Loop(engines, clock, self._stepped, settle, work.stepped)
+        self.loop = Loop(engines, clock, self._stepped, settle, work.stepped, name)
         self.board = Board(clock, room=room)
         self.plan = Plan()
         self.seen: Seen | None = None
