@@ -11,6 +11,7 @@ from scenes import ASK
 
 from conftest import StartRouter
 from harness import backend, completion, config, policy, response
+from signalbox.control.messages import Load, RouteWeights, SetWeights, Weights
 from signalbox.routing.config import Address, Route, Share, Weighted
 
 ANSWER = response(200, completion())
@@ -65,6 +66,12 @@ class FastClient(asyncio.Protocol):
             self.done.set_result(None)
 
 
+def heard(seen: int) -> Weights:
+    """What the operator sends while nobody is overloaded, and its digits waver."""
+    route = RouteWeights(sets=(SetWeights(effective={"a": 0.9 + seen * 1e-10, "b": 0.07, "c": 0.03}),))
+    return Weights(policies={"auto": {"all": route}}, loads={"a": Load(age_ms=0, in_system=100.0, utilization=0.8)})
+
+
 @pytest.fixture
 async def engines() -> AsyncIterator[list[tuple[type[FastUpstream], Address]]]:
     started = []
@@ -83,9 +90,9 @@ async def engines() -> AsyncIterator[list[tuple[type[FastUpstream], Address]]]:
 
 
 @pytest.mark.parametrize("connections", [1, 200])
-@pytest.mark.parametrize("reloads", [False, True])
+@pytest.mark.parametrize("meanwhile", ["nothing", "reloads", "weights"])
 async def test_shares_hold(
-    start_router: StartRouter, engines: list[tuple[type[FastUpstream], Address]], connections: int, reloads: bool
+    start_router: StartRouter, engines: list[tuple[type[FastUpstream], Address]], connections: int, meanwhile: str
 ) -> None:
     weights = (90, 7, 3)
     backends = [backend([], kind.__name__, endpoints=(address,)) for kind, address in engines]
@@ -97,15 +104,18 @@ async def test_shares_hold(
     def between() -> None:
         nonlocal seen
         seen += 1
-        if reloads and seen % 50 == 0:
+        if seen % 50 == 0 and meanwhile == "reloads":
             router.configure(declared)
+        elif seen % 50 == 0 and meanwhile == "weights":
+            # As declared, and what engines say of themselves: here, that the largest share is the busiest.
+            router.proxy.steer(heard(seen), 0.0)
 
     for kind, _ in engines:
         kind.shuffled = connections > 1
     loop = asyncio.get_running_loop()
     make = functools.partial(FastClient, REQUESTS // connections, between)
     clients = [(await loop.create_connection(make, "127.0.0.1", router.port))[1] for _ in range(connections)]
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(60):
         await asyncio.gather(*(client.done for client in clients))
     for client in clients:
         client.transport.abort()

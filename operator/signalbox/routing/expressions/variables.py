@@ -62,7 +62,7 @@ USER: Final = (
     Attribute("id", "string", 'The end user, as the client claims it (`safety_identifier` or `user`); "" when absent.'),
 )
 
-_ABSENT: Final = "absent until its `signals` are read, and when they are older than `staleAfter`"
+_ABSENT: Final = "absent until known, and when what is known is older than `staleAfter`"
 
 TARGET: Final = (
     Attribute("inFlight", "int", "Requests that this router process has in flight to the target."),
