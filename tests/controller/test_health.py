@@ -79,8 +79,9 @@ def timeless(obj: Object, namespace: str) -> Object:
     text = re.sub(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", "2026-01-01T00:00:00Z", text)
     text = re.sub(r'("(?:configHash|hash)": ")[0-9a-f]+"', r'\g<1>0123456789abcdef"', text)
     found: Any = json.loads(text.replace(namespace, "default"))
-    for name in ("configsInForce",):
-        found["status"].get("router", {}).pop(name, None)  # which routers have heard of it by now
+    found["status"].get("router", {}).pop("configsInForce", None)  # which routers have heard of it by now
+    for name in ("load", "routes"):  # what was seen by now
+        found["status"].pop(name, None)
     return found
 
 
@@ -166,6 +167,19 @@ def test_targets_that_nobody_reaches(world: World, judge: Judge, service: Leader
         judge.holds("ModelBackend", "a", "unreachable", reached, "Healthy")
     finally:
         routers.kill()
+
+
+@pytest.mark.usefixtures("streaming")
+def test_signals_that_are_stale(world: World, judge: Judge) -> None:
+    """Nobody answers where the metrics are said to be; requests go on."""
+    feedback = {"interval": "1s", "staleAfter": "2s"}
+    world.apply(backend(url="http://unreachable.invalid/v1", signals={"engine": "VLLM"}), policy(feedback=feedback))
+    eventually(lambda: world.child("policy/v1", "PodDisruptionBudget"))
+    world.become_available()
+    normal = {**NORMAL, "SignalsFresh": "F", "Reconciling": "-", "Stalled": "-"}
+    judge.holds("RoutingPolicy", "chat", "stale-signals", normal, "Healthy")
+    stale = {"Accepted": "T", "ResolvedRefs": "T", "Ready": "T", "SignalsFresh": "F"}
+    judge.holds("ModelBackend", "a", "stale-signals", stale, "Healthy")
 
 
 def unreachable(world: World) -> bool:

@@ -42,7 +42,14 @@ def say(
     plan: Plan, sights: Mapping[float, Mapping[str, Sight]], problems: Mapping[str, Mapping[str, str]] = {}
 ) -> Said:
     outcome, now = run(plan, sights)
-    return said(plan, outcome, lambda name: problems.get(name, {}), now, lambda at: BEGIN + timedelta(seconds=at))
+    found = said(plan, outcome, lambda name: problems.get(name, {}), now, lambda at: BEGIN + timedelta(seconds=at))
+    assert found is not None
+    return found
+
+
+def test_a_loop_that_has_not_found_its_weights_says_nothing() -> None:
+    outcome, now = run(msgspec.structs.replace(PLAN, sets={}), {0.0: everybody(0.0)})
+    assert said(PLAN, outcome, lambda name: {}, now, lambda at: BEGIN) is None
 
 
 def everybody(at: float) -> dict[str, Sight]:

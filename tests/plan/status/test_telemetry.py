@@ -57,6 +57,8 @@ def test_what_comes_and_goes_is_told_soon_but_not_all_the_time() -> None:
     clock = Clock()
     telemetry = Telemetry(clock)
     assert telemetry.turned("a") == 0
+    assert all(telemetry.turned(key) == 0 for key in range(MOST_A_SECOND - 1))
+    assert telemetry.turned("b") == 1, "whatever it is, all together are bounded"
     clock.now += 1
     assert telemetry.turned("a") == TURN_SECONDS - 1
     assert telemetry.moved("a") == SECONDS - 1

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from signalbox.plan.status.transitions import Transition
-from signalbox.plan.status.weights import routes_moved, routes_turned, turns
+from signalbox.plan.status.weights import routes_moved, routes_turned, turns, worth_telling
 
 
 def routes(**reasons: str) -> list[dict[str, Any]]:
@@ -41,7 +41,14 @@ def test_of_what_was_not_there_before_nothing_is_told() -> None:
     assert turns(routes(small="NoEndpoint"), []) == []
 
 
-def test_other_routes_or_targets_have_moved() -> None:
-    assert routes_moved(routes(small="Load"), routes(small="Load", strong="Load"))
-    assert routes_moved(routes(small="Load"), routes(small="Load")[:1])
-    assert not routes_moved(routes(small="Load"), routes(small="Held"))
+def test_other_routes_or_targets_are_no_mere_figure() -> None:
+    assert routes_turned(routes(small="Load"), routes(small="Load", strong="Load"))
+    assert routes_turned(routes(small="Load"), routes(small="Load")[:1])
+    assert not routes_moved(routes(small="Load"), routes(small="Load", strong="Load"))
+
+
+@pytest.mark.parametrize(("reason", "worth"), [("Base", False), ("Declared", False), ("Idle", False), ("Load", True)])
+def test_what_the_policy_says_itself_needs_no_telling(reason: str, worth: bool) -> None:
+    weights = [{"target": "small", "basePermille": 500, "effectivePermille": 500, "reason": reason}]
+    assert worth_telling([{"name": "all", "weights": weights}]) is worth
+    assert worth_telling([{"name": "all", "weights": [weights[0] | {"effectivePermille": 400}]}])

@@ -26,7 +26,9 @@ class Heard:
             return
         problems, now = space.problems(), time.monotonic()
         outcome = space.loop.step.outcome
-        self.take(namespace, said(space.plan, outcome, lambda name: problems.get(name, {}), now, _calendar))
+        found = said(space.plan, outcome, lambda name: problems.get(name, {}), now, _calendar)
+        if found is not None:
+            self.take(namespace, found)
 
     def take(self, namespace: str, newest: Said) -> None:
         """After a step of the loop."""

@@ -30,7 +30,7 @@ from signalbox.plan.status.signals import of_backend as signals_of_backend
 from signalbox.plan.status.signals import of_policy as signals_of_policy
 from signalbox.plan.status.telemetry import Telemetry
 from signalbox.plan.status.transitions import transitions, uninjected
-from signalbox.plan.status.weights import routes_moved, routes_turned, turns
+from signalbox.plan.status.weights import routes_moved, routes_turned, turns, worth_telling
 
 MOST_CONFIGS = 16
 # Writes over all namespaces. More at once only make each of them slower, those of the Lease too.
@@ -194,9 +194,10 @@ class StatusWriter:
         before = (obj.get("status") or {}).get("load")
 
         def wait() -> float | None:
-            if load is None:
-                return self._telemetry.moved(obj["metadata"]["uid"])
-            return self._telemetry.moved(obj["metadata"]["uid"]) if load_moved(before, load) else None
+            key = obj["metadata"]["uid"]
+            if load is None or (before is None and load_moved(before, load)):
+                return self._telemetry.turned(key)
+            return self._telemetry.moved(key) if load_moved(before, load) else None
 
         return Figure("load", load, wait)
 
@@ -206,9 +207,11 @@ class StatusWriter:
 
         def wait() -> float | None:
             key = obj["metadata"]["uid"]
-            if routes is not None and routes_turned(before, routes):
+            if not before and not worth_telling(routes or ()):
+                return None
+            if routes is None or routes_turned(before, routes):
                 return self._telemetry.turned(key)
-            return self._telemetry.moved(key) if routes is None or routes_moved(before, routes) else None
+            return self._telemetry.moved(key) if routes_moved(before, routes) else None
 
         return Figure("routes", routes, wait)
 

@@ -27,12 +27,12 @@ def load_entry(load: Load, dated: Callable[[float | None], str | None]) -> Entry
 
 
 def load_moved(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -> bool:
-    """By a tenth of what it is measured with. Times alone move nothing, and what was seen last stays when nothing is
-    seen any more: ``observedAt`` tells."""
+    """By a tenth of what it is measured with. Times alone move nothing, where nothing goes on there is nothing to begin
+    with, and what was seen last stays when nothing is seen any more: ``observedAt`` tells."""
     if after is None:
         return False
     if before is None:
-        return True
+        return any(value for name, value in after.items() if name != "observedAt")
     requests = max(LEAST_REQUESTS, *(one.get("running", 0) + one.get("waiting", 0) for one in (before, after)))
     tokens = max(
         *(one.get(name, 0) for one in (before, after) for name in ("tokensPerSecond", "capacityTokensPerSecond")), 1

@@ -67,9 +67,12 @@ def said(
     problems: Callable[[str], Mapping[str, str]],
     now: float,
     calendar: Callable[[float], datetime],
-) -> Said:
-    """What one step of the loop comes to. ``problems`` tells of a backend, by endpoint, why the last look at it failed;
-    ``now`` is of the clock of the samples, and ``calendar`` says what it is in UTC."""
+) -> Said | None:
+    """What one step of the loop comes to; None while it has not found its weights yet. ``problems`` tells of a backend,
+    by endpoint, why the last look at it failed; ``now`` is of the clock of the samples, and ``calendar`` says what it
+    is in UTC."""
+    if any(each.mode != "Disabled" and key not in outcome.weights for key, each in plan.sets.items()):
+        return None
 
     def dated(at: float | None) -> str | None:
         return None if at is None else calendar(at).strftime("%Y-%m-%dT%H:%M:%SZ")

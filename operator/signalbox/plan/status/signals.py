@@ -15,8 +15,8 @@ _FIXES = {
     "Unreachable": "is spec.signals.port right, and may the operator connect to it?",
     "Unauthorized": "the metrics want credentials, and none are sent: serve them at a port without",
     "TooLarge": "an answer is larger than any engine's metrics: are spec.signals.port and path right?",
-    "NotMetrics": "what is answered are no metrics: are spec.signals.port and path right?",
-    "MissingSeries": "the metrics lack the series of this engine: are spec.signals.engine and spec.model right?",
+    "NotMetrics": "the answer is an error or a redirect: are spec.signals.port and path right?",
+    "MissingSeries": "what is answered has no series of this engine: are spec.signals.engine, port and path right?",
     "Stale": "the engines answer too late, or the operator has too much to do",
 }
 _COUNTS = re.compile(r"(\d+) of (\d+) ")
@@ -25,16 +25,18 @@ _COUNTS = re.compile(r"(\d+) of (\d+) ")
 def of_backend(
     problems: Sequence[Problem], said: BackendSaid | None, declared: bool, before: Sequence[Entry]
 ) -> list[Finding]:
-    """The condition of a backend; none where it does not declare signals, or no policy uses it. ``said`` is None while
-    nothing is known, ``before`` the conditions that stand in the status."""
+    """The condition of a backend; none where it does not declare signals, has no endpoint, or no policy uses it.
+    ``said`` is None while nothing is known, ``before`` the conditions that stand in the status."""
     if not declared:
         return []
     old = next((entry for entry in before if entry["type"] == TYPE), None)
     lost = next((problem for problem in problems if problem.reason == PORT_NOT_FOUND), None)
     if lost is not None:
         return [Finding(TYPE, False, "PortNotFound", f"{lost.path}: {lost.message}; fix: {lost.fix}")]
-    if said is None or said.fresh is None:
+    if said is None:
         return [] if old is None else [_as_it_is(old)]
+    if said.fresh is None:
+        return []
     if said.fresh:
         return [Finding(TYPE, True, "Fresh", "every endpoint says what its load is")]
     reason = said.reasons[0]

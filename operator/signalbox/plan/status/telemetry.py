@@ -37,8 +37,11 @@ class Telemetry:
 
     def moved(self, key: Hashable) -> float:
         """The same for whatever has moved far enough."""
+        return self._after(key, SECONDS)
+
+    def _after(self, key: Hashable, seconds: float) -> float:
         now = self._clock()
-        left = self._written.get(key, now - SECONDS) + SECONDS - now
+        left = self._written.get(key, now - seconds) + seconds - now
         if left > 0:
             return left
         while self._recent and self._recent[0] <= now - 1.0:
@@ -50,9 +53,7 @@ class Telemetry:
 
     def turned(self, key: Hashable) -> float:
         """The same for what is news, but may come and go."""
-        now = self._clock()
-        left = self._written.get(key, now - TURN_SECONDS) + TURN_SECONDS - now
-        return left if left > 0 else self._now(key, now)
+        return self._after(key, TURN_SECONDS)
 
     def wrote(self, key: Hashable) -> None:
         """It was written with something else."""

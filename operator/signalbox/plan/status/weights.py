@@ -13,6 +13,7 @@ Dated = Callable[[float | None], str | None]
 Routes = Sequence[Mapping[str, Any]]
 
 NO_ENDPOINT, STALE, SPILLED, IDLE = "NoEndpoint", "Stale", "Spilled", "Idle"
+PLAIN = "Declared", "Base"
 # An object has room for so many; of further routes there is the summary.
 MOST_WEIGHTS = 512
 SUMMARY_TARGETS = 3
@@ -38,17 +39,27 @@ def route_entries(plan: Plan, outcome: Outcome, dated: Dated) -> dict[str, list[
 
 
 def routes_moved(before: Routes, after: Routes) -> bool:
-    """Whether a part has moved by 10 points, or there are other routes or targets."""
+    """Whether a part has moved by 10 points."""
     one, other = _parts(before), _parts(after)
-    return one.keys() != other.keys() or any(
-        abs(one[place]["effectivePermille"] - other[place]["effectivePermille"]) >= 10 * MOVE_PERCENT for place in one
+    return any(
+        abs(one[place]["effectivePermille"] - other[place]["effectivePermille"]) >= 10 * MOVE_PERCENT
+        for place in one.keys() & other.keys()
     )
 
 
 def routes_turned(before: Routes, after: Routes) -> bool:
-    """Whether a target was ejected or has returned, or the loop has fallen back or follows its load again."""
+    """Whether there are other routes or targets, a target was ejected or has returned, or the loop has fallen back or
+    follows its load again."""
     one, other = _parts(before), _parts(after)
-    return any(_state(one[place]) != _state(other[place]) for place in one.keys() & other.keys())
+    return one.keys() != other.keys() or any(_state(one[place]) != _state(other[place]) for place in one)
+
+
+def worth_telling(routes: Routes) -> bool:
+    """Whether they say more than the policy itself: nobody needs to write what nobody's load has changed yet."""
+    return any(
+        each["effectivePermille"] != each["basePermille"] or each.get("reason") not in {*PLAIN, NO_ENDPOINT, IDLE}
+        for each in _parts(routes).values()
+    )
 
 
 def turns(before: Routes, after: Routes) -> list[Transition]:
