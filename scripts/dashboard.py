@@ -34,12 +34,14 @@ def _backend(metric: str, by: str = "namespace, backend") -> str:
     return f"max by ({by}) (signalbox_backend_{metric}{{{OF_BACKEND}}})"
 
 
-_FAILED = (
-    f'sum by (policy) (rate({{__name__=~"signalbox_router_(requests|rejected)_total", {OF_POLICY}, status=~"5..|", '
-    'code=~"no_backend|no_healthy_target|no_route|internal_error|"}[$__rate_interval]))'
-    f' / sum by (policy) (rate({{__name__=~"signalbox_router_(requests|rejected)_total", {OF_POLICY}}}'
-    "[$__rate_interval]))"
-)
+def _all(more: str = "") -> str:
+    """Requests of a policy, with those that were never sent; each of the two counters lacks the other's label."""
+    name = '__name__=~"signalbox_router_(requests|rejected)_total"'
+    return f"sum by (policy) (rate({{{name}, {OF_POLICY}{more}}}[$__rate_interval]))"
+
+
+_FAILURES = _all(', status=~"5..|", code=~"no_backend|no_healthy_target|no_route|internal_error|"')
+_FAILED = f"({_FAILURES} or on (policy) 0 * {_all()}) / {_all()}"
 _WAY = "policy, route, target"
 _TTFT, _LASTS = "gen_ai_server_time_to_first_token_seconds", "gen_ai_client_operation_duration_seconds"
 

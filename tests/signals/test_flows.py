@@ -92,3 +92,15 @@ def test_names_that_routers_say_are_bounded() -> None:
         meter.gone(f"{router}")
     found = meter.flows(0.0).ways
     assert sum(len(targets) for routes in found.values() for targets in routes.values()) == MAX_WAYS
+
+
+def test_what_was_turned_away_is_counted_and_rates_say_over_how_long() -> None:
+    meter = Meter()
+    assert meter.flows(0.0).seconds == 0.0
+    meter.report("x", counted(0), {})
+    meter.report("x", counted(10, shed=20), {})
+    flows = meter.flows(4.0)
+    assert flows.seconds == 4.0
+    assert flows.backends["b"].shed == 5.0
+    meter.gone("x")
+    assert meter.flows(5.0).seconds == 0.0

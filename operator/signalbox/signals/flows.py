@@ -47,8 +47,9 @@ class Way(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Flows(msgspec.Struct, frozen=True, kw_only=True):
-    """By backend, and by policy, route and target."""
+    """By backend, and by policy, route and target; over so many seconds, and none where no router was heard."""
 
+    seconds: float = 0.0
     backends: Mapping[str, Flow] = {}
     ways: Mapping[str, Mapping[str, Mapping[str, Way]]] = {}
 
@@ -121,7 +122,11 @@ class Meter:
             else:
                 policy, route, target = key
                 ways.setdefault(policy, {}).setdefault(route, {})[target] = _way(moved, seconds)
-        return Flows(backends={name: self._seen(name, flow) for name, flow in backends.items()}, ways=ways)
+        return Flows(
+            seconds=seconds if self._heard else 0.0,
+            backends={name: self._seen(name, flow) for name, flow in backends.items()},
+            ways=ways,
+        )
 
     def _seen(self, name: str, flow: Flow) -> Flow:
         found = [report[name] for report in self._reports.values() if name in report]

@@ -8,6 +8,7 @@ import msgspec
 from signalbox.control.messages import RouteWeights, Traffic, Ways
 from signalbox.feedback.plan import Plan, Scrape
 from signalbox.signals.board import Board
+from signalbox.signals.flows import WINDOW_SECONDS
 from signalbox.signals.history import Room
 from signalbox.signals.loop import Loop, Source, Step
 from signalbox.signals.telemetry import Seen, Work
@@ -76,9 +77,9 @@ class Space:
 
     def _see(self, step: Step, problems: Mapping[str, Mapping[str, str]]) -> Seen:
         made = Seen(namespace=self._name, plan=self.plan, outcome=step.outcome, problems=problems)
-        if not self.loop.totals.routers:
-            return made
         flows = self.board.flows()
+        if flows.seconds < WINDOW_SECONDS:
+            return made  # too little has been heard: it would look as if nothing were wanted
         answered = {
             policy: {route: {name: way.requests for name, way in targets.items()} for route, targets in routes.items()}
             for policy, routes in flows.ways.items()

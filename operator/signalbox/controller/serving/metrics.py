@@ -15,6 +15,16 @@ from signalbox.kube.errors import ApiError
 PREFIX = "signalbox_operator"
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+_REASONS = {
+    0: "Unreachable",
+    401: "Unauthorized",
+    403: "Forbidden",
+    404: "NotFound",
+    409: "Conflict",
+    410: "Gone",
+    422: "Invalid",
+    429: "TooManyRequests",
+}
 _WRITES = frozenset({"create", "apply", "patch", "replace", "delete"})
 
 
@@ -43,8 +53,11 @@ class Metrics:
         self._writes = Counter(
             f"{PREFIX}_writes", "Requests among those that wrote something.", ["resource"], registry=self.registry
         )
+        # From the beginning: what grows from nothing would not count as an increase.
         for result in ("success", "error"):
             self._reconciles.labels(result)
+        for reason in ("Defect", "ServerError", "Refused", *_REASONS.values()):
+            self._errors.labels(reason)
 
     def reconciled(self, seconds: float, error: Exception | None) -> None:
         """A reconcile has ended."""
@@ -114,6 +127,4 @@ def _reason(error: Exception) -> str:
     """One of few words: what a server says may be any."""
     if not isinstance(error, ApiError):
         return "Defect"
-    names = {0: "Unreachable", 401: "Unauthorized", 403: "Forbidden", 404: "NotFound", 409: "Conflict", 410: "Gone"}
-    names |= {422: "Invalid", 429: "TooManyRequests"}
-    return names.get(error.status, "ServerError" if error.status >= 500 else "Refused")
+    return _REASONS.get(error.status, "ServerError" if error.status >= 500 else "Refused")
