@@ -3,25 +3,25 @@
 import random
 from collections.abc import Callable, Hashable, Sequence
 
+from signalbox.routing.backlog import Backlog
 from signalbox.routing.ejection import BackendHealth, Cause, EndpointHealth
 from signalbox.simulation.jobs import Job
-from signalbox.simulation.steering import Counted
 
 BUSY_SECONDS = 1.0
 """How long a backend is left alone after a 429 that says nothing of it."""
 
 
 class Router:
-    """One worker of a router. ``counted`` is by backend, ``flights`` and health by backend and endpoint."""
+    """One worker of a router. ``backlogs`` go by backend, ``flights`` and health by backend and endpoint."""
 
     __slots__ = (
         "_cooling",
         "_endpoints",
         "_health",
         "_troubled",
+        "backlogs",
         "busy",
         "completed",
-        "counted",
         "flights",
         "policy",
         "random",
@@ -31,7 +31,7 @@ class Router:
     def __init__(self, policy: int, backends: int, chance: random.Random) -> None:
         self.policy = policy
         self.random = chance
-        self.counted = [Counted() for _ in range(backends)]
+        self.backlogs = [Backlog(0.0) for _ in range(backends)]
         self.completed = [0] * backends
         self.busy = [0] * backends
         self.work = [0.0] * backends
@@ -75,8 +75,7 @@ class Router:
 
     def sent(self, job: Job, backend: int, endpoint: int, now: float) -> None:
         """An attempt begins."""
-        self.counted[backend].started += 1
-        self.counted[backend].moved(1, now)
+        self.backlogs[backend].began(now)
         self.flights[backend][endpoint] += 1
         self._endpoints[backend][endpoint].started(now)
         job.sent = now
@@ -101,7 +100,7 @@ class Router:
         self._endpoints[backend][endpoint].abandoned(job.sent, now)
 
     def _left(self, backend: int, endpoint: int, now: float) -> None:
-        self.counted[backend].moved(-1, now)
+        self.backlogs[backend].ended(now)
         self.flights[backend][endpoint] -= 1
 
     def _changed(self, backend: int) -> Callable[[Hashable, bool, Cause], None]:

@@ -1,6 +1,6 @@
-"""How a router chooses among the targets of a set: the law and whom it is compared with.
+"""How a router chooses a target: the law, and whom it is compared with.
 
-Whatever is drawn by weight is drawn as the router draws declared shares, which is better than by independent chance.
+Whatever goes by weight is drawn by the code of the real router, for the others as well.
 """
 
 import random
@@ -8,117 +8,144 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Literal, Protocol
 
 from signalbox.feedback.backends import Load
-from signalbox.routing.shares import Draws
+from signalbox.feedback.law import Outcome
+from signalbox.feedback.plan import SetKey
+from signalbox.routing import config
+from signalbox.routing.backlog import Backlog
+from signalbox.routing.strategies import compile_strategy
 from signalbox.simulation.jobs import Job
-from signalbox.simulation.scenario import Backend, Target
-from signalbox.simulation.steering import Counted, Steering
+from signalbox.simulation.scenario import Backend, Route
 
 Scheduler = Literal["Law", "Omniscient", "LeastInFlight", "Static", "InverseQueue", "Uniform"]
 SCHEDULERS: tuple[Scheduler, ...] = ("Law", "Omniscient", "LeastInFlight", "Static", "InverseQueue", "Uniform")
 
-PARTS = 1_000_000
-"""Weights as integers, as draws take them."""
+PARTS = 1_000
+"""Static weights as integers, in relation to the smallest."""
 
 Expected = Callable[[Job, int], float]
 """Seconds until a job would end at a backend: only the omniscient scheduler may ask."""
 
 
 class Choice(Protocol):
-    """One set of targets as one router sees it; targets are named by the positions of their backends."""
+    """One route as one router sees it; backends go by position."""
 
-    def pick(self, among: int, job: Job, counted: Sequence[Counted]) -> int:
+    def pick(self, usable: int, job: Job) -> int:
         """A backend out of the bitmask; -1 when none of it may be used."""
         ...
 
 
-class Drawn:
-    """By weight."""
+class Real:
+    """A strategy of the real router."""
 
-    def __init__(self, weights: Sequence[float], chance: random.Random) -> None:
-        self._random = chance
-        self.weigh(weights)
-
-    def weigh(self, weights: Sequence[float]) -> None:
-        """Other weights from now on."""
-        total = sum(weights) or 1.0
-        self._draws = Draws([round(PARTS * weight / total) for weight in weights], self._random)
-
-    def pick(self, among: int, job: Job, counted: Sequence[Counted]) -> int:
-        """See ``Choice``."""
-        return self._draws.redraw(among) if job.tried else self._draws.pick(among)
-
-
-class Steered:
-    """By weight and by who is less behind now."""
-
-    def __init__(self, weights: Sequence[float], chance: random.Random) -> None:
-        self.steering = Steering(weights, chance)
-
-    def hear(
-        self, weights: Sequence[float], loads: Sequence[Load | None], counted: Sequence[Counted], now: float
+    def __init__(
+        self, route: Route, names: Sequence[str], weights: Mapping[str, int], chance: random.Random, *, free: bool
     ) -> None:
-        """Weights and loads from the operator."""
-        self.steering.weigh(weights)
-        for position, load in enumerate(loads):
-            if load is not None and load.observed_at is not None:
-                self.steering.sampled(position, load.in_system, load.observed_at, load.arrivals, counted[position], now)
+        tiers = [
+            config.Tier(
+                targets=tuple(config.Share(target=t.backend, weight=weights[t.backend]) for t in tier),
+                free=free and all(t.weight is None for t in tier),
+            )
+            for tier in route.tiers
+        ]
+        spill = config.Spill(from_percent=0, to_percent=100) if free and route.spill else None
+        strategy: config.Strategy = (
+            config.Weighted(targets=tiers[0].targets, free=tiers[0].free)
+            if len(tiers) == 1
+            else config.Failover(tiers=tuple(tiers), spill=spill)
+        )
+        self._names = {name: position for position, name in enumerate(names)}
+        self._choice = compile_strategy(strategy, self._names, chance)
 
-    def pick(self, among: int, job: Job, counted: Sequence[Counted]) -> int:
+    def pick(self, usable: int, job: Job) -> int:
         """See ``Choice``."""
-        return self.steering.pick(among, counted)
+        usable &= self._choice.mask
+        return self._choice.next(usable) if job.tried else self._choice.first(usable)
+
+    def steer(self, sets: Sequence[Mapping[str, float]], spill: float, backlogs: Sequence[Backlog] | None) -> None:
+        """Weights by backend, of each tier."""
+        weights = [[each.get(name, 0.0) for name in self._names] for each in sets]
+        self._choice.steer([each if any(each) else None for each in weights], spill, backlogs)
 
 
-class LeastInFlight:
+class _InTiers:
+    """The first tier of which anything is usable."""
+
+    def __init__(self, route: Route, names: Sequence[str]) -> None:
+        positions = {name: position for position, name in enumerate(names)}
+        self._masks = [sum(1 << positions[t.backend] for t in tier) for tier in route.tiers]
+
+    def pick(self, usable: int, job: Job) -> int:
+        """See ``Choice``."""
+        among = next((mask & usable for mask in self._masks if mask & usable), 0)
+        return min(self._rank(position, job) for position in _positions(among))[1] if among else -1
+
+    def _rank(self, position: int, job: Job) -> tuple[tuple[float, float], int]:
+        raise NotImplementedError
+
+
+class LeastInFlight(_InTiers):
     """The fewest requests of one's own; chance among equals."""
 
-    def __init__(self, chance: random.Random) -> None:
-        self._random = chance
+    def __init__(self, route: Route, names: Sequence[str], backlogs: Sequence[Backlog], chance: random.Random) -> None:
+        super().__init__(route, names)
+        self._backlogs, self._random = backlogs, chance
 
-    def pick(self, among: int, job: Job, counted: Sequence[Counted]) -> int:
-        """See ``Choice``."""
-        draw = self._random.random
-        found = [(c.in_flight, draw(), p) for p, c in enumerate(counted) if among >> p & 1]
-        return min(found)[2] if found else -1
+    def _rank(self, position: int, job: Job) -> tuple[tuple[float, float], int]:
+        return (self._backlogs[position].in_flight, self._random.random()), position
 
 
-class Omniscient:
+class Omniscient(_InTiers):
     """Where the request would end first, by every queue and every length."""
 
-    def __init__(self, expected: Expected) -> None:
+    def __init__(self, route: Route, names: Sequence[str], expected: Expected) -> None:
+        super().__init__(route, names)
         self._expected = expected
 
-    def pick(self, among: int, job: Job, counted: Sequence[Counted]) -> int:
-        """See ``Choice``."""
-        found = [(self._expected(job, p), p) for p in range(len(counted)) if among >> p & 1]
-        return min(found)[1] if found else -1
+    def _rank(self, position: int, job: Job) -> tuple[tuple[float, float], int]:
+        return (self._expected(job, position), 0.0), position
 
 
 def choice(
     kind: Scheduler,
-    targets: Sequence[Target],
-    positions: Mapping[str, int],
+    route: Route,
     backends: Sequence[Backend],
+    backlogs: Sequence[Backlog],
     chance: random.Random,
     expected: Expected,
 ) -> Choice:
-    """The choice among ``targets``. Static weights are declared ones, or the capacity that a backend has at first."""
-    weights = [0.0] * len(backends)
-    declared = any(target.weight is not None for target in targets)
-    for target in targets:
-        position = positions[target.backend]
-        if declared:
-            weights[position] = float(target.weight or 0)
-        else:
-            weights[position] = backends[position].rate if kind == "Static" else 1.0
+    """How a route is gone. Static weights are declared ones, or the capacity that a backend has at first."""
+    names = [backend.name for backend in backends]
     if kind == "Omniscient":
-        return Omniscient(expected)
+        return Omniscient(route, names, expected)
     if kind == "LeastInFlight":
-        return LeastInFlight(chance)
-    if kind == "Law" and not declared:
-        return Steered(weights, chance)
-    return Drawn(weights, chance)
+        return LeastInFlight(route, names, backlogs, chance)
+    least = min(backend.rate for backend in backends)
+    weights = {each.name: round(PARTS * each.rate / least) if kind == "Static" else 1 for each in backends}
+    for tier in route.tiers:
+        weights |= {target.backend: target.weight for target in tier if target.weight is not None}
+    return Real(route, names, weights, chance, free=kind in {"Law", "InverseQueue"})
 
 
-def inverse_queue(loads: Mapping[str, Load]) -> dict[str, float]:
+def by_law(
+    outcome: Outcome, keys: Sequence[SetKey], backends: Mapping[SetKey, Mapping[str, str]]
+) -> list[dict[str, float]]:
+    """The weights of a route's tiers, by backend."""
+    found = []
+    for key in keys:
+        weights: dict[str, float] = {}
+        for each in outcome.weights[key]:
+            backend = backends[key][each.target]
+            weights[backend] = weights.get(backend, 0.0) + each.effective
+        found.append(weights)
+    return found
+
+
+def inverse_queue(loads: Mapping[str, Load], names: Sequence[str]) -> dict[str, float]:
     """The naive law: whoever has the fewer requests gets the more, in inverse proportion."""
-    return {name: 1.0 / (1.0 + load.in_system) for name, load in loads.items()}
+    weights = {name: 1.0 / (1.0 + loads[name].in_system) for name in names}
+    total = sum(weights.values())
+    return {name: weight / total for name, weight in weights.items()}
+
+
+def _positions(mask: int) -> list[int]:
+    return [position for position in range(mask.bit_length()) if mask >> position & 1]

@@ -16,7 +16,7 @@ from signalbox.simulation.loop import Loop
 from signalbox.simulation.records import Records
 from signalbox.simulation.routers import Router
 from signalbox.simulation.scenario import Change, Scenario
-from signalbox.simulation.schedulers import Choice, Drawn, Scheduler, Steered, choice, inverse_queue
+from signalbox.simulation.schedulers import Choice, Real, Scheduler, by_law, choice, inverse_queue
 
 REPORT_SECONDS = 1.0
 SCRAPE_SPREAD = 0.1
@@ -32,13 +32,13 @@ class World:
         self.clock = Clock()
         self.records = Records(scenario, every)
         self._positions = {each.name: number for number, each in enumerate(scenario.backends)}
+        self._everybody = (1 << len(scenario.backends)) - 1
         self._engines = [[Engine(each.machine) for _ in range(each.endpoints)] for each in scenario.backends]
         self._ready = [list(range(each.endpoints)) for each in scenario.backends]
         self._chance = random.Random(f"{seed}/chance")  # noqa: S311 (a simulation, not a secret)
         self._loop = Loop(scenario, random.Random(f"{seed}/loop"))  # noqa: S311
         self._routers: list[Router] = []
-        self._choices: list[list[list[tuple[SetKey, int, Choice]]]] = []
-        self._spills: dict[SetKey, float] = {}
+        self._choices: list[list[Choice]] = []
         for number, policy in enumerate(scenario.policies):
             for worker in range(policy.routers):
                 chance = random.Random(f"{seed}/{policy.name}/{worker}")  # noqa: S311
@@ -46,7 +46,12 @@ class World:
                 for position, each in enumerate(scenario.backends):
                     router.grow(position, each.endpoints)
                 self._routers.append(router)
-                self._choices.append(self._sets(number, chance))
+                self._choices.append(
+                    [
+                        choice(scheduler, route, scenario.backends, router.backlogs, chance, self._expected)
+                        for route in policy.routes
+                    ]
+                )
         self._jobs = jobs(scenario, seed)
         self._left = 1
 
@@ -68,18 +73,6 @@ class World:
         clock.run(lambda: self._left > 0)
         self.records.close(clock.now, [[engine.worked for engine in each] for each in self._engines])
         return self.records
-
-    def _sets(self, policy: int, chance: random.Random) -> list[list[tuple[SetKey, int, Choice]]]:
-        found = []
-        spec = self.scenario.policies[policy]
-        for route in spec.routes:
-            tiers = []
-            for tier, targets in enumerate(route.tiers):
-                mask = sum(1 << self._positions[target.backend] for target in targets)
-                one = choice(self.scheduler, targets, self._positions, self.scenario.backends, chance, self._expected)
-                tiers.append((SetKey(spec.name, route.name, tier), mask, one))
-            found.append(tiers)
-        return found
 
     # Requests
 
@@ -145,19 +138,8 @@ class World:
         self.records.ended(job)
 
     def _target(self, job: Job, router: Router, now: float) -> int:
-        usable = ~job.tried & ~router.blocked(now, self._ready)
-        tiers = self._choices[job.router][job.route]
-        for number, (key, mask, one) in enumerate(tiers):
-            among = mask & usable
-            if not among:
-                continue
-            spill = self._spills.get(key, 0.0) if number == 0 and len(tiers) > 1 and tiers[1][1] & usable else 0.0
-            if spill and router.random.random() < spill:
-                continue
-            backend = one.pick(among, job, router.counted)
-            if backend >= 0:
-                return backend
-        return -1
+        usable = self._everybody & ~job.tried & ~router.blocked(now, self._ready)
+        return self._choices[job.router][job.route].pick(usable, job) if usable else -1
 
     def _endpoint(self, router: Router, backend: int, job: Job) -> int:
         """Of two by chance the one with fewer requests; the omniscient scheduler takes the best of all."""
@@ -240,7 +222,7 @@ class World:
             return
         counters = [
             (each.started, router.completed[b], router.busy[b], router.work[b], each.in_flight)
-            for b, each in enumerate(router.counted)
+            for b, each in enumerate(router.backlogs)
         ]
         gave_up = sum(1 << b for b, ready in enumerate(self._ready) if router.gave_up(b, ready))
         clock.at(clock.now + self.scenario.report_delay, self._loop.reported, number, counters, gave_up)
@@ -253,35 +235,31 @@ class World:
 
     def _heard(self, outcome: law.Outcome) -> None:
         """Weights and loads have reached the routers."""
-        if self.scheduler == "InverseQueue":
-            by_name = inverse_queue(outcome.loads)
-            for routes in self._choices:
-                for tiers in routes:
-                    for _, mask, one in tiers:
-                        if isinstance(one, Drawn):
-                            one.weigh([by_name[n] if mask >> p & 1 else 0.0 for n, p in self._positions.items()])
-            return
-        self._spills = outcome.spills
         sets = self._loop.plan().sets
         backends = {key: {share.target: share.backend for share in each.shares} for key, each in sets.items()}
-        for router, routes in zip(self._routers, self._choices, strict=True):
-            for tiers in routes:
-                for key, _, one in tiers:
-                    weights = self._by_position(outcome, key, backends[key])
-                    if isinstance(one, Steered):
-                        one.hear(weights, self._loads(outcome.loads), router.counted, self.clock.now)
-                    elif isinstance(one, Drawn) and self.scenario.policies[router.policy].mode == "Active":
-                        one.weigh(weights)
+        for router, choices in zip(self._routers, self._choices, strict=True):
+            policy = self.scenario.policies[router.policy]
+            by_load = self.scheduler == "Law" and policy.mode == "Active"
+            if by_load:
+                self._sample(router, outcome.loads)
+            for route, one in zip(policy.routes, choices, strict=True):
+                assert isinstance(one, Real)
+                keys = [SetKey(policy.name, route.name, tier) for tier in range(len(route.tiers))]
+                if by_load:
+                    spill = outcome.spills.get(keys[0], 0.0)
+                    one.steer(by_law(outcome, keys, backends), spill, router.backlogs)
+                elif self.scheduler == "InverseQueue":
+                    naive = [inverse_queue(outcome.loads, [t.backend for t in tier]) for tier in route.tiers]
+                    one.steer(naive, 0.0, None)
         self.records.weighed(self.clock.now, outcome)
 
-    def _by_position(self, outcome: law.Outcome, key: SetKey, backends: Mapping[str, str]) -> list[float]:
-        found = [0.0] * len(self._positions)
-        for weight in outcome.weights[key]:
-            found[self._positions[backends[weight.target]]] += weight.effective
-        return found
-
-    def _loads(self, loads: Mapping[str, Load]) -> list[Load | None]:
-        return [loads.get(name) for name in self._positions]
+    def _sample(self, router: Router, loads: Mapping[str, Load]) -> None:
+        for backlog, backend in zip(router.backlogs, self.scenario.backends, strict=True):
+            load, now = loads[backend.name], self.clock.now
+            if load.observed_at is None or now - load.observed_at > self.scenario.policies[router.policy].stale_after:
+                backlog.forget()
+            else:
+                backlog.sample(load.in_system, load.arrivals, now - load.observed_at, now)
 
     def _record(self) -> None:
         self.records.look(
