@@ -3,10 +3,13 @@
 import math
 from collections.abc import Callable, Mapping
 
+import msgspec
+
 from signalbox.feedback.backends import Sight
 from signalbox.feedback.law import Outcome, State, adopt, step
 from signalbox.feedback.plan import Backend, Plan, SetKey, Share, Spill, TargetSet
 from signalbox.feedback.readings import Reading
+from signalbox.feedback.traffic import Length, Traffic
 
 KEY = SetKey("policy", "route")
 PERIOD = 5.0
@@ -60,6 +63,46 @@ def test_weights_follow_capacity() -> None:
 
 def test_a_queue_moves_weight_away() -> None:
     outcome = run(plan({"a": None, "b": None}), {"a": engine(100, 8, 60), "b": engine(100, 4, 0)}, 12)
+    assert effective(outcome)["a"] < 0.3
+
+
+def test_where_answers_are_longer_the_same_tokens_are_fewer_requests() -> None:
+    def long(at: float) -> Reading:
+        return msgspec.structs.replace(engine(100, 8, 2)(at), finished=100 * at / 300)
+
+    outcome = run(plan({"a": None, "b": None}), {"a": engine(100, 8, 2), "b": long}, 200)
+    assert math.isclose(outcome.loads["b"].length, 300, rel_tol=0.01)
+    assert all(
+        math.isclose(w.base, base, rel_tol=0.01) for w, base in zip(outcome.weights[KEY], (0.75, 0.25), strict=True)
+    )
+
+
+def test_who_never_queues_gets_more_until_it_does() -> None:
+    made = plan({"a": None, "b": None})
+    backends = {n: msgspec.structs.replace(b, concurrency=None) for n, b in made.backends.items()}
+    made = Plan(backends=backends, sets=made.sets)
+    outcome = run(made, {"a": engine(100, 8, 2), "b": engine(100, 5, 0)}, 10)
+    assert math.isclose(outcome.loads["a"].capacity or 0, 100)
+    assert math.isclose(outcome.loads["b"].capacity or 0, 125)
+
+
+def test_an_engine_that_calls_itself_idle_hides_nothing() -> None:
+    made = plan({"a": None})
+    idle = Reading(at=5.0, running=0, waiting=0, kv_usage=0.0)
+    sight = Sight(readings={"e": idle}, traffic=Traffic(at=5.0, in_flight=6))
+    assert step(State(), made, {"a": sight}, 5.0).loads["a"].in_system == 6
+
+
+def test_samples_that_are_late_but_new_go_on_steering() -> None:
+    made = plan({"a": None, "b": None})
+    engines = {"a": engine(100, 8, 200), "b": engine(100, 4, 0)}
+    state = State()
+    for number in range(12):
+        now = number * PERIOD
+        sights = {n: Sight(readings={"e": each(now - 10.0)}) for n, each in engines.items()}
+        outcome = step(state, made, sights, now)
+        state = outcome.state
+    assert set(reasons(outcome).values()) == {"Load"}
     assert effective(outcome)["a"] < 0.3
 
 
@@ -165,3 +208,10 @@ def test_spill_rises_with_the_first_tier() -> None:
     assert run(made, {"a": engine(100, 4, 0)}, 5).spills[KEY] == 0.0
     assert math.isclose(run(made, {"a": engine(100, 7, 0)}, 9).spills[KEY], 0.375)
     assert run(made, {"a": engine(100, 8, 4)}, 9).spills[KEY] == 1.0
+
+
+def test_lengths_fade_with_seconds_and_with_requests_whichever_is_longer() -> None:
+    few = Length().seen(100_000.0, 1_000.0, 60.0).seen(300.0, 1.0, 600.0)
+    assert 99 < few.mean < 102  # ten minutes, but only one request
+    many = Length().seen(100_000.0, 1_000.0, 60.0).seen(300_000.0, 1_000.0, 600.0)
+    assert many.mean > 290

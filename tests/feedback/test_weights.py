@@ -17,12 +17,13 @@ def candidates(*, known: bool = False) -> st.SearchStrategy[list[Candidate]]:
         name=st.just(""),
         base=st.floats(1e-3, 1e6),
         delay=delays if known else st.none() | delays,
-        work=st.floats(0.0, 1e7),
+        arrivals=st.floats(0.0, 1e7),
         held=st.booleans(),
     )
     return st.lists(one, min_size=1, max_size=8).map(
         lambda found: [
-            Candidate(name=f"t{i}", base=c.base, delay=c.delay, work=c.work, held=c.held) for i, c in enumerate(found)
+            Candidate(name=f"t{i}", base=c.base, delay=c.delay, arrivals=c.arrivals, held=c.held)
+            for i, c in enumerate(found)
         ]
     )
 
@@ -69,15 +70,22 @@ def test_without_samples_capacity_decides() -> None:
     assert steer(found, {}, PERIOD) == {"a": 0.25, "b": 0.75}
 
 
+def two(rate: float, one: float, other: float, age: float = 0.0) -> list[Candidate]:
+    """A pair that can do the same, used half, with these delays."""
+    delays = {"a": one, "b": other}
+    return [Candidate(name=n, base=rate, delay=delay, arrivals=rate / 2, age=age) for n, delay in delays.items()]
+
+
+HALF = {"a": 0.5, "b": 0.5}
+
+
 def test_who_is_behind_gets_less() -> None:
-    found = [Candidate(name="a", base=1.0, delay=10.0, work=0.5), Candidate(name="b", base=1.0, delay=1.0, work=0.5)]
-    weights = steer(found, {"a": 0.5, "b": 0.5}, PERIOD)
+    weights = steer(two(9.0, 10.0, 1.0), HALF, PERIOD)
     assert weights["a"] < 0.5 < weights["b"]
 
 
 def test_a_little_difference_moves_nothing() -> None:
-    found = [Candidate(name="a", base=1.0, delay=1.2, work=0.5), Candidate(name="b", base=1.0, delay=1.0, work=0.5)]
-    assert steer(found, {"a": 0.5, "b": 0.5}, PERIOD) == {"a": 0.5, "b": 0.5}
+    assert steer(two(1e6, 1.2, 1.0), HALF, PERIOD) == HALF
 
 
 def test_a_late_sample_holds_the_weight() -> None:
@@ -88,3 +96,17 @@ def test_a_late_sample_holds_the_weight() -> None:
     ]
     weights = steer(found, {"a": 0.4, "b": 0.3, "c": 0.3}, PERIOD)
     assert math.isclose(weights["a"], 0.4 / (0.4 + 2 / 3), rel_tol=1e-6)
+
+
+def test_what_chance_makes_of_few_requests_moves_nothing() -> None:
+    """Two more than the four that are to be there, and twenty more than forty."""
+    assert steer(two(1.0, 6.0, 2.0), HALF, PERIOD) == HALF
+    assert steer(two(10.0, 6.0, 2.0), HALF, PERIOD)["a"] < 0.5
+
+
+def test_older_samples_move_less() -> None:
+    def moved(age: float) -> float:
+        return 0.5 - steer(two(9.0, 10.0, 1.0, age), HALF, PERIOD)["a"]
+
+    assert moved(0.5) == moved(PERIOD)
+    assert math.isclose(moved(3 * PERIOD), moved(PERIOD) / 3, rel_tol=0.05)

@@ -51,6 +51,14 @@ def test_the_scale_is_bounded_also_where_the_worker_has_sent_nothing(arrivals: f
     assert backlog.estimate == 5.0
 
 
+def test_an_engine_that_calls_itself_idle_hides_nothing() -> None:
+    backlog = Backlog(0.0)
+    for _ in range(5):
+        backlog.began(1.0)
+    backlog.sample(0.0, None, age=0.0, now=2.0)
+    assert backlog.estimate == 5.0
+
+
 def test_a_sample_that_is_forgotten_leaves_what_the_worker_knows() -> None:
     backlog = Backlog(0.0)
     backlog.began(1.0)

@@ -42,6 +42,11 @@ class Load(msgspec.Struct, frozen=True, kw_only=True):
         return self.running + self.waiting
 
     @property
+    def requests(self) -> float | None:
+        """How many a second it can do. Where answers are longer than elsewhere, the same tokens are fewer requests."""
+        return None if self.capacity is None else self.capacity / self.length
+
+    @property
     def delay(self) -> float | None:
         """Seconds until what is there would be done."""
         if not self.capacity or self.observed_at is None:
@@ -126,6 +131,9 @@ def load(state: BackendState, backend: Backend, sight: Sight, now: float, fresh:
     scale = len(usable) / len(speaking) if speaking else 1.0  # the silent ones are taken to be like the others
     running = sum(reading.running or 0.0 for _, reading in trusted) * scale
     waiting = sum(reading.waiting or 0.0 for _, reading in trusted) * scale
+    if state.traffic is not None:
+        # Gauges lag, and a draining engine says that it is idle; what routers wait for is there, whatever it says.
+        running = max(running, state.traffic.in_flight - waiting)
     usages = [reading.kv_usage for _, reading in trusted if reading.kv_usage is not None]
     usage = sum(usages) / len(usages) if usages else None
     limits = [each.concurrency for each, _ in trusted if each.concurrency is not None]

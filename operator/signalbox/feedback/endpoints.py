@@ -18,6 +18,9 @@ FULL = 0.9
 SATURATED_GAIN = 0.3
 UNSATURATED_GAIN = 0.05
 """Extrapolated throughput is worth less than measured one."""
+ROOM = 1.25
+"""Times what an engine does that it is taken to be able to do, as long as no queue has shown its limit. Without it,
+who was never full would never get more; with it, nobody is taken to be more than 80 % used before a queue says so."""
 LEAST, MOST = 0.05, 20.0
 """Capacity in relation to what was declared: beyond that it is a fault of measuring."""
 FIRST_RAMP = 0.1
@@ -112,10 +115,11 @@ def _learn(
         full = work * max(1.0, concurrency / ran) ** BATCH_EXPONENT
         start = full if known is None else known
         learned = max(start + UNSATURATED_GAIN * (full - start), work)
-    elif known is not None:
-        learned = max(known, work)
+    elif concurrency is not None:
+        learned = max(known or 0.0, work)
     else:
-        return None
+        room = ROOM * work
+        learned = max(room, (known or room) + UNSATURATED_GAIN * (room - (known or room)))
     if prior is not None:
         learned = min(max(learned, LEAST * prior), MOST * prior)
     return learned

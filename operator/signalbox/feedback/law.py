@@ -162,19 +162,21 @@ def _declared(before: SetState, each: TargetSet, loads: Mapping[str, Load], now:
 
 def _free(before: SetState, each: TargetSet, plan: Plan, loads: Mapping[str, Load], now: float) -> SetState:
     usable = [share for share in each.shares if _usable(loads, share.backend)]
-    capacities = [loads[share.backend].capacity for share in usable]
+    capacities = [loads[share.backend].requests for share in usable]
     known = [capacity for capacity in capacities if capacity is not None]
     before_base = {weight.target: weight.base for weight in before.weights if weight.base > 0.0}
     known = known or list(before_base.values())  # nothing is known: what was taken for granted goes on to be
     unknown = {} if any(capacities) else before_base
     middle = sum(known) / len(known) if known else 1.0
+    used = {weight.target: weight.observed_at for weight in before.weights}
     reasons: dict[str, Reason] = {}
     candidates = []
     for share, capacity in zip(usable, capacities, strict=True):
         seen = loads[share.backend]
         backend = plan.backends[share.backend]
         age = _age(loads, share.backend, now)
-        late, lost = age > 1.5 * each.interval, age > each.stale_after
+        lost = age > each.stale_after
+        late = seen.observed_at is not None and seen.observed_at == used.get(share.target)
         steered = seen.delay is not None and not lost and (backend.measured or seen.utilization is not None)
         reasons[share.target] = (
             "Stale"
@@ -190,7 +192,8 @@ def _free(before: SetState, each: TargetSet, plan: Plan, loads: Mapping[str, Loa
                 name=share.target,
                 base=unknown.get(share.target, middle) if capacity is None else capacity,
                 delay=seen.delay if steered else None,
-                work=(seen.arrivals or 0.0) * seen.length,
+                arrivals=seen.arrivals or 0.0,
+                age=age,
                 held=late and steered,
             )
         )

@@ -10,6 +10,9 @@ PRIOR_LENGTH = 300.0
 """Tokens of work that a request is, before anything is known."""
 PRIOR_REQUESTS = 5.0
 LENGTH_SECONDS = 60.0
+LENGTH_REQUESTS = 300.0
+"""Seconds, and requests, over which what was seen of lengths fades: the longer of both. As lengths vary as much as
+their mean, that many requests tell it within 6 %; over a minute alone, a small backend's would waver by a fifth."""
 ARRIVAL_GAIN = 0.3
 
 
@@ -33,7 +36,7 @@ class Traffic(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Length(msgspec.Struct, frozen=True):
-    """Mean work of a request in tokens; what was seen fades over a minute."""
+    """Mean work of a request in tokens."""
 
     tokens: float = PRIOR_LENGTH * PRIOR_REQUESTS
     requests: float = PRIOR_REQUESTS
@@ -47,7 +50,7 @@ class Length(msgspec.Struct, frozen=True):
         """With what happened in so many seconds. Where nothing ended, what is known does not fade."""
         if requests <= 0.0:
             return self
-        keep = math.exp(-seconds / LENGTH_SECONDS)
+        keep = math.exp(-min(seconds / LENGTH_SECONDS, requests / LENGTH_REQUESTS))
         return Length(self.tokens * keep + tokens, self.requests * keep + requests)
 
 

@@ -1,9 +1,11 @@
 """Weights where no share was declared: requests follow capacity, and leave those who are behind.
 
 τ is the delay of a target: what is there over what it does a second. A queue integrates, so what is corrected with a
-delay of one period must be corrected gently: the gain T/H, with H = 4 T, neither swings nor overshoots.
+delay of one period must be corrected gently: the gain T/H, with H = 4 T, neither swings nor overshoots. Where samples
+come later than that, H grows with their age.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 
 import msgspec
@@ -11,7 +13,9 @@ import msgspec
 HORIZON_PERIODS = 4.0
 LEAST_FACTOR, MOST_FACTOR = 0.02, 3.0
 DEAD_SHARE, DEAD_SECONDS = 0.1, 0.2
-"""Differences of delay that are not worth a move: a part of the mean, and a constant."""
+CHANCE = 2.0
+"""Differences of delay that are not worth a move: a part of the mean, a constant, and what chance makes: where n
+requests are to be there, 19 of 20 samples are within two times √n of it."""
 FALL, RISE = 0.5, 1.5
 """How far a weight may go in one period."""
 FLOOR = 0.02
@@ -22,16 +26,18 @@ LEAST_LOAD = 0.1
 
 
 class Candidate(msgspec.Struct, frozen=True, kw_only=True):
-    """A usable target: its base (any unit), and its delay in seconds, None where nothing fresh is known.
+    """A usable target: its base, which is the requests a second that it can do, and its delay in seconds, None where
+    nothing is known of it.
 
-    ``work`` is tokens a second that all traffic brings there. ``held``: its sample is stale, but not yet for so long
-    that it means nothing: its weight stays.
+    ``arrivals`` are requests a second of all traffic. ``age`` is that of the sample, in seconds. ``held``: there is no
+    new sample, but the last one still means something: its weight stays.
     """
 
     name: str
     base: float
     delay: float | None = None
-    work: float = 0.0
+    arrivals: float = 0.0
+    age: float = 0.0
     held: bool = False
 
 
@@ -68,16 +74,16 @@ def _factors(candidates: Sequence[Candidate], period: float) -> list[float]:
     if not seen or capacity <= 0.0:
         return [1.0] * len(candidates)
     mean = sum((each.delay or 0.0) * each.base for each in seen) / capacity
-    load = min(1.0, max(LEAST_LOAD, sum(each.work for each in seen) / capacity))
-    dead = DEAD_SHARE * mean + DEAD_SECONDS
+    load = min(1.0, max(LEAST_LOAD, sum(each.arrivals for each in seen) / capacity))
     factors = []
     for each in candidates:
         if each.delay is None or each.held:
             factors.append(1.0)
             continue
         ahead = mean - each.delay
+        dead = DEAD_SHARE * mean + DEAD_SECONDS + CHANCE * math.sqrt(mean / each.base)
         ahead = max(0.0, ahead - dead) + min(0.0, ahead + dead)
-        factor = 1.0 + ahead / (load * HORIZON_PERIODS * period)
+        factor = 1.0 + ahead / (load * HORIZON_PERIODS * max(period, each.age))
         factors.append(min(MOST_FACTOR, max(LEAST_FACTOR, factor)))
     return factors
 

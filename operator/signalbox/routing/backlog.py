@@ -17,8 +17,8 @@ MOST_SCALE = 16.0
 class Backlog:
     """One backend, as one worker sees it. Times are seconds of the worker's own monotonic clock.
 
-    The estimate is max(0, ``offset`` + ``scale`` × ``in_flight``): two fields that are written with a sample, so that
-    a decision only reads. Without a sample it is what the worker has in flight.
+    The estimate is max(``in_flight``, ``offset`` + ``scale`` × ``in_flight``): two fields that are written with a
+    sample, so that a decision only reads. Without a sample it is what the worker has in flight.
     """
 
     __slots__ = ("_born", "_due", "_history", "in_flight", "offset", "scale", "started")
@@ -48,8 +48,8 @@ class Backlog:
 
     @property
     def estimate(self) -> float:
-        """Requests that are there now, of all traffic."""
-        return max(0.0, self.offset + self.scale * self.in_flight)
+        """Requests that are there now, of all traffic; the worker's own are, whatever a sample says."""
+        return max(self.in_flight, self.offset + self.scale * self.in_flight)
 
     def sample(self, in_system: float, arrivals: float | None, age: float, now: float) -> None:
         """There were ``in_system`` requests ``age`` seconds ago; ``arrivals`` a second come from everywhere."""

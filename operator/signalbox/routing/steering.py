@@ -52,9 +52,9 @@ class TwoDraws:
         point = draw() * (1.0 - width)
         one, other = positions[index], positions[bisect_right(bounds, point if point < below else point + width)]
         backlog, weights = self._backlogs[one], self._weights
-        mine = max(0.0, backlog.offset + backlog.scale * backlog.in_flight) + 1.0
+        mine = max(backlog.in_flight, backlog.offset + backlog.scale * backlog.in_flight) + 1.0
         backlog = self._backlogs[other]
-        theirs = max(0.0, backlog.offset + backlog.scale * backlog.in_flight) + 1.0
+        theirs = max(backlog.in_flight, backlog.offset + backlog.scale * backlog.in_flight) + 1.0
         return one if mine * weights[other] <= theirs * weights[one] else other
 
     def _least_busy(self, among: int) -> int:
