@@ -180,3 +180,11 @@ def test_what_one_does_not_know_is_not_known_of_both() -> None:
     assert added(known, unknown) == Limits(max_in_flight=5)
     assert larger(known, unknown) == known
     assert larger(unknown, known) == Limits(max_in_flight=3)
+
+
+def test_who_awaits_a_lease_takes_a_tenth_and_at_least_one() -> None:
+    limits = BackendLimits(Limits(max_in_flight=9, requests_per_minute=600), 2)
+    limits.await_lease()
+    assert limits.in_force(0.0).lease == Limits(max_in_flight=1, requests_per_minute=30)
+    limits.lease(None)
+    assert limits.in_force(0.0).lease == Limits(max_in_flight=4, requests_per_minute=300)

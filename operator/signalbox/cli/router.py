@@ -16,6 +16,7 @@ from signalbox.cli.options import access_log_option, allow_cidr_option, listens,
 from signalbox.cli.stopping import Signals, stop
 from signalbox.control.client import Client, Endpoint
 from signalbox.router.options import ProxyOptions, SupervisorOptions
+from signalbox.router.process.choice import ALONE_SECONDS
 from signalbox.router.process.follower import Follower
 from signalbox.router.process.stream import Bridge
 from signalbox.router.process.supervisor import Supervisor
@@ -98,7 +99,10 @@ def router(
         admin_port=admin.port,
         workers=workers,
         proxy=ProxyOptions(
-            allow_cidrs=allow_cidrs, deny_cidrs=api_server(os.environ), deny_hosts=operator_host(control_url)
+            allow_cidrs=allow_cidrs,
+            deny_cidrs=api_server(os.environ),
+            deny_hosts=operator_host(control_url),
+            lease_patience=ALONE_SECONDS if control is not None else 0.0,
         ),
         access_log=log_target(access_log),
         drain_timeout=drain_timeout,

@@ -7,7 +7,8 @@ import msgspec
 
 class ProxyOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Bounds of a proxy. Bytes and seconds; ``allow_cidrs`` opens networks that are closed to backends otherwise,
-    ``deny_cidrs`` closes more, and so do the addresses of ``deny_hosts``, whatever they are at the time."""
+    ``deny_cidrs`` closes more, and so do the addresses of ``deny_hosts``, whatever they are at the time.
+    ``lease_patience`` is how long from its start a worker waits for leases, see ``routing.limits.BackendLimits``."""
 
     max_body_bytes: int = 8 << 20
     max_header_bytes: int = 64 << 10
@@ -17,6 +18,7 @@ class ProxyOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     header_timeout: float = 10.0
     body_timeout: float = 30.0
     keep_alive: float = 75.0
+    lease_patience: float = 0.0
 
 
 class SupervisorOptions(msgspec.Struct, frozen=True, kw_only=True):

@@ -12,6 +12,8 @@ MINUTE = 60.0
 IN_FLIGHT_WAIT = 1.0
 # A worker that was leased nothing waits for a lease.
 LEASE_WAIT = 1.0
+# What of its part a worker takes while it waits for its first lease: all others together may have leased the whole.
+NEWCOMER_PART = 10
 DEFAULT_COOL_DOWN = 1.0
 MAX_COOL_DOWN = 300.0
 
@@ -90,7 +92,8 @@ class _Usage:
 
 
 class BackendLimits:
-    """One worker's part of a backend's limits: what it was leased; before that limit ÷ ``shares``, at least 1.
+    """One worker's part of a backend's limits: what it was leased; before that limit ÷ ``shares``, at least 1, and a
+    tenth of that while a lease is awaited.
 
     Times are monotonic seconds. ``wait`` decides and changes nothing; ``acquire`` books an attempt, and every
     ``acquire`` needs one ``release``.
@@ -112,6 +115,12 @@ class BackendLimits:
         self._in_flight = _part(limits.max_in_flight, shares, leased.max_in_flight)
         self._requests = _part(limits.requests_per_minute, shares, leased.requests_per_minute)
         self._tokens = _part(limits.tokens_per_minute, shares, leased.tokens_per_minute)
+
+    def await_lease(self) -> None:
+        """Apply little until somebody says ``lease``."""
+        shares = NEWCOMER_PART * max(1, self._shares)
+        fields = msgspec.structs.asdict(self._limits).items()
+        self.lease(Limits(**{name: _part(limit, shares, None) for name, limit in fields}))
 
     def in_force(self, now: float) -> InForce:
         """What is applied, and what that comes to at most."""

@@ -38,3 +38,17 @@ async def test_a_lease_that_comes_before_its_backend_waits_for_it(
     router.configure(config(policy(target), target))
     client = await router.connect()
     assert [(await client.ask(ASK)).status for _ in range(2)] == [200, 429]
+
+
+async def test_a_newcomer_takes_little_until_it_is_leased_a_part_or_nobody_says_anything(
+    start_router: StartRouter, upstream: Upstream
+) -> None:
+    target = backend(upstream, limits=Limits(requests_per_minute=30))
+    for lease, more in ((None, 27), (Limits(requests_per_minute=5), 2)):
+        router = await start_router(config(policy(target), target), lease_patience=10.0)
+        client = await router.connect()
+        assert [(await client.ask(ASK)).status for _ in range(4)] == [200, 200, 200, 429]
+        if lease is not None:
+            router.proxy.lease({target.name: lease})
+        router.sweep(11.0)
+        assert [(await client.ask(ASK)).status for _ in range(more + 1)] == [200] * more + [429]

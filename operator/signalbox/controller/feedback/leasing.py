@@ -51,6 +51,7 @@ class Leasing:
                 at=now,
                 lease=_of(applied.lease),
                 most=_of(applied.most),
+                spent=_of(applied.spent),
                 started=traffic.started,
                 shed=traffic.shed,
                 tokens=traffic.input_tokens + traffic.output_tokens,

@@ -59,6 +59,8 @@ class Proxy:
         self._attempts: set[Attempt] = set()
         self._backends: dict[str, BackendState] = {}
         self._leases: dict[str, Limits] = {}
+        self._awaits_leases = options.lease_patience > 0.0
+        self._patient_until = time.monotonic() + options.lease_patience
         self._connections: set[ClientConnection] = set()
         self._empty = asyncio.Event()
         self._own_response_key = os.urandom(32)
@@ -136,6 +138,8 @@ class Proxy:
                 state.update(each, config.limit_shares)
             if (part := self._leases.get(name)) is not None:
                 state.limits.lease(part)
+            elif self._awaits_leases:
+                state.limits.await_lease()
             backends[name] = state
         for name in self._backends.keys() - backends.keys():
             self._backends[name].retire()
@@ -255,6 +259,10 @@ class Proxy:
                     attempt.crashed()
 
     def _check_connections(self, now: float) -> None:
+        if self._awaits_leases and now >= self._patient_until:
+            self._awaits_leases = False
+            for name in self._backends.keys() - self._leases.keys():
+                self._backends[name].limits.lease(None)
         self._steering.expire(now)
         self._checks.update(check for backend in self._backends.values() for check in _checks(backend))
         for connection in list(self._connections):
