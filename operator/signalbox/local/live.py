@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from signalbox.feedback.plan import Plan as FeedbackPlan
 from signalbox.local.feedback import Feedback
 from signalbox.local.lastgood import LastGood
+from signalbox.local.limits import whole
 from signalbox.local.merge import ModelConflictError, merge
 from signalbox.local.resources import Options
 from signalbox.local.source import Located, SourceError
@@ -98,6 +99,7 @@ class Live:
 
     async def start(self, supervisor: Supervisor) -> None:
         """Serve what was loaded. Raises what ``Supervisor.start`` raises."""
+        supervisor.lease(whole(self._in_force[0], self.workers))
         await supervisor.start(*self._in_force)
 
     async def follow(self, supervisor: Supervisor, feedback: Feedback, report: Callable[[Change], None]) -> None:
@@ -115,6 +117,7 @@ class Live:
             applied = self._in_force != before
             if applied:
                 await supervisor.apply(*self._in_force)
+                supervisor.lease(whole(self._in_force[0], self.workers))
         except (SourceError, ModelConflictError, ConfigRejectedError) as error:
             self._in_force, self._followed = before, followed
             return Change(False, content_hash(before[0]), error=str(error))
