@@ -1,5 +1,6 @@
 """What the operator says of engines' load: a real operator asks an engine of this machine, on a real API server."""
 
+import re
 import threading
 import time
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from connected import StreamingOperator
 from world import API, World, backend, eventually, policy
 
 from cluster.api import Object
+from cluster.kubectl import kubectl
 
 METRICS = """\
 # TYPE vllm:num_requests_running gauge
@@ -107,6 +109,9 @@ def test_load_and_weights_are_shown_and_stale_signals_are_nobodys_end(world: Wor
     assert shown["name"] == "all"
     assert {each["target"] for each in shown["weights"]} == {"a", "b"}
     assert sum(each["effectivePermille"] for each in shown["weights"]) == pytest.approx(1000, abs=1)
+    listed = kubectl(world.cluster, "get", "mb,rp", "-n", world.namespace).stdout
+    assert shown["summary"] in listed
+    assert re.search(r"/a +m +True +1 +40 +3 +Ready", listed), listed
 
     world.settle()
     before = world.versions()

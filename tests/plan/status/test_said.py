@@ -94,8 +94,11 @@ def test_each_class_of_error_has_a_reason(problem: str, reason: str) -> None:
 
 
 def test_who_has_just_come_was_not_asked_yet() -> None:
-    assert say(PLAN, {0.0: {}, 10.0: {}}).backends["a"].fresh
-    assert not say(PLAN, {0.0: {}, 16.0: {}}).backends["a"].fresh
+    early, late = (say(PLAN, {0.0: {}, at: {}}).backends["a"] for at in (10.0, 16.0))
+    assert (early.fresh, early.new, early.silent) == (None, 2, 0)
+    assert (late.fresh, late.new, late.silent) == (False, 0, 2)
+    half = say(PLAN, {0.0: {}, 10.0: {"a": Sight(readings={"a1:80": reading(10.0)})}}).backends["a"]
+    assert (half.fresh, half.new, half.silent) == (None, 1, 0)
 
 
 def test_without_engines_or_endpoints_there_is_nothing_to_judge() -> None:

@@ -57,6 +57,17 @@ def test_what_stands_stays_while_nothing_is_known() -> None:
     assert of_backend((), None, True, ()) == []
 
 
+def test_what_stands_stays_while_it_is_too_early_to_tell() -> None:
+    """After a change of the leader, and while pods start."""
+    early = BackendSaid(measured=True, endpoints=10, new=1)
+    for before in (Finding("SignalsFresh", False, "TooLarge", "as before"), Finding("SignalsFresh", True, "Fresh", "")):
+        assert of_backend((), early, True, standing(before)) == [before]
+        assert of_policy({"small": "a"}, Said(backends={"a": early}), (), standing(before)) == [before]
+    assert of_backend((), early, True, ()) == of_policy({"small": "a"}, Said(backends={"a": early}), (), ()) == []
+    (found,) = of_policy({"s": "a", "t": "b"}, Said(backends={"a": early, "b": silent(1, "Stale")}), (), ())
+    assert not found.status
+
+
 def test_one_endpoint_more_or_less_of_very_many_is_no_reason_to_write() -> None:
     many = BackendSaid(measured=True, endpoints=100, silent=30, reasons=("Stale",))
     (before,) = of_backend((), many, True, ())

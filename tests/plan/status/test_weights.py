@@ -27,6 +27,7 @@ def test_the_loop_falls_back_and_follows_again() -> None:
     assert [each.reason for each in turns(known, stale)] == ["FellBack"]
     assert [each.reason for each in turns(stale, known)] == ["FollowsLoad"]
     assert [each.reason for each in turns(stale, routes(small="NoEndpoint"))] == ["TargetEjected"]
+    assert turns(stale, routes(small="Held")) == [], "a new leader has not looked yet"
 
 
 @pytest.mark.parametrize("reason", ["Base", "Load", "Held", "Declared", "Overloaded", "Spilled", "Idle"])

@@ -40,18 +40,21 @@ NOT_METRICS, STALE = "NotMetrics", "Stale"
 
 class BackendSaid(msgspec.Struct, frozen=True, kw_only=True):
     """A backend. ``silent`` of its ``endpoints`` have given no sample for too long, for these ``reasons``, the most
-    frequent first. ``load`` is ``status.load``."""
+    frequent first; those that are ``new`` none yet. ``load`` is ``status.load``."""
 
     measured: bool = False
     endpoints: int = 0
     silent: int = 0
+    new: int = 0
     reasons: tuple[str, ...] = ()
     load: Entry | None = None
 
     @property
     def fresh(self) -> bool | None:
-        """Whether all that should say something do; None where there is nobody to ask."""
-        return self.silent == 0 if self.measured and self.endpoints else None
+        """Whether all that should say something do; None where there is nobody to ask, or it is too early to tell."""
+        if not self.measured or not self.endpoints or (self.new and not self.silent):
+            return None
+        return self.silent == 0
 
 
 class Said(msgspec.Struct, frozen=True, kw_only=True):
@@ -114,17 +117,20 @@ def _backend(
         return BackendSaid(load=entry)
     state = outcome.state.backends.get(backend.name)
     silent: Counter[str] = Counter()
+    new = 0
     for key in backend.endpoints:
         endpoint = state.endpoints.get(key) if state is not None else None
-        # One that has just come was not asked yet.
-        heard = None if endpoint is None else endpoint.first_at if endpoint.reading is None else endpoint.reading.at
-        if heard is not None and heard < since:
+        heard = endpoint.reading.at if endpoint is not None and endpoint.reading is not None else None
+        if heard is None and (endpoint is None or endpoint.first_at >= since):
+            new += 1
+        elif heard is None or heard < since:
             problem = problems.get(key)
             silent[CLASSES.get(problem, NOT_METRICS) if problem else STALE] += 1
     return BackendSaid(
         measured=True,
         endpoints=len(backend.endpoints),
         silent=silent.total(),
+        new=new,
         reasons=tuple(reason for reason, _ in sorted(silent.items(), key=lambda item: (-item[1], item[0]))),
         load=entry,
     )

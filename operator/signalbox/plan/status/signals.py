@@ -33,7 +33,7 @@ def of_backend(
     lost = next((problem for problem in problems if problem.reason == PORT_NOT_FOUND), None)
     if lost is not None:
         return [Finding(TYPE, False, "PortNotFound", f"{lost.path}: {lost.message}; fix: {lost.fix}")]
-    if said is None:
+    if said is None or (said.fresh is None and said.new):
         return [] if old is None else [_as_it_is(old)]
     if said.fresh is None:
         return []
@@ -54,10 +54,13 @@ def of_policy(
     old = next((entry for entry in before if entry["type"] == TYPE), None)
     if said is None:
         return [] if old is None else [_as_it_is(old)]
+    early = any(said.backends[name].new for name in backends.values() if name in said.backends)
     judged = {target: said.backends[name].fresh for target, name in backends.items() if name in said.backends}
     judged |= {target: False for target, name in backends.items() if name in lost}
     known = {target: fresh for target, fresh in judged.items() if fresh is not None}
     stale = sorted(target for target, fresh in known.items() if not fresh)
+    if early and not stale:
+        return [] if old is None else [_as_it_is(old)]
     if not known:
         return []
     if not stale:

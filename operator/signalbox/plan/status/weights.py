@@ -12,7 +12,7 @@ from signalbox.plan.status.transitions import Transition
 Dated = Callable[[float | None], str | None]
 Routes = Sequence[Mapping[str, Any]]
 
-NO_ENDPOINT, STALE, SPILLED, IDLE = "NoEndpoint", "Stale", "Spilled", "Idle"
+NO_ENDPOINT, HELD, STALE, SPILLED, IDLE = "NoEndpoint", "Held", "Stale", "Spilled", "Idle"
 PLAIN = "Declared", "Base"
 # An object has room for so many; of further routes there is the summary.
 MOST_WEIGHTS = 512
@@ -76,7 +76,7 @@ def turns(before: Routes, after: Routes) -> list[Transition]:
         if STALE in now and STALE not in was:
             note = f"nothing was heard of the load of target {target} for too long: it has its weight without load"
             found.append(Transition("Warning", "FellBack", note))
-        elif STALE in was and not now & {STALE, NO_ENDPOINT}:
+        elif STALE in was and not now & {STALE, HELD, NO_ENDPOINT}:
             found.append(Transition("Normal", "FollowsLoad", f"the load of target {target} is known again"))
     return found
 
