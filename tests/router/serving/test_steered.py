@@ -124,6 +124,19 @@ async def test_policies_that_weights_no_longer_name_go_by_their_shares(
     assert (await asked(router, 100))["first"] == pytest.approx(75, abs=2)
 
 
+@pytest.mark.parametrize("part", [float("nan"), float("inf"), -1.0, 1e308, 0.0])
+@pytest.mark.parametrize("free", [True, False])
+async def test_weights_that_make_no_sense_harm_no_request(
+    start_router: StartRouter, pair: tuple[Upstream, Upstream], part: float, free: bool
+) -> None:
+    router = await start_router(serving(pair, set_of("first", "second", free=free)))
+    for effective in ({"first": part, "second": 0.5}, {"first": 0.5, "second": part}, {"first": part}, {"other": part}):
+        router.proxy.steer(weights(effective, first=part, spill=part), 0.0)
+        assert (await asked(router, 20)).total() == 20
+        router.configure(serving(pair, set_of("second", "first", free=free)))
+        assert (await asked(router, 20)).total() == 20
+
+
 async def test_a_failover_spills(start_router: StartRouter, pair: tuple[Upstream, Upstream]) -> None:
     tiers = tuple(Tier(targets=(Share(target=name),), free=True) for name in ("first", "second"))
     router = await start_router(serving(pair, Failover(tiers=tiers, spill=Spill(from_percent=80, to_percent=100))))

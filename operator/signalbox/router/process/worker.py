@@ -155,7 +155,7 @@ class Worker:
             case Abort():
                 self._prepared = None
             case Steer():
-                self._application.steer(message.weights, message.heard_ago)
+                self._steer(message)
             case Grant():
                 self._application.lease(message.parts)
             case Ask():
@@ -175,6 +175,12 @@ class Worker:
             _log.exception("cannot read configuration")
             return f"internal error: {type(error).__name__}"
         return None
+
+    def _steer(self, message: Steer) -> None:
+        try:
+            self._application.steer(message.weights, message.heard_ago)
+        except Exception:
+            _log.exception("cannot put weights in force")  # the traffic goes on as it went
 
     async def _commit(self, generation: int) -> str | None:
         if self._prepared is None or self._prepared[0] != generation:

@@ -93,5 +93,5 @@ def _by_position(
     sets: list[ByPosition] = []
     for each in wanted.sets:
         weights = list(map(each.effective.get, names, _ZEROS))
-        sets.append(weights if max(weights) > 0.0 else None)
+        sets.append(weights if max(weights, default=0.0) > 0.0 else None)
     return sets, wanted.spill
