@@ -237,40 +237,27 @@ async def test_an_engine_that_costs_much_is_asked_less_often() -> None:
         assert large.requests <= 4
 
 
-async def test_looks_under_way_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("signalbox.signals.scraper.AT_ONCE", 3)
-    monkeypatch.setattr(fetch, "SECONDS", 0.5)
-    begun: list[float] = []
-
-    async def waits(_: asyncio.StreamWriter) -> None:
-        begun.append(asyncio.get_running_loop().time())
-        await asyncio.Event().wait()
-
-    async with Engine(waits) as engine, scraped({str(number): engine for number in range(12)}) as scraper:
-        await until(lambda: len(scraper.problems("b")) == 12)
-        assert all(later - first >= 0.4 for first, later in zip(begun, begun[3:], strict=False))
-
-
-async def test_those_that_hang_have_half_of_the_places(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_looks_under_way_are_bounded_and_those_that_hang_have_half_of_the_places(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr("signalbox.signals.scraper.AT_ONCE", 6)
     monkeypatch.setattr("signalbox.signals.scraper.MOST_SKIPPED", 0)
     monkeypatch.setattr(fetch, "SECONDS", 0.5)
-    waiting = most = 0
+    monkeypatch.setattr(fetch, "SLOW_SECONDS", 0.5)
+    async with Engine(silent) as engine, scraped({str(number): engine for number in range(12)}) as scraper:
+        seen: list[int] = []
 
-    async def waits(writer: asyncio.StreamWriter) -> None:
-        nonlocal waiting, most
-        waiting += 1
-        most = max(most, waiting)
-        try:
-            while not writer.transport.is_closing():
-                writer.write(b"x")  # tells who has left
-                await asyncio.sleep(0.01)
-        finally:
-            waiting -= 1
+        def all_failed() -> bool:
+            seen.append(scraper.under_way)
+            return len(scraper.problems("b")) == 12
 
-    async with Engine(waits) as engine, scraped({str(number): engine for number in range(12)}) as scraper:
-        await until(lambda: len(scraper.problems("b")) == 12)
-        await until(lambda: waiting <= 3)
-        most, before = 0, engine.requests
-        await until(lambda: engine.requests >= before + 12)
-        assert most <= 4  # one of them may not have heard yet that its client has left
+        def all_failed_again() -> bool:
+            seen.append(scraper.under_way)
+            return engine.requests >= before + 12
+
+        await until(all_failed)
+        assert 3 < max(seen) <= 6  # nothing was known of them
+        await until(lambda: scraper.under_way <= 3)
+        seen, before = [], engine.requests
+        await until(all_failed_again)
+        assert 0 < max(seen) <= 3

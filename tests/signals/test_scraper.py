@@ -226,3 +226,27 @@ async def test_a_name_that_does_not_resolve_is_a_problem() -> None:
     async with scraping(target("http://nowhere.invalid/metrics")) as scraper:
         await until(lambda: scraper.problems("b"))
         assert scraper.problems("b") == {"e": "ResolutionFailed"}
+
+
+async def test_a_slow_engine_is_given_more_time(
+    serve: Callable[..., Awaitable[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("fetch", "scraper"):
+        monkeypatch.setattr(f"signalbox.signals.{module}.SECONDS", 0.2)
+    asked = 0
+
+    async def handler(_: web.Request) -> web.Response:
+        nonlocal asked
+        asked += 1
+        await asyncio.sleep(0.5)
+        return web.Response(text=TEXT)
+
+    async with scraping(target(await serve(handler), interval=3.0)) as scraper:
+        await until(lambda: scraper.problems("b") == {"e": "TimedOut"})
+        await until(lambda: scraper.readings("b"))
+        assert not scraper.problems("b")
+        before = asked
+        await until(lambda: asked > before)
+        first = scraper.readings("b")["e"].at
+        await until(lambda: scraper.readings("b")["e"].at > first)
+        assert not scraper.problems("b")

@@ -17,8 +17,11 @@ from signalbox.signals.addresses import Refused, RuledResolver, check
 
 MOST_BYTES = 4 << 20
 """Of a body; vLLM's are 50 KB a model."""
-SECONDS = 5.0
-CONNECT_SECONDS = 2.0
+SECONDS = 2.0
+"""Many engines that begin to hang together must not keep the others waiting …"""
+SLOW_SECONDS = 5.0
+"""… but a busy one may take longer: who was too slow once is given more."""
+CONNECT_SECONDS = 1.5
 IDLE_SECONDS = 120.0
 """How long a connection is kept for the next look."""
 HEADERS = {
@@ -65,12 +68,12 @@ class Fetcher:
     ) -> None:
         await self._session.close()
 
-    async def fetch(self, target: Scrape, scan: Scan) -> list[Series]:
-        """The series that a scan wants. Raises ``Failed``."""
+    async def fetch(self, target: Scrape, scan: Scan, *, slow: bool = False) -> list[Series]:
+        """The series that a scan wants; ``slow``: give it more time. Raises ``Failed``."""
         try:
             url = URL(target.url)
             check(url.host, self._rules)
-            async with asyncio.timeout(min(SECONDS, target.interval)):
+            async with asyncio.timeout(min(SLOW_SECONDS if slow else SECONDS, target.interval)):
                 return await self._read(url, target, scan)
         except (TimeoutError, aiohttp.ServerTimeoutError):
             raise Failed("TimedOut", costly=True) from None

@@ -12,11 +12,11 @@ from signalbox.feedback.exposition import Unreadable
 from signalbox.feedback.plan import Scrape
 from signalbox.feedback.readings import Reading
 from signalbox.routing.address_rules import AddressRules
-from signalbox.signals.fetch import Authorities, Failed, Fetcher
+from signalbox.signals.fetch import SECONDS, Authorities, Failed, Fetcher
 from signalbox.signals.schedule import Schedule
 
 AT_ONCE = 512
-"""Looks under way. 5,000 endpoints every 5 s are 1,000 a second: a quarter of them may hang while they connect."""
+"""Looks under way. 5,000 endpoints every 5 s are 1,000 a second: a quarter of them may begin to hang together."""
 MOST_SKIPPED = 3
 """Turns that an engine misses which used up the time or the size of a look, so that many such ones take no place from
 the others."""
@@ -84,6 +84,11 @@ class Scraper:
         """By endpoint why the last look gave no reading; those where it did are absent."""
         return self._problems.get((owner, backend), {})
 
+    @property
+    def under_way(self) -> int:
+        """Looks that have begun and not ended."""
+        return len(self._looks)
+
     def of(self, owner: str) -> "Part":
         """What one owner follows."""
         return Part(self, owner)
@@ -148,7 +153,7 @@ class Scraper:
         problem, costly = None, False
         try:
             read = reader(target.engine, target.selectors, target.model)
-            found = await fetcher.fetch(target, read.scan())
+            found = await fetcher.fetch(target, read.scan(), slow=bool(self._costly.get(key)))
             reading = read.reading(found, self._clock())
         except Failed as failed:
             problem, costly = failed.kind, failed.costly
@@ -160,7 +165,8 @@ class Scraper:
             # Its message may quote what the engine said.
             _log.error("reading the metrics of %s: a defect: %s", "/".join(key), type(error).__name__)
             problem = "Defect"
-        self._observe(late, self._clock() - begun)
+        took = self._clock() - begun
+        self._observe(late, took)
         if self._target(key) != target:
             return
         owner, backend, endpoint = key
@@ -169,8 +175,11 @@ class Scraper:
             self._problems.get((owner, backend), {}).pop(endpoint, None)
         else:
             self._problems.setdefault((owner, backend), {})[endpoint] = problem
-        self._costly[key] = self._costly.get(key, 0) + 1 if costly else 0
-        self._skip[key] = min(MOST_SKIPPED, self._costly[key])
+        if costly:
+            self._costly[key] = self._costly.get(key, 0) + 1
+            self._skip[key] = min(MOST_SKIPPED, self._costly[key])
+        elif problem is not None or took < SECONDS:
+            self._costly.pop(key, None)
 
     def _target(self, key: Key) -> Scrape | None:
         return self._targets.get(key[0], {}).get(key)
