@@ -27,6 +27,7 @@ BENCHES = {
     "reload": "an edit of the policy every 100 ms under load",
     "control": "from an edit to all routers, and the end of a leader, on a real control plane",
     "scraping": "5,000 engines asked for their metrics every 5 s, on one core",
+    "loop": "the closed loop beside static weights and least in flight, and what the simulator says",
     "profile": "where a worker's time goes",
 }
 

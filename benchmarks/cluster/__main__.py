@@ -17,6 +17,7 @@ SCENARIOS = {
     "failover": "the leader killed, and ended cleanly",
     "restarts": "rollout restart of routers and operator under 200 streams; kubectl scale stays",
     "rotation": "a credential rotated under load, of a Service and of a sidecar",
+    "feedback": "an engine throttled, until every router sends it less; and no operator meanwhile",
     "absence": "no operator for five minutes under load, while pods are replaced",
 }
 
