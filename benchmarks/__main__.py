@@ -22,6 +22,7 @@ BENCHES = {
     "memory": "memory of an idle worker",
     "decision": "time of one routing decision, in-process",
     "affinity": "cached tokens and latency by affinity, beside two random draws",
+    "shedding": "three times what an engine can serve, with shedding and without",
     "streams": "1,000 concurrent streams for a minute",
     "faults": "what clients see when engines fail",
     "reload": "an edit of the policy every 100 ms under load",
