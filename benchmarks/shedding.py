@@ -32,9 +32,9 @@ def run(settings: Settings) -> Report:
     seen = _flood(settings, seconds)
     report = Report(
         "shedding",
-        f"An engine of 8 sequences and about 12 requests/s gets {sum(RATES.values()):.0f}/s for {seconds:.0f} s, after a "
-        f"third of that to begin with; unary, open loop, time-out {PATIENCE:.0f} s. Both variants at once, each on an "
-        "engine of its own. Clients do not come again.",
+        f"An engine of 8 sequences and about 12 requests/s gets {sum(RATES.values()):.0f}/s for {seconds:.0f} s, after "
+        f"a third of that to begin with; unary, open loop, time-out {PATIENCE:.0f} s. Both variants at once, each on "
+        "an engine of its own. Clients do not come again.",
     )
     rows: list[tuple[Cell, ...]] = []
     for mode in MODES:
