@@ -16,7 +16,7 @@ from cluster.build import Say
 from cluster.namespaces import create_namespace, delete_namespace
 from cluster.processes import free_ports
 from cluster.running import Cluster
-from monitoring.scene import reader, resources, running, traffic
+from monitoring.scene import certificate, reader, resources, running, traffic
 from monitoring.server import Prometheus
 
 LOOPBACK = ("--allow-cidr", "127.0.0.0/8")
@@ -49,12 +49,13 @@ def scene(cluster: Cluster, say: Say, tmp_path_factory: pytest.TempPathFactory) 
         world.apply(*made)
         service = LeaderService(world)
         stack.callback(service.close)
-        (pod,) = eventually(lambda: pods(world))
-        router = RouterProcess(world, pod, service, place / "router", LOOPBACK)
+        one, other = eventually(lambda: found if len(found := pods(world)) == 2 else None)
+        router = RouterProcess(world, one, service, place / "router", LOOPBACK)
         stack.callback(router.kill)
-        admin = re.search(r"admin on port (\d+)", router.said)
-        assert admin
         stack.enter_context(traffic(router.port))
+        https = ("--tls-dir", certificate(place / "tls"))
+        secure = RouterProcess(world, other, service, place / "secure", (*LOOPBACK, *https))
+        stack.callback(secure.kill)
 
         (place / "local").mkdir()
         (place / "local" / "all.yaml").write_text(yaml.safe_dump_all(made))
@@ -77,18 +78,25 @@ def scene(cluster: Cluster, say: Say, tmp_path_factory: pytest.TempPathFactory) 
                 "job_name": "routers",
                 "static_configs": [
                     {"targets": [f"127.0.0.1:{port}"], "labels": {"namespace": name, "pod": name}}
-                    for port, name in ((admin[1], namespace), (shown, "local"))
+                    for port, name in ((admin(router), namespace), (admin(secure), namespace), (shown, "local"))
                 ],
             },
         ]
         prometheus = Prometheus(place / "prometheus", jobs, say)
         stack.callback(prometheus.stop)
-        eventually(lambda: len(prometheus.get("targets")["activeTargets"]) == 3 and not prometheus.down())
+        eventually(lambda: len(prometheus.get("targets")["activeTargets"]) == 4 and not prometheus.down())
         for least in (2, 3):  # nothing is reconciled at rest
             before = count(prometheus)
             world.apply(*resources((first, second), closed, least))
             eventually(lambda before=before: count(prometheus) > before)
         yield Scene(prometheus, namespace)
+
+
+def admin(router: RouterProcess) -> str:
+    """The port of its metrics."""
+    found = re.search(r"admin on port (\d+)", router.said)
+    assert found
+    return found[1]
 
 
 def count(prometheus: Prometheus) -> float:

@@ -9,8 +9,10 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
+import trustme
 from world import World, backend, policy
 
 from cluster.api import Object
@@ -46,9 +48,18 @@ def resources(engines: Sequence[int], closed: int, least: int = 1) -> list[Objec
             targets=[{"name": name, "backendRef": {"name": name}} for name in names],
             routes=routes,
             feedback={"interval": "1s", "staleAfter": "3s"},
-            router={"deployment": {"replicas": 1}},
+            router={"deployment": {"replicas": 2}},
         ),
     ]
+
+
+def certificate(directory: Path) -> str:
+    """A directory with one for HTTPS."""
+    directory.mkdir()
+    issued = trustme.CA().issue_cert("router.example.com")
+    (directory / "tls.crt").write_bytes(issued.cert_chain_pems[0].bytes())
+    (directory / "tls.key").write_bytes(issued.private_key_pem.bytes())
+    return str(directory)
 
 
 @contextmanager

@@ -90,6 +90,9 @@ def test_own_metrics() -> None:
     assert ({"worker": "1", "state": "down"}, 1.0) in values["signalbox_router_worker_state"]
     assert ({"worker": "0"}, 30_000_000.0) in values["signalbox_router_worker_resident_memory_bytes"]
     assert values["signalbox_router_worker_restarts_total"] == [({}, 2.0)]
+    assert "signalbox_router_certificate_expiry_timestamp_seconds" not in values
+    ends = rendered(Snapshot(), Process(certificate_ends=1e9))["signalbox_router_certificate_expiry_timestamp_seconds"]
+    assert ends == [({}, 1e9)]
 
 
 def test_every_family_is_named_by_convention() -> None:

@@ -7,7 +7,7 @@ change nothing.
 import ssl
 from pathlib import Path
 
-from signalbox.pem import load_pair
+from signalbox.pem import ends, load_pair
 
 CERTIFICATE_FILE = "tls.crt"
 KEY_FILE = "tls.key"
@@ -25,7 +25,7 @@ class Certificate:
 
     def renew(self) -> bool:
         """Look at the files; whether they had changed. Raises ``ValueError``, once for the same content."""
-        found = self._read()
+        found = _read(self._directory)
         if found == self._seen:
             return False
         self._seen = found
@@ -33,14 +33,23 @@ class Certificate:
         load_pair(self.context, *found)
         return True
 
-    def _read(self) -> tuple[bytes, bytes]:
-        """Both of one directory, so that no swap can mix an old one with a new one."""
-        data = self._directory / "..data"
-        directory = data.resolve() if data.is_symlink() else self._directory
-        try:
-            return (directory / CERTIFICATE_FILE).read_bytes(), (directory / KEY_FILE).read_bytes()
-        except OSError as error:
-            raise ValueError(f"{error.filename}: {error.strerror}") from None
+
+def end_of(directory: str | None) -> float | None:
+    """When the certificate in the files ends, in seconds since the epoch; None where there is none, or a bad one."""
+    try:
+        return ends(_read(Path(directory))[0]) if directory is not None else None
+    except ValueError:
+        return None
+
+
+def _read(directory: Path) -> tuple[bytes, bytes]:
+    """Both of one directory, so that no swap can mix an old one with a new one."""
+    data = directory / "..data"
+    directory = data.resolve() if data.is_symlink() else directory
+    try:
+        return (directory / CERTIFICATE_FILE).read_bytes(), (directory / KEY_FILE).read_bytes()
+    except OSError as error:
+        raise ValueError(f"{error.filename}: {error.strerror}") from None
 
 
 def _context() -> ssl.SSLContext:

@@ -15,6 +15,7 @@ from prometheus_client.registry import Collector
 from signalbox.control.messages import Applied, Leases, RouteWeights, Traffic, Ways, Weights
 from signalbox.router.options import SupervisorOptions
 from signalbox.router.process.admin import AdminServer, Health
+from signalbox.router.process.certificate import end_of
 from signalbox.router.process.child import Child, ChildGoneError
 from signalbox.router.process.leased import Leased
 from signalbox.router.process.messages import Report, Setup
@@ -208,6 +209,7 @@ class Supervisor:
             configs_rejected=self._rejected,
             changed_at=self._changed_at,
             steered=self._steered.in_force,
+            certificate_ends=end_of(self._options.tls_directory),
         )
         return Families(snapshot, process, self._collectors)
 

@@ -44,8 +44,8 @@ class WorkerState(msgspec.Struct, frozen=True):
 
 
 class Process(msgspec.Struct, frozen=True, kw_only=True):
-    """The router as a whole, as its supervisor knows it. ``changed_at`` is in seconds since the epoch, ``steered`` goes
-    by policy."""
+    """The router as a whole, as its supervisor knows it. ``changed_at`` is in seconds since the epoch, and so is
+    ``certificate_ends``, None without HTTPS; ``steered`` goes by policy."""
 
     workers: Sequence[WorkerState] = ()
     restarts: int = 0
@@ -53,6 +53,7 @@ class Process(msgspec.Struct, frozen=True, kw_only=True):
     configs_applied: int = 0
     configs_rejected: int = 0
     changed_at: float = 0.0
+    certificate_ends: float | None = None
     steered: Mapping[str, InForce] = {}
 
 
@@ -239,6 +240,14 @@ class Families:
             "When the configuration in force was put in force.",
             process.changed_at,
         )
+        ends = GaugeMetricFamily(
+            "signalbox_router_certificate_expiry_timestamp_seconds",
+            "When the certificate that clients see ends; absent without HTTPS.",
+            labels=[],
+        )
+        if process.certificate_ends is not None:
+            ends.add_metric([], process.certificate_ends)
+        yield ends
         yield _single(
             CounterMetricFamily, "worker_restarts", "Workers that ended unasked and were replaced.", process.restarts
         )
