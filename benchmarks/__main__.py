@@ -29,6 +29,7 @@ BENCHES = {
     "control": "from an edit to all routers, and the end of a leader, on a real control plane",
     "scraping": "5,000 engines asked for their metrics every 5 s, on one core",
     "loop": "the closed loop beside static weights and least in flight, and what the simulator says",
+    "feedback": "the feedback law beside an omniscient scheduler and four others, simulated",
     "profile": "where a worker's time goes",
 }
 

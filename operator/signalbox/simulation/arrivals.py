@@ -20,6 +20,7 @@ def jobs(scenario: Scenario, seed: int) -> Iterator[Job]:
     """All requests, in order of arrival."""
     rng = random.Random(f"{seed}/arrivals")  # noqa: S311 (a simulation, not a secret)
     lengths = random.Random(f"{seed}/lengths")  # noqa: S311
+    ways = random.Random(f"{seed}/ways")  # noqa: S311 (its own, so that more routers change nothing else)
     spread = math.sqrt(math.log1p(scenario.variation**2))
     middle = -spread * spread / 2.0
     places = [(p, r) for p, policy in enumerate(scenario.policies) for r in range(policy.routers)]
@@ -31,10 +32,10 @@ def jobs(scenario: Scenario, seed: int) -> Iterator[Job]:
             max(1.0, MEAN_OUTPUT * lengths.lognormvariate(middle, spread)),
             max(1.0, MEAN_PROMPT * lengths.lognormvariate(middle, spread)),
         )
-        job.router = lengths.choices(range(len(places)), cum_weights=parts)[0] if len(places) > 1 else 0
+        job.router = ways.choices(range(len(places)), cum_weights=parts)[0] if len(places) > 1 else 0
         job.policy = places[job.router][0]
         if len(routes[job.policy]) > 1:
-            job.route = lengths.choices(range(len(routes[job.policy])), cum_weights=routes[job.policy])[0]
+            job.route = ways.choices(range(len(routes[job.policy])), cum_weights=routes[job.policy])[0]
         if scenario.conversations:
             # A new conversation begins now and then, an old one ends: numbers move on with time.
             job.conversation = number // 10 + lengths.randrange(scenario.conversations)

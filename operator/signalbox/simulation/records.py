@@ -25,6 +25,11 @@ class Records:
         self.seconds = 0.0
         self.worked: list[list[float]] = []
 
+    @property
+    def begin(self) -> float:
+        """Seconds from which on figures count, where none is said: a short run is not skipped as a whole."""
+        return min(self.scenario.skip, 0.1 * self.scenario.duration)
+
     def ended(self, job: Job) -> None:
         """A request ended."""
         if job.outcome == "Done":
@@ -53,13 +58,13 @@ class Records:
 
     def quantile(self, q: float, skip: float | None = None, until: float = float("inf")) -> float:
         """Of the latencies of requests that arrived after ``skip`` seconds."""
-        start = self.scenario.skip if skip is None else skip
+        start = self.begin if skip is None else skip
         found = sorted(latency for at, latency in zip(self.arrived, self.latencies, strict=True) if start <= at < until)
         return quantile(found, q)
 
     def shares(self, skip: float | None = None) -> dict[str, float]:
         """Which part of the requests each backend served."""
-        start = self.scenario.skip if skip is None else skip
+        start = self.begin if skip is None else skip
         counts = [0] * len(self.scenario.backends)
         for at, place in zip(self.arrived, self.places, strict=True):
             if at >= start:
@@ -70,9 +75,7 @@ class Records:
     def steadiness(self, key: SetKey) -> tuple[float, float]:
         """Of the weights after ``skip``: coefficient of variation, the mean over targets by weight, and lag-1
         autocorrelation of their changes (negative: they swing)."""
-        found = [
-            weights for at, weights in self.weights.get(key, []) if self.scenario.skip <= at <= self.scenario.duration
-        ]
+        found = [weights for at, weights in self.weights.get(key, []) if self.begin <= at <= self.scenario.duration]
         if len(found) < 10:
             return 0.0, 0.0
         variation = products = squares = 0.0
