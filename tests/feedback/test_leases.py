@@ -60,7 +60,9 @@ def test_a_new_leader_raises_nothing_before_it_can_have_heard_of_everybody() -> 
     division, limit = Division(), Amounts(requests=100)
     for at in range(int(SETTLING)):
         division = leases(limit, {"a": use(float(at), Amounts(requests=40))}, division, float(at))
-        assert division.leases["a"].requests == 40
+        assert division.leases == {}, "it goes on as it does"
+    division = leases(limit, {"a": use(SETTLING - 0.5, Amounts(requests=50))}, division, SETTLING - 0.5)
+    assert division.leases == {}, "also where it has given up waiting for a lease"
     usage = {name: use(SETTLING, Amounts(requests=part)) for name, part in {"a": 40, "b": 55}.items()}
     division = leases(limit, usage, division, SETTLING)
     assert sum(part.requests or 0 for part in division.leases.values()) <= 100

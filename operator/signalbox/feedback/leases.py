@@ -21,7 +21,7 @@ MINUTE = 62.0
 """Seconds for which the backend remembers what a router sent that has ended: a minute, and the rounding of two ends."""
 MEMORY = 30.0
 """Seconds over which recent use fades."""
-SETTLING = 30.0
+SETTLING = 15.0
 """Seconds from the first division in which no part rises: routers that a new leader has not heard of yet have parts."""
 FLOOR = 0.1
 """What is divided equally, for those of whom nothing is known yet; the rest goes by recent use."""
@@ -74,13 +74,22 @@ class Division(msgspec.Struct, frozen=True, kw_only=True):
     """A backend's limits, divided: what one step hands to the next. Empty at first. ``began`` in seconds."""
 
     began: float | None = None
+    settled: bool = True
     routers: dict[str, Router] = {}
     ended: tuple[Ended, ...] = ()
 
     @property
     def leases(self) -> dict[str, Amounts]:
-        """By router, what to tell it, again and again: what is lost is so made good."""
-        return {name: router.told for name, router in self.routers.items()}
+        """By router, what to tell it, again and again: what is lost is so made good.
+
+        Who is to go on as it does is told so only once we know of all: a router that was just started would take the
+        little that it begins with for its part.
+        """
+        return {
+            name: router.told
+            for name, router in self.routers.items()
+            if self.settled or router.told != router.use.lease
+        }
 
 
 def leases(limits: Amounts, usage: Mapping[str, Use], before: Division, now: float) -> Division:
@@ -90,6 +99,7 @@ def leases(limits: Amounts, usage: Mapping[str, Use], before: Division, now: flo
     what it said last, until its process is known to have ended. Whoever is not named any more has ended.
     """
     began = now if before.began is None else before.began
+    settled = now - began >= SETTLING
     ended = [each for each in before.ended if each.until > now]
     routers: dict[str, Router] = {}
     for name, use in usage.items():
@@ -97,14 +107,14 @@ def leases(limits: Amounts, usage: Mapping[str, Use], before: Division, now: flo
         if known is not None and use.started < known.use.started:  # another process under the same name
             ended.append(Ended(_most(known), now + MINUTE))
             known = None
-        told = known.told if known is not None else use.lease
+        was_told = known is not None and (before.settled or known.told != known.use.lease)
+        told = known.told if known is not None and was_told else use.lease
         routers[name] = Router(use=use, told=told, wants=_wants(known, use))
     ended += [Ended(_most(known), now + MINUTE) for name, known in before.routers.items() if name not in usage]
-    divided = [
-        _divide(index, limit, routers, ended, now, rise=now - began >= SETTLING) for index, limit in enumerate(limits)
-    ]
+    divided = [_divide(index, limit, routers, ended, now, rise=settled) for index, limit in enumerate(limits)]
     return Division(
         began=began,
+        settled=settled,
         routers={
             name: msgspec.structs.replace(router, told=Amounts(*(parts.get(name) for parts in divided)))
             for name, router in routers.items()

@@ -83,7 +83,7 @@ def test_where_no_limit_is_left_nothing_is_leased() -> None:
     world = World()
     world.leasing.use("team", [world.config()])
     one = world.pod("one")
-    world.go(2, {one: 5})
+    world.go(int(SETTLING) + 2, {one: 5})
     assert world.told(one) is not None
     world.leasing.use("team", [world.config(limit=None)])
     world.leasing.heard(one, Report(backends={"a": Traffic()}, leases={"a": Applied(lease=Lease(), most=Lease())}))
