@@ -1,5 +1,6 @@
 """How many endpoints are wanted: stories, and what holds whatever routers count."""
 
+import math
 from collections.abc import Mapping
 
 import pytest
@@ -195,3 +196,47 @@ def test_the_order_of_targets_changes_nothing(
     one = demand(made, loads, capacity, rates, {})
     other = demand(Plan(backends=made.backends, sets=sets), loads, capacity, rates, {})
     assert all(other[name].work == pytest.approx(one[name].work, abs=1e-6) for name in one)
+
+
+@given(
+    st.lists(st.tuples(size, st.integers(0, 20), st.integers(1, 9)), min_size=1, max_size=4),
+    st.floats(1.0, 500.0),
+    st.booleans(),
+)
+def test_an_autoscaler_that_follows_it_comes_to_rest_where_nothing_has_to_be_moved(
+    found: list[tuple[float, int, int]], requests: float, declared: bool
+) -> None:
+    """As many pods as are busy to 80 % by it, over and over; what would be too much for a backend goes to others."""
+    names = [f"b{number}" for number in range(len(found))]
+    capacity = {name: each for name, (each, _, _) in zip(names, found, strict=True)}
+    pods = {name: number for name, (_, number, _) in zip(names, found, strict=True)}
+    shares = tuple(
+        Share(f"to_{name}", name, weight if declared else None)
+        for name, (_, _, weight) in zip(names, found, strict=True)
+    )
+    each = TargetSet(shares=shares)
+    seen: list[dict[str, int]] = []
+    for _ in range(200):
+        backends = {n: Backend(name=n, engine="VLLM", endpoints=tuple(map(str, range(pods[n])))) for n in names}
+        wanted = dict(zip(names, (part * requests for part in parts(each, backends, capacity)), strict=True))
+        room = {name: pods[name] * capacity[name] / LENGTH for name in names}
+        got = {name: min(wanted[name], room[name]) for name in names}
+        moved, free = requests - sum(got.values()), sum(room.values()) - sum(got.values())
+        if free > 0.0:
+            got = {name: got[name] + (room[name] - got[name]) * min(1.0, moved / free) for name in names}
+        answered = {"p": {"r": {f"to_{name}": rate for name, rate in got.items()}}}
+        left = requests - sum(got.values())  # nobody has room: turned away where it was drawn
+        shed = {name: left * wanted[name] / requests for name in names}
+        loads = {name: load(got[name]) for name in names}
+        made = Plan(backends=backends, sets={SetKey("p", "r"): each})
+        replicas_ = {n: d.replicas or 0.0 for n, d in demand(made, loads, capacity, answered, shed).items()}
+        pods = {name: max(1, math.ceil(value / 0.8 - 1e-9)) for name, value in replicas_.items()}
+        seen.append(pods)
+        if len(seen) > 1 and seen[-2] == pods:
+            break
+    assert seen[-2] == pods
+    wanted = dict(zip(names, (part * requests for part in parts(each, backends, capacity)), strict=True))
+    for name in names:
+        assert wanted[name] * LENGTH <= 0.81 * pods[name] * capacity[name]
+        if declared:
+            assert pods[name] == max(1, math.ceil(wanted[name] * LENGTH / capacity[name] / 0.8 - 1e-9))
