@@ -23,6 +23,21 @@ CONDITIONS = (
     'request.model == "other"',
     "targets.x.healthy",
 )
+SIGNALS: tuple[Spec, ...] = (
+    {"engine": "VLLM"},
+    {"engine": "SGLang", "port": "http", "path": "/engine/metrics"},
+    {"engine": "None"},
+    {
+        "engine": "Custom",
+        "port": 9100,
+        "custom": {
+            "running": 'requests{state="running"}',
+            "waiting": 'requests{state="waiting"}',
+            "kvCacheUsage": "kv",
+            "generatedTokens": "tokens_total",
+        },
+    },
+)
 POD_SPECS: tuple[Spec, ...] = (
     {"nodeSelector": {"pool": "routers"}, "tolerations": [{"key": "spot", "operator": "Exists"}]},
     {"containers": [{"name": "router", "env": [{"name": "ONE", "value": "1"}, {"name": "TWO", "value": "2"}]}]},
@@ -146,6 +161,10 @@ class Chance:
                     "outputPerMillion": one("0.5", "2")(),
                     **self._fields(cachedInputPerMillion=one("0", "0.01")),
                 },
+                capacity=lambda: self._fields(
+                    concurrency=one(8, 256), tokensPerSecond=one(900, 9000), slowStart=one("0s", "1m")
+                ),
+                signals=lambda: copy.deepcopy(self._random.choice(SIGNALS)),
                 limits=lambda: self._fields(
                     maxInFlight=one(7, 100), requestsPerMinute=one(60, 600), tokensPerMinute=one(6000, 60_000)
                 ),
@@ -160,6 +179,8 @@ class Chance:
         }
         if spec.get("url", "").startswith("http:"):
             spec.pop("tls", None)
+        if "url" in spec and isinstance(spec.get("signals", {}).get("port"), str):
+            spec["signals"]["port"] = 9000
         return spec
 
     def _policy(self) -> Spec:
@@ -169,12 +190,21 @@ class Chance:
             names[0] = "x"
         conditions = self._random.sample(CONDITIONS, self._random.randint(0, 3))
         routes = [{"name": f"r{index}", "when": when} for index, when in enumerate(conditions)] + [{"name": "last"}]
+        tenants = {"tenants": [self._tenant("one"), self._tenant("two")]}
+        ordered = {**tenants, **self._fields(tiers=one(["gold", "silver"], ["silver", "gold"]))}
         return {
             "models": self._some("auto", "gpt", "other")(),
             "targets": [{"name": name, "backendRef": {"name": one("a", "b")()}} for name in names],
             "routes": [route | self._strategy(names) for route in routes],
-            "access": one({"anonymous": {}}, {"tenants": [self._tenant("one"), self._tenant("two")]})(),
+            "access": one({"anonymous": {}}, ordered)(),
             **self._fields(
+                affinity=lambda: {
+                    "key": one("Prefix", "Session", "None")(),
+                    **self._fields(maxOverloadPercent=one(150)),
+                },
+                feedback=lambda: self._fields(
+                    mode=one("Active", "Observe", "Disabled"), interval=one("5s", "10s"), staleAfter=one("20s", "1m")
+                ),
                 debug=one("Denied", "Allowed"),
                 router=one(
                     {"sidecar": self._fields(port=one(15080, 16000))},
@@ -190,7 +220,11 @@ class Chance:
     def _strategy(self, names: list[str]) -> Spec:
         if self._random.random() < 0.5:
             return {"weighted": {"targets": self._shares(names)}}
-        return {"failover": {"tiers": [{"targets": self._shares(names)} for _ in range(self._random.randint(1, 2))]}}
+        tiers = [{"targets": self._shares(names)} for _ in range(self._random.randint(1, 2))]
+        spill = self._fields(
+            spill=self._one({"fromPercent": 80, "toPercent": 100}, {"fromPercent": 50, "toPercent": 60})
+        )
+        return {"failover": {"tiers": tiers, **(spill if len(tiers) > 1 else {})}}
 
     def _shares(self, names: list[str]) -> list[Spec]:
         weighted = self._random.random() < 0.5
@@ -256,7 +290,7 @@ INVALID: tuple[tuple[Callable[[Spec], None], str], ...] = (
     (_when("query.chars"), "spec.routes[0].when"),
     (_when("query.chars > 1.5"), "spec.routes[0].when"),
     (_when("targets.nobody.healthy"), "spec.routes[0].when"),
-    (_when("targets.x.overloaded"), "spec.routes[0].when"),
+    (_when("targets.x.tired"), "spec.routes[0].when"),
     (_when("query.chars >"), "spec.routes[0].when"),
     (_last({"weighted": {"targets": [{"name": "nobody"}]}}), "spec.routes["),
     (_mixed, "spec.routes["),

@@ -16,7 +16,7 @@ from cluster.api import Api, Object
 OURS = ((API, "RoutingPolicy"), (API, "ModelBackend"))
 OTHERS = {"kube-controller-manager"}
 TIMES = {"lastTransitionTime", "time", "creationTimestamp"}
-FIGURES = {"load", "routes"}
+FIGURES, SIGNALS = {"load", "routes"}, "SignalsFresh"
 BY_NATURE = {"uid", "resourceVersion", "clusterIP", "clusterIPs", *TIMES}
 UID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")  # owners are named by it, in managed fields too
 
@@ -39,15 +39,19 @@ def is_child(obj: Object) -> bool:
 
 def normal(obj: Object, namespace: str, *, status: bool = False) -> Any:
     obj = {key: value for key, value in obj.items() if status or key != "status"}
-    if status:  # figures are as old as they may be
+    if status:  # what was seen of engines comes when it comes
         obj["status"] = {key: value for key, value in obj.get("status", {}).items() if key not in FIGURES}
+        known = obj["status"].get("conditions", [])
+        obj["status"]["conditions"] = [each for each in known if each["type"] != SIGNALS]
     if packed := obj.get("binaryData"):  # in which owners are named, too
         obj["binaryData"] = {name: gzip.decompress(base64.b64decode(value)).decode() for name, value in packed.items()}
     managers = obj["metadata"].get("managedFields") or ()
     ours = [entry for entry in managers if entry["manager"] not in OTHERS]
     for entry in ours:
+        fields = entry.get("fieldsV1", {}).get("f:status", {})
         for name in FIGURES:
-            entry.get("fieldsV1", {}).get("f:status", {}).pop(f"f:{name}", None)
+            fields.pop(f"f:{name}", None)
+        fields.get("f:conditions", {}).pop(f'k:{{"type":"{SIGNALS}"}}', None)
     ours.sort(key=lambda entry: (entry["manager"], entry["operation"], entry.get("subresource", "")))
     text = json.dumps({**obj, "metadata": {**obj["metadata"], "managedFields": ours}})
     return _without(json.loads(UID.sub("UID", text.replace(namespace, "NAMESPACE"))))

@@ -68,12 +68,16 @@ class StatusWriter:
         self._telemetry = Telemetry(time.monotonic)
         self._limit = asyncio.Semaphore(AT_ONCE)
         self._done: dict[str, Memory[bool]] = {}
+        # Routes of which nothing was written: there was nothing to tell yet.
+        self._seen: dict[str, dict[str, Sequence[Object]]] = {}
 
     def forget(self, namespace: str) -> None:
         """What is gone of a namespace."""
         there = {
             kept.uid for resource in (POLICIES, BACKENDS) for kept in self._store.kept(resource, namespace).values()
         }
+        if seen := {uid: routes for uid, routes in self._seen.pop(namespace, {}).items() if uid in there}:
+            self._seen[namespace] = seen
         if (done := self._done.get(namespace)) is not None:
             done.keep(there)
             if not done:
@@ -203,11 +207,12 @@ class StatusWriter:
 
     def _routes(self, obj: Object, routes: list[Object] | None) -> Figure:
         """Where requests go; nothing, where the loop leaves the weights alone."""
-        before = (obj.get("status") or {}).get("routes") or ()
+        before, key = (obj.get("status") or {}).get("routes") or (), obj["metadata"]["uid"]
+        seen = self._seen.setdefault(obj["metadata"]["namespace"], {})
 
         def wait() -> float | None:
-            key = obj["metadata"]["uid"]
-            if not before and not worth_telling(routes or ()):
+            if not before and routes is not None and not worth_telling(routes) and not turns(seen.get(key, ()), routes):
+                seen[key] = routes
                 return None
             if routes is None or routes_turned(before, routes):
                 return self._telemetry.turned(key)
@@ -261,7 +266,9 @@ class StatusWriter:
             self._telemetry.wrote(metadata["uid"])
         self._store.written(resource, after)
         told = transitions(before.get("conditions") or (), conditions)
-        told += turns(before.get("routes") or (), wanted.get("routes") or ())
+        if routes := wanted.get("routes"):
+            seen = self._seen.get(metadata["namespace"], {}).pop(metadata["uid"], ())
+            told += turns(before.get("routes") or seen, routes)
         told += uninjected(*((one.get("router") or {}).get("uninjected", 0) for one in (before, wanted)))
         self._recorder.record(resource, after, told)
         return None

@@ -50,8 +50,7 @@ def routes_moved(before: Routes, after: Routes) -> bool:
 def routes_turned(before: Routes, after: Routes) -> bool:
     """Whether there are other routes or targets, a target was ejected or has returned, or the loop has fallen back or
     follows its load again."""
-    one, other = _parts(before), _parts(after)
-    return one.keys() != other.keys() or any(_state(one[place]) != _state(other[place]) for place in one)
+    return _parts(before).keys() != _parts(after).keys() or bool(turns(before, after))
 
 
 def worth_telling(routes: Routes) -> bool:
@@ -149,8 +148,3 @@ def _by_target(routes: Routes) -> dict[str, set[str]]:
     for (_, target), each in _parts(routes).items():
         found.setdefault(target, set()).add(each.get("reason", ""))
     return found
-
-
-def _state(entry: Mapping[str, Any]) -> str:
-    reason = entry.get("reason", "")
-    return reason if reason in {NO_ENDPOINT, STALE} else ""
