@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from itertools import accumulate
 
 from signalbox.simulation.jobs import Job
-from signalbox.simulation.scenario import MEAN_OUTPUT, MEAN_PROMPT, Scenario
+from signalbox.simulation.scenario import Scenario
 
 BURST = 5.0
 """Times the mean rate, in a burst."""
@@ -29,8 +29,8 @@ def jobs(scenario: Scenario, seed: int) -> Iterator[Job]:
     for number, at in zip(range(scenario.requests), _times(scenario, rng), strict=False):
         job = Job(
             at,
-            max(1.0, MEAN_OUTPUT * lengths.lognormvariate(middle, spread)),
-            max(1.0, MEAN_PROMPT * lengths.lognormvariate(middle, spread)),
+            max(1.0, scenario.output * lengths.lognormvariate(middle, spread)),
+            max(1.0, scenario.prompt * lengths.lognormvariate(middle, spread)),
         )
         job.router = ways.choices(range(len(places)), cum_weights=parts)[0] if len(places) > 1 else 0
         job.policy = places[job.router][0]

@@ -40,6 +40,8 @@ class Loop:
         backends = {each.name: self._backend(number) for number, each in enumerate(self.scenario.backends)}
         sets, spills = {}, {}
         for policy in self.scenario.policies:
+            if policy.mode == "Disabled":
+                continue
             for route in policy.routes:
                 for tier, targets in enumerate(route.tiers):
                     sets[SetKey(policy.name, route.name, tier)] = TargetSet(
@@ -60,12 +62,13 @@ class Loop:
 
     def _backend(self, number: int) -> Backend:
         each = self.scenario.backends[number]
+        batch = each.declared if each.batch_declared is None else each.batch_declared
         return Backend(
             name=each.name,
             model=each.model or each.name,
             engine="None" if each.metrics == "None" else "VLLM",
             endpoints=self.ready[each.name],
-            concurrency=float(each.machine.batch) if each.declared else None,
+            concurrency=float(each.machine.batch) if batch else None,
             tokens_per_second=each.machine.rate if each.declared else None,
             slow_start=each.slow_start,
             max_in_flight=each.limit,

@@ -42,8 +42,9 @@ class Records:
             self.failed += 1
 
     def weighed(self, now: float, outcome: law.Outcome) -> None:
-        """Weights came into force."""
-        self.last = outcome
+        """Weights came into force. The last ones are those while requests still arrived."""
+        if self.last is None or now <= self.scenario.duration:
+            self.last = outcome
         for key, weights in outcome.weights.items():
             self.weights.setdefault(key, []).append((now, {w.target: w.effective for w in weights}))
 
@@ -61,6 +62,22 @@ class Records:
         start = self.begin if skip is None else skip
         found = sorted(latency for at, latency in zip(self.arrived, self.latencies, strict=True) if start <= at < until)
         return quantile(found, q)
+
+    def utilization(self) -> dict[str, float]:
+        """Which part of what each backend could have done, at first, it did while requests arrived."""
+        seconds = max(self.scenario.duration, 1e-9)
+        return {
+            each.name: min(1.0, sum(worked) / (each.rate * seconds))
+            for each, worked in zip(self.scenario.backends, self.worked, strict=True)
+        }
+
+    def over_time(self, q: float, bins: int) -> list[tuple[float, float]]:
+        """A quantile of the latencies by time of arrival: the middle of each span, and the value."""
+        span = self.scenario.duration / bins
+        found: list[list[float]] = [[] for _ in range(bins)]
+        for at, latency in zip(self.arrived, self.latencies, strict=True):
+            found[min(bins - 1, int(at / span))].append(latency)
+        return [((n + 0.5) * span, quantile(sorted(each), q)) for n, each in enumerate(found) if each]
 
     def shares(self, skip: float | None = None) -> dict[str, float]:
         """Which part of the requests each backend served."""

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from signalbox.feedback.plan import INTERVAL, STALE_AFTER, Mode
+from signalbox.feedback.readings import PROMPT_WORK
 from signalbox.simulation.engines import Machine
 
 Arrivals = Literal["Poisson", "Bursty", "Diurnal"]
@@ -51,8 +52,9 @@ class Policy:
 
 @dataclass(frozen=True)
 class Backend:
-    """``longer``: how many times as long its answers are. ``declared``: its resource says what it can do (rate and
-    batch); otherwise that is to be learned. ``limit``: more requests than that are answered 429."""
+    """``longer``: how many times as long its answers are. ``declared``: its resource says its rate and its batch
+    (or one of them: ``batch_declared``); otherwise that is to be learned. ``limit``: more requests than that are
+    answered 429."""
 
     name: str
     machine: Machine
@@ -60,6 +62,7 @@ class Backend:
     longer: float = 1.0
     metrics: Metrics = "Exact"
     declared: bool = True
+    batch_declared: bool | None = None
     limit: int | None = None
     slow_start: float = 30.0
     model: str = ""
@@ -103,12 +106,13 @@ class Scenario:
     publish_delay: float = 0.05
     variation: float = LENGTH_VARIATION
     conversations: int = 0
-    about: str = ""
+    output: float = MEAN_OUTPUT
+    prompt: float = MEAN_PROMPT
 
     @property
     def mean_work(self) -> float:
         """Tokens of work of a request of usual length."""
-        return MEAN_OUTPUT + 0.1 * MEAN_PROMPT
+        return self.output + PROMPT_WORK * self.prompt
 
     @property
     def rate(self) -> float:

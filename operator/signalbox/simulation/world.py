@@ -1,12 +1,12 @@
 """One run: everything of a scenario that happens, in order, under one scheduler."""
 
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from signalbox.feedback import law
 from signalbox.feedback.backends import Load
 from signalbox.feedback.plan import SetKey
-from signalbox.feedback.readings import Reading
+from signalbox.feedback.readings import PROMPT_WORK, Reading
 from signalbox.routing.ejection import Cause
 from signalbox.simulation.arrivals import jobs
 from signalbox.simulation.clock import Clock
@@ -54,6 +54,7 @@ class World:
                 )
         self._jobs = jobs(scenario, seed)
         self._left = 1
+        self.progress: Callable[[float], None] | None = None
 
     def run(self) -> Records:
         """All of it, until the last request has ended."""
@@ -159,7 +160,7 @@ class World:
         engine = self._engines[backend][endpoint]
         if engine.down:
             return float("inf")
-        work = job.output * self.scenario.backends[backend].longer + 0.1 * job.prompt
+        work = job.output * self.scenario.backends[backend].longer + PROMPT_WORK * job.prompt
         return engine.expected(work, self.clock.now)
 
     # What goes wrong
@@ -267,6 +268,8 @@ class World:
             [sum(engine.running + engine.waiting for engine in each) for each in self._engines],
         )
         self.clock.at(self.clock.now + self.records.every, self._record)
+        if self.progress is not None:
+            self.progress(min(1.0, self.clock.now / self.scenario.duration))
 
 
 def run(scenario: Scenario, scheduler: Scheduler, seed: int, *, every: float = 1.0) -> Records:
