@@ -3,6 +3,8 @@
 import json
 import math
 import re
+import subprocess
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +12,7 @@ import pytest
 import yaml
 from world import eventually
 
+from cluster.build import Say, promtool
 from cluster.helm import CHART
 from monitoring.conftest import Scene
 
@@ -104,3 +107,15 @@ def test_every_metric_that_is_scraped_is_documented(scene: Scene) -> None:
     }
     assert ours - documented - {each.removesuffix("_total") for each in documented} == set()
     assert len(ours & documented) > 40
+
+
+def test_promtool_finds_nothing_wrong_with_names_and_words(scene: Scene, say: Say) -> None:
+    """Of routers, and of the loop in local mode."""
+    targets = scene.prometheus.get("targets")["activeTargets"]
+    urls = [each["scrapeUrl"] for each in targets if each["labels"]["job"] == "routers"]
+    assert len(urls) == 3
+    for url in urls:
+        with urllib.request.urlopen(url) as answer:
+            text = answer.read()
+        done = subprocess.run([promtool(say), "check", "metrics"], check=False, input=text, capture_output=True)
+        assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
