@@ -81,8 +81,8 @@ async def test_gold_is_served_before_silver_and_silver_before_the_rest(
         return [await statuses(router, 8, *lines) for lines in keys]
 
     assert await seen(7.0) == [{200}, {200}, {200}]
-    assert await seen(15.1) == [{200}, {200}, {429}]
-    assert await seen(22.6) == [{200}, {429}, {429}]
+    assert await seen(15.0) == [{200}, {200}, {429}]
+    assert await seen(22.5) == [{200}, {429}, {429}]
     assert await seen(60.0) == [{429}, {429}, {429}]
 
 
