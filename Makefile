@@ -7,7 +7,7 @@ SIDE_BY_SIDE := -n auto --dist loadfile --no-loadscope-reorder
 BENCH_STAMP := $(VENV)/.installed-bench
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-long test-cluster test-monitoring test-engines cluster cluster-down lint format generate bench bench-cluster bench-scale clean
+.PHONY: help setup demo test test-long test-page pictures test-cluster test-monitoring test-engines cluster cluster-down lint format generate bench bench-cluster bench-scale clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,6 +39,14 @@ test-cluster: $(STAMP) ## Run the tests that need pods: on a node in namespaces 
 test-monitoring: $(STAMP) ## Run the tests with a real Prometheus: alerts, dashboard; the first time builds it (minutes)
 	@PYTHONPATH=tests $(BIN)/python -m cluster build --monitoring
 	@$(BIN)/pytest -m monitoring tests/monitoring
+
+test-page: $(STAMP) ## Look at the live page in a browser (Debian's chromium, which root gets by apt-get)
+	@scripts/chromium
+	@$(BIN)/pytest -m page tests/page
+
+pictures: $(STAMP) ## Take the pictures of docs/page.md anew, from a real run (7 minutes)
+	@scripts/chromium
+	@cd tests/page && ../../$(BIN)/python pictures.py ../../docs/pictures
 
 test-engines: $(STAMP) ## Run the tests with a real vLLM on processors (6 GB of disk, AVX-512, 10 minutes)
 	@$(BIN)/pytest -m engines tests/engines

@@ -3,8 +3,9 @@
 import asyncio
 import base64
 import contextlib
-import re
+import os
 import shutil
+import signal
 import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -48,23 +49,26 @@ class Browser:
                 f"--user-data-dir={profile}",
                 f"--window-size={width},{height}",
                 stdout=asyncio.subprocess.DEVNULL,
-                stderr=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.DEVNULL,
+                start_new_session=True,
+                env={**os.environ, "TMPDIR": profile},
             )
             try:
-                async with asyncio.timeout(SECONDS):
-                    port = await _port(process)
-                    async with aiohttp.ClientSession() as session:
+                async with aiohttp.ClientSession() as session:
+                    async with asyncio.timeout(SECONDS):
+                        port = await _port(Path(profile), process)
                         async with session.get(f"http://127.0.0.1:{port}/json/list") as answer:
                             tabs = await answer.json()
                         address = next(tab["webSocketDebuggerUrl"] for tab in tabs if tab["type"] == "page")
-                        socket = await session.ws_connect(address, max_msg_size=0)
+                    async with session.ws_connect(address, max_msg_size=0) as socket:
                         found = cls(socket)
-                        await found._begin(width, height)
+                        async with asyncio.timeout(SECONDS):
+                            await found._begin(width, height)
                         async with found._following():
                             yield found
             finally:
                 with contextlib.suppress(ProcessLookupError):
-                    process.kill()
+                    os.killpg(process.pid, signal.SIGKILL)
                 await process.wait()
 
     @contextlib.asynccontextmanager
@@ -157,9 +161,10 @@ class Browser:
                     pass
 
 
-async def _port(process: asyncio.subprocess.Process) -> int:
-    assert process.stderr is not None
-    async for line in process.stderr:
-        if found := re.search(rb"ws://127\.0\.0\.1:(\d+)/", line):
-            return int(found.group(1))
-    raise AssertionError("chromium has ended")
+async def _port(profile: Path, process: asyncio.subprocess.Process) -> int:
+    """It writes it down when it listens."""
+    while True:
+        with contextlib.suppress(OSError, ValueError, IndexError):
+            return int((profile / "DevToolsActivePort").read_text().split()[0])
+        assert process.returncode is None, "chromium has ended"
+        await asyncio.sleep(0.05)

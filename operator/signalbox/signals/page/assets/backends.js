@@ -6,6 +6,7 @@ import { colour } from './colours.js';
 import * as words from './words.js';
 
 const MANY = 12;
+const AGE_SECONDS = 6;
 const HEAD = [['Backend', ''], ['Used', ''], ['Running', 'n'], ['Waiting', 'n'], ['KV cache', ''], ['Tokens/s of capacity', 'n'], ['First token', 'n'], ['Errors', 'n'], ['Requests/s', 'n'], ['Signal age', 'n'], ['Endpoints', 'n']];
 const CHARTS = [
   ['Requests a second', 'requests', words.rate, 1],
@@ -51,7 +52,10 @@ export class Backends {
     for (const each of view.backends) this.rows.get(each.name).update(each, this.picked.has(each.name));
     for (const [name, button] of this.buttons) button.setAttribute('aria-pressed', String(this.picked.has(name)));
     for (const { column, format, now, chart } of this.charts) {
-      const lines = names.map((name) => ({ name, backend: name, values: store.backends.get(name)?.[column] ?? store.times.map(() => null) }));
+      const lines = names.map((name) => {
+        const values = store.backends.get(name)?.[column] ?? store.times.map(() => null);
+        return { name, backend: name, values: column === 'age' ? oldest(store.times, values) : values };
+      });
       chart.show(store.times, lines, this.picked);
       say(now, summary(column, view.backends, format));
     }
@@ -100,7 +104,7 @@ class Row {
       [`${each.ready}/${each.total}`, each.ready === 0 ? 'bad' : each.ready < each.total ? 'warn' : ''],
     ];
     values.forEach(([text, tone], index) => { say(this.cells[index], text); this.cells[index].className = `n ${tone ?? ''}`; });
-    const text = each.problems.join(', ') || (each.ready === 0 ? 'no usable endpoint' : stale ? 'signals are stale' : '');
+    const text = each.problems.map(words.problem).join(', ') || (each.ready === 0 ? 'no usable endpoint' : stale ? 'signals are stale' : '');
     say(this.problem, text);
     this.pick.title = text;
     this.problem.className = `problem ${each.ready === 0 ? 'bad' : 'warn'}`;
@@ -118,6 +122,15 @@ function meter(cell, value, warn, bad) {
   bar.hidden = value == null;
   bar.firstChild.style.width = `${Math.min(1, value ?? 0) * 100}%`;
   say(text, value == null ? '–' : words.percent(value));
+}
+
+// An age rises and falls with each sample: what matters is how old one became.
+function oldest(times, values) {
+  let from = 0;
+  return values.map((value, index) => {
+    while (times[from] < times[index] - AGE_SECONDS) from += 1;
+    return value == null ? null : Math.max(...values.slice(from, index + 1));
+  });
 }
 
 // One number over a chart: a sum where that makes sense, else the worst.

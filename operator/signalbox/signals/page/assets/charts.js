@@ -64,11 +64,11 @@ export class Chart {
     });
     const axis = { stroke: () => token('--mute'), font: '11px system-ui, sans-serif', ticks: { show: false }, grid: { stroke: () => token('--line'), width: 1 } };
     const options = {
-      width: Math.max(120, this.node.clientWidth), height: this.height, legend: { show: false }, padding: [8, 4, 0, 0],
+      width: Math.max(120, this.node.clientWidth), height: this.height, legend: { show: false }, padding: [8, 18, 0, 0],
       cursor: { y: false, points: { show: false }, drag: { x: false, y: false }, ...(this.stacked ? {} : { sync: { key: together.key, setSeries: false } }) },
       scales: { x: { time: true, auto: false }, y: { range: (_, low, high) => this.stacked ? [0, 1] : [this.floor, Math.max(this.least, (high ?? 0) * 1.12)] } },
       axes: [
-        { ...axis, grid: { show: false }, size: 24, space: 84, values: (_, ticks, axis, space, step) => ticks.map((at) => words.clock(at).slice(0, step < 60 ? 8 : 5)) },
+        { ...axis, grid: { show: false }, size: 24, space: 58, values: (_, ticks, axis, space, step) => ticks.map((at) => words.clock(at).slice(0, step < 60 ? 8 : 5)) },
         { ...axis, size: 52, space: 34, values: (_, ticks) => ticks.map((value) => this.format(value)) },
       ],
       series: [{}, ...series],

@@ -102,7 +102,7 @@ export class Policy {
   }
 
   list(key) {
-    const moves = this.store.moves(key, 0.015, 7);
+    const moves = this.store.moves(key, 0.03, 6);
     const targets = new Map(this.policy.routes.flatMap((route) => route.sets.flatMap((set) => set.targets.map((target) => [target.name, target]))));
     const text = JSON.stringify(moves);
     if (text === this.listed && this.moves.childElementCount) return;
@@ -113,7 +113,7 @@ export class Policy {
         el('span', { class: 'who' }, chip(colour(targets.get(move.target)?.backend)), move.target),
         el('span', {}, [...new Set([move.from, move.to].map(words.percent))].join(' → ')),
         el('span', { class: `why ${tone}` }, move.back || why(move)));
-    }) : [el('li', { class: 'none' }, 'No weight has moved by more than a point.')]));
+    }) : [el('li', { class: 'none' }, 'No weight has moved by three points or more.')]));
   }
 
   numbers() {

@@ -29,12 +29,27 @@ export const age = (value) => value == null ? 'never' : value < 1 ? '< 1 s' : va
 
 export const count = (number, one, many = `${one}s`) => `${number} ${number === 1 ? one : many}`;
 
+// What is in the way of reading an engine, and why routers have given an endpoint up.
+const PROBLEMS = {
+  ConnectionFailed: 'metrics: no connection', TimedOut: 'metrics: no answer in time', Unreadable: 'metrics: not readable', Redirected: 'metrics: redirected elsewhere',
+  Encoded: 'metrics: compressed', TooLarge: 'metrics: too large', MissingCA: 'metrics: no authority to trust', InvalidCA: 'metrics: the authority cannot be read',
+  AddressRefused: 'metrics: the address is not allowed', ResolutionFailed: 'metrics: the name is not resolved',
+  TLSFailed: 'metrics: TLS fails', InvalidURL: 'metrics: no URL', ConnectionLost: 'metrics: the connection broke', ProtocolError: 'metrics: no HTTP',
+  connect: 'routers cannot connect', health: 'health checks fail', credential: 'the credential is refused',
+};
+
+export const problem = (text) => {
+  const [, kind, rest] = /^(\S+)(.*)$/s.exec(text) ?? ['', text, ''];
+  const status = /^Status(\d+)$/.exec(kind);
+  return (PROBLEMS[kind] ?? (status ? `metrics: status ${status[1]}` : kind)) + rest;
+};
+
 export const clock = (at) => new Date(at * 1000).toLocaleTimeString('en-GB');
 
 // What a reason of the law means: the short form beside a number, and whether it is good news.
 export function reason(target, backend, mode) {
   switch (target.reason) {
-    case 'Declared': return { text: 'as declared', tone: '' };
+    case 'Declared': return { text: target.effective > 1.05 * target.base ? 'takes over from another' : 'as declared', tone: '' };
     case 'Overloaded': return { text: `overloaded${backend?.utilization != null ? `, ${percent(backend.utilization)} used` : ''}`, tone: 'warn' };
     case 'Base': return { text: mode === 'Disabled' ? 'equal shares' : 'by capacity', tone: '' };
     case 'Held': return { text: 'held: sample is late', tone: 'warn' };
