@@ -47,6 +47,7 @@ def test_the_leader_shows_its_loops_and_the_others_say_who_leads(
     assert [each["name"] for each in view["backends"]] == ["a"]
 
     (other,) = (each for each in operators if each is not leader)
+    eventually(lambda: other.view()["who"]["leader"])  # it may have begun just now
     said = other.view()
     assert (said["spaces"], said["view"]) == ([], None)
     assert said["who"] == {
