@@ -1,6 +1,8 @@
 """Two unlike vLLMs behind `signalbox up`: what the loop makes of them, and what clients see when one goes."""
 
 import asyncio
+import contextlib
+import json
 import os
 import re
 import signal
@@ -8,7 +10,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -30,6 +32,7 @@ spec:
   model: smollm2
   url: http://{wide}/v1
   signals: {{engine: VLLM}}
+  timeouts: {{firstToken: 300s, idle: 300s}} # two engines on two processors are slow
 ---
 apiVersion: signalbox.dev/v1alpha1
 kind: ModelBackend
@@ -38,6 +41,7 @@ spec:
   model: smollm2
   url: http://{narrow}/v1
   signals: {{engine: VLLM}}
+  timeouts: {{firstToken: 300s, idle: 300s}} # two engines on two processors are slow
 ---
 apiVersion: signalbox.dev/v1alpha1
 kind: RoutingPolicy
@@ -81,7 +85,7 @@ class Router:
         """In force, by target."""
         with urllib.request.urlopen(f"{self.admin}/metrics", timeout=10) as response:
             text = response.read().decode()
-        found = re.findall(r'^signalbox_router_weight\{[^}]*target="(\w+)"[^}]*\} (\S+)$', text, re.MULTILINE)
+        found = re.findall(r'^signalbox_router_route_weight\{[^}]*target="(\w+)"[^}]*\} (\S+)$', text, re.MULTILINE)
         return {target: float(value) for target, value in found}
 
 
@@ -113,10 +117,24 @@ def _until_ready(url: str, process: "subprocess.Popen[bytes]", log: Path) -> Non
     raise AssertionError(log.read_text())
 
 
-def load(router: Router, seconds: float) -> Seen:
+def load(router: Router, seconds: float, after: float = 0.0, do: Callable[[], None] | None = None) -> Seen:
+    """Clients for so long; in the middle of it something happens."""
     seen = Seen()
-    asyncio.run(ask(router.url, CLIENTS, seconds, TOKENS, seen))
+
+    async def both() -> None:
+        asking = asyncio.create_task(ask(router.url, CLIENTS, seconds, TOKENS, seen))
+        if do is not None:
+            await asyncio.sleep(after)
+            await asyncio.to_thread(do)
+        await asking
+
+    asyncio.run(both())
     return seen
+
+
+def show(seen: Seen) -> str:
+    """For whoever reads the run."""
+    return f"  ended {dict(seen.ended)}, by target {dict(seen.targets)}, problems {dict(seen.problems)}"
 
 
 def test_weights_follow_what_each_one_does(engines: dict[str, Engine], router: Router, say: Say) -> None:
@@ -128,7 +146,42 @@ def test_weights_follow_what_each_one_does(engines: dict[str, Engine], router: R
     weights = router.weights()
     total = sum(rates.values())
     say(f"  tokens/s {rates}; their shares { {n: round(r / total, 3) for n, r in rates.items()} }; weights {weights}")
-    say(f"  {seen.ended}, by target {seen.targets}")
+    say(show(seen))
     assert seen.failed == 0, seen.problems
     assert not seen.ended["cut"], seen.problems
     assert weights["wide"] > weights["narrow"]
+
+
+def test_one_that_drains_fails_nobody(engines: dict[str, Engine], router: Router, say: Say) -> None:
+    narrow = engines["narrow"]
+    seen = load(router, 50, 10, narrow.drain)
+    say(show(seen))
+    assert narrow.component.status is not None
+    assert seen.failed == 0, seen.problems
+    assert not seen.ended["cut"], seen.problems
+
+
+def test_one_that_crashes_cuts_only_what_it_had_begun(engines: dict[str, Engine], router: Router, say: Say) -> None:
+    narrow = engines["narrow"]
+    narrow.component.start()
+    serving.wait([narrow], say)
+    load(router, 15)
+    seen = load(router, 50, 10, lambda: crash(narrow))
+    say(show(seen))
+    assert seen.failed == 0, seen.problems
+    assert seen.ended["cut"] <= narrow.sequences, seen.problems
+
+
+def crash(engine: Engine) -> None:
+    """A long prompt with a seed ends this release's engine on processors in the middle of what it does."""
+    body = {
+        "model": serving.MODEL,
+        "messages": [{"role": "user", "content": "signal " * 1800}],
+        "seed": 1,
+        "max_tokens": 50,
+    }
+    request = urllib.request.Request(
+        f"http://{engine.address}/v1/chat/completions", json.dumps(body).encode(), {"content-type": "application/json"}
+    )
+    with contextlib.suppress(OSError), urllib.request.urlopen(request, timeout=60):
+        pass
