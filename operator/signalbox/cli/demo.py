@@ -113,14 +113,15 @@ async def _run(
         for engine in engines.values():
             await engine.start()
             stack.push_async_callback(engine.stop)
-        url, admin = await stack.enter_async_context(_router(directory, host, port, engines))
+        page = f"127.0.0.1:{_free_port(8090, avoid=port)}"
+        url, admin = await stack.enter_async_context(_router(directory, host, port, page, engines))
         console.print(f"Three simulated engines, one policy ({directory}), one router on {url}", soft_wrap=True)
         traffic = asyncio.create_task(drive(url, MODEL, rate, duration, lambda outcome: _note(board, outcome)))
         stage = Stage(board, engines, admin)
         stack.push_async_callback(_cancel, asyncio.create_task(stage.play(demo_story.acts(duration, plan), console)))
         stack.push_async_callback(_cancel, asyncio.create_task(stage.follow()))
         show = _watch if console.is_terminal else _print
-        await show(console, stage, traffic, stopping, demo_view.hints(url, directory, MODEL))
+        await show(console, stage, traffic, stopping, demo_view.hints(url, page, directory, MODEL))
         await _cancel(traffic)
     console.print(demo_view.lanes(board, {}, {}), demo_view.routes(board), demo_view.totals(board), sep="\n")
     console.print(_next_steps(directory), highlight=False)
@@ -218,14 +219,14 @@ async def _cancel(task: "asyncio.Task[None]") -> None:
 
 @contextlib.asynccontextmanager
 async def _router(
-    directory: Path, host: str, port: int, engines: dict[str, SimulatedEngine]
+    directory: Path, host: str, port: int, page: str, engines: dict[str, SimulatedEngine]
 ) -> AsyncIterator[tuple[str, str]]:
     """``signalbox up`` as a process of its own, as a user would start it; yields its URL, and HOST:PORT of its admin
     port, once it is ready."""
     admin = f"127.0.0.1:{_free_port(9090, avoid=port)}"
     bound = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     command = [sys.executable, "-c", "from signalbox.cli.main import main; main()", "up", "-f", str(directory)]
-    command += ["--listen", bound, "--admin", admin]
+    command += ["--listen", bound, "--admin", admin, "--page", page]
     for name, engine in engines.items():
         command += ["--endpoint", f"{name}={engine.address}"]
     with tempfile.TemporaryFile() as log:
