@@ -86,6 +86,26 @@ def test_who_never_queues_gets_more_until_it_does() -> None:
     assert math.isclose(outcome.loads["b"].capacity or 0, 125)
 
 
+def test_the_fuller_a_batch_the_sooner_its_rate_is_believed() -> None:
+    """Both get twice slower, without a queue; the one is full by seven eighths, the other by three."""
+
+    made = plan({"a": None, "b": None})
+    before = run(made, {"a": engine(100, 7, 0), "b": engine(100, 3, 0)}, 10)
+    state, heard = before.state, []
+    for number in range(10, 16):
+        now = number * PERIOD
+        done = 100 * 9 * PERIOD + 50 * (now - 9 * PERIOD)
+        sights = {
+            name: Sight(readings={"e": Reading(at=now, running=n, waiting=0, generated=done, finished=done / 100)})
+            for name, n in (("a", 7), ("b", 3))
+        }
+        outcome = step(state, made, sights, now)
+        state = outcome.state
+        heard.append(tuple((outcome.loads[n].capacity or 0) / (before.loads[n].capacity or 0) for n in ("a", "b")))
+    assert all(a < b for a, b in heard)
+    assert heard[-1][0] < 0.65
+
+
 def test_an_engine_that_calls_itself_idle_hides_nothing() -> None:
     made = plan({"a": None})
     idle = Reading(at=5.0, running=0, waiting=0, kv_usage=0.0)

@@ -15,9 +15,10 @@ from signalbox.feedback.traffic import smoothed
 BATCH_EXPONENT = 0.6
 FULL = 0.9
 """Of the concurrency: from here on a batch counts as saturated."""
-SATURATED_GAIN = 0.3
-UNSATURATED_GAIN = 0.05
-"""Extrapolated throughput is worth less than measured one."""
+GAIN = 0.3
+"""Of a full batch. What is extrapolated from a part of one is worth that part of it."""
+FADING = 0.05
+"""How fast it is forgotten that somebody who has never been full once did more."""
 ROOM = 1.25
 """Times what an engine does that it is taken to be able to do, as long as no queue has shown its limit. Without it,
 who was never full would never get more; with it, nobody is taken to be more than 80 % used before a queue says so."""
@@ -110,16 +111,17 @@ def _learn(
         return known
     work, ran = between.work, running(window)
     if saturated >= len(window):
-        learned = work if known is None else known + SATURATED_GAIN * (work - known)
+        learned = work if known is None else known + GAIN * (work - known)
     elif concurrency is not None and ran >= 2.0:
-        full = work * max(1.0, concurrency / ran) ** BATCH_EXPONENT
+        fullness = min(1.0, ran / concurrency)
+        full = work / fullness**BATCH_EXPONENT
         start = full if known is None else known
-        learned = max(start + UNSATURATED_GAIN * (full - start), work)
+        learned = max(start + GAIN * fullness * (full - start), work)
     elif concurrency is not None:
         learned = max(known or 0.0, work)
     else:
         room = ROOM * work
-        learned = max(room, (known or room) + UNSATURATED_GAIN * (room - (known or room)))
+        learned = max(room, (known or room) + FADING * (room - (known or room)))
     if prior is not None:
         learned = min(max(learned, LEAST * prior), MOST * prior)
     return learned
