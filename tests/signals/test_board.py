@@ -2,7 +2,7 @@
 
 from signalbox.feedback.law import Outcome, State, step
 from signalbox.feedback.plan import Backend, Plan, SetKey, Share, TargetSet
-from signalbox.signals.board import Board
+from signalbox.signals.board import MOST_BACKENDS, Board
 
 PLAN = Plan(
     backends={"a": Backend(name="a", endpoints=("1",))}, sets={SetKey("p", "r"): TargetSet(shares=(Share("t", "a"),))}
@@ -46,3 +46,14 @@ def test_each_step_is_kept_for_the_past_also_when_nobody_looks() -> None:
         world.step()
         world.now += 5.0
     assert world.board.history.recorded().at == [1000.0, 1005.0, 1010.0, 1015.0]
+
+
+def test_of_very_many_backends_the_past_is_not_kept() -> None:
+    board = Board(lambda: 5.0, lambda: 1000.0)
+    backends = {f"b{number}": Backend(name=f"b{number}") for number in range(MOST_BACKENDS + 1)}
+    plan = Plan(backends=backends)
+    board.show(step(State(), plan, {}, 5.0), plan, {})
+    assert board.history.recorded().at == []
+    view = board.view()
+    assert view is not None
+    assert len(view.backends) == MOST_BACKENDS + 1

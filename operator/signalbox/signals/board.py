@@ -12,6 +12,8 @@ from signalbox.signals.view import View, view
 
 LEAST_SECONDS = 0.5
 """Whoever asks again before that is shown the same."""
+MOST_BACKENDS = 500
+"""Of a loop whose past is kept: to build a view of more, while nobody looks, is not worth the time."""
 
 
 class Board:
@@ -44,6 +46,8 @@ class Board:
     def show(self, outcome: Outcome, plan: Plan, problems: Mapping[str, Mapping[str, str]]) -> None:
         """The loop has stepped. ``problems`` are by backend and endpoint: what was in the way of reading it."""
         self._stepped, self._built = (self._clock(), outcome, plan, problems), None
+        if len(plan.backends) > MOST_BACKENDS:
+            return
         if self.history.due(self._calendar()) and (found := self.view()) is not None:
             self.history.add(found)
 

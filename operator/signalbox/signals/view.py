@@ -10,6 +10,9 @@ from signalbox.feedback.law import Outcome, Reason, Weight
 from signalbox.feedback.plan import Backend, Mode, Plan, SetKey, TargetSet
 from signalbox.signals.flows import Flow, Flows, Way
 
+Routes = dict[str, dict[int, TargetSet]]
+"""Of a policy: by route and tier."""
+
 
 class _Shown(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """Common options. Rates are per second, times in seconds, shares 0 to 1; None is not known."""
@@ -109,11 +112,11 @@ def view(
 
     The plan may have sets that the loop leaves alone: they have the shares that routers go by.
     """
-    patience = _patience(plan)
+    patience, policies = _patience(plan), _policies(plan)
     return View(
         at=at,
         stepped=stepped,
-        policies=tuple(_policy(name, outcome, plan, flows, now) for name in sorted({key.policy for key in plan.sets})),
+        policies=tuple(_policy(name, policies[name], outcome, flows, now) for name in sorted(policies)),
         backends=tuple(
             _backend(
                 plan.backends[name],
@@ -128,11 +131,14 @@ def view(
     )
 
 
-def _policy(name: str, outcome: Outcome, plan: Plan, flows: Flows, now: float) -> PolicyView:
-    sets: dict[str, dict[int, TargetSet]] = {}
+def _policies(plan: Plan) -> dict[str, Routes]:
+    found: dict[str, Routes] = {}
     for key, each in plan.sets.items():
-        if key.policy == name:
-            sets.setdefault(key.route, {})[key.tier] = each
+        found.setdefault(key.policy, {}).setdefault(key.route, {})[key.tier] = each
+    return found
+
+
+def _policy(name: str, sets: Routes, outcome: Outcome, flows: Flows, now: float) -> PolicyView:
     ways = flows.ways.get(name, {})
     routes = [_route(SetKey(name, route), tiers, outcome, ways.get(route, {}), now) for route, tiers in sets.items()]
     routes += [_chosen(route, targets) for route, targets in sorted(ways.items()) if route not in sets]
