@@ -48,3 +48,19 @@ def test_the_law_is_near_to_who_knows_everything_and_far_from_who_knows_nothing(
 def test_a_dead_backend_costs_no_request() -> None:
     found = run(replace(scenarios.dead(2), requests=2000), "Law", 1)
     assert found.failed == found.shed == 0
+
+
+def test_conversations_that_find_their_prompts_are_less_work() -> None:
+    def worked(cache: float) -> float:
+        scenario = scenarios.steady(0.5)
+        backends = tuple(
+            replace(each, machine=each.machine._replace(cache=cache)) for each in scenario.backends if each.name == "e8"
+        )
+        found = run(
+            replace(scenario, backends=backends, policies=scenarios.free(backends), requests=1000, conversations=20),
+            "Law",
+            1,
+        )
+        return sum(map(sum, found.worked))
+
+    assert worked(1e6) < 0.95 * worked(0.0)
