@@ -46,7 +46,7 @@ test-page: $(STAMP) ## Look at the live page in a browser (Debian's chromium, wh
 
 pictures: $(STAMP) ## Take the pictures of docs/page.md anew, from a real run (7 minutes)
 	@scripts/chromium
-	@cd tests/page && ../../$(BIN)/python pictures.py ../../docs/pictures
+	@cd tests/page && PYTHONPATH=../signals/page ../../$(BIN)/python pictures.py ../../docs/pictures
 
 test-engines: $(STAMP) ## Run the tests with a real vLLM on processors (6 GB of disk, AVX-512, 10 minutes)
 	@$(BIN)/pytest -m engines tests/engines

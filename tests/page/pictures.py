@@ -6,7 +6,10 @@ from pathlib import Path
 
 from browser import Browser
 from live import live
+from scene import many
 
+from signalbox.signals.page.listen import serve
+from signalbox.signals.page.server import Page, Who
 from signalbox.sim.faults import HEALTHY, Faults
 
 RATE = 5.5
@@ -42,6 +45,19 @@ async def main(folder: Path) -> None:
         assert not browser.complaints, browser.complaints
 
 
+async def fifty(folder: Path) -> None:
+    """Fifty targets, of recorded seconds."""
+    scene = many(50)
+    scene.run(600)
+    runner, url = await serve(Page(lambda: {"default": scene.board}, Who), "127.0.0.1", 0)
+    async with Browser.open(WIDTH, 760) as browser:
+        await browser.prefer("light")
+        await browser.go(url)
+        await browser.until("document.querySelectorAll('.ribbon').length === 50")
+        await take(browser, folder / "page-fifty.png")
+    await runner.cleanup()
+
+
 async def take(browser: Browser, path: Path) -> None:
     """What is on the screen."""
     await asyncio.sleep(1.5)
@@ -52,4 +68,5 @@ async def take(browser: Browser, path: Path) -> None:
 
 
 if __name__ == "__main__":
+    asyncio.run(fifty(Path(sys.argv[1])))
     asyncio.run(main(Path(sys.argv[1])))
