@@ -19,12 +19,13 @@ from benchmarks.harness.report import Report, Spread, Table
 RESOURCES = Path(__file__).with_name("feedback.yaml")
 PERIOD, STALE = 2.0, 10.0  # as the resources say
 PROMISE_PERIODS = 1.5
-RATE = 16.0
+RATE = 24.0
 TRIALS = 8
 SETTLE_PERIODS = 8
 # Of its weight: a move that is no noise of a steady load.
-MOVED = 0.08
-SLOW = 4.0
+MOVED = 0.05
+# Requests pile up at once: a slighter change is within the dead band of the law for a while.
+SLOW = 20.0
 NAMES = ("one", "two")
 INSTANCE = "app.kubernetes.io/instance=loop-router"
 
@@ -130,6 +131,6 @@ def _series(host: str, name: str) -> list[tuple[str, float]]:
 
 def fault(stand: Stand, name: str, **faults: Any) -> None:
     """Throw the switch of an engine; without any, it is well again."""
-    (pod,) = stand.pods(f"app={name}")
+    (pod,) = stand.api.list("v1", "Pod", stand.namespace, labelSelector=f"app={name}")
     url = f"http://{pod['status']['podIP']}:8000/sim/faults"
     httpx.post(url, json=faults, trust_env=False, timeout=10).raise_for_status()

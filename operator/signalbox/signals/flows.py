@@ -6,7 +6,7 @@ back.
 
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
@@ -122,14 +122,18 @@ class Meter:
             else:
                 policy, route, target = key
                 ways.setdefault(policy, {}).setdefault(route, {})[target] = _way(moved, seconds)
+        said: dict[str, list[Traffic]] = {}
+        for report in self._reports.values():
+            for name, traffic in report.items():
+                said.setdefault(name, []).append(traffic)
         return Flows(
             seconds=seconds if self._heard else 0.0,
-            backends={name: self._seen(name, flow) for name, flow in backends.items()},
+            backends={name: self._seen(said.get(name, ()), flow) for name, flow in backends.items()},
             ways=ways,
         )
 
-    def _seen(self, name: str, flow: Flow) -> Flow:
-        found = [report[name] for report in self._reports.values() if name in report]
+    @staticmethod
+    def _seen(found: Sequence[Traffic], flow: Flow) -> Flow:
         if not found:
             return flow
         known = max(each.known for each in found)
