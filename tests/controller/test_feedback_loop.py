@@ -14,6 +14,7 @@ import pytest
 from connected import LeaderService, RouterProcess, StreamingOperator, pods
 from world import World, backend, eventually, policy
 
+from signalbox.controller.routers.control import SETTLE_SECONDS
 from signalbox.sim.client import drive
 from signalbox.sim.faults import HEALTHY, Faults
 from signalbox.sim.profile import Profile
@@ -86,7 +87,8 @@ def streaming(access: Path, namespace: str) -> Iterator[StreamingOperator]:
 
 
 def resources(engines: Engines, mode: str = "Active") -> list[Any]:
-    """Both policies are served by one group, and differ in how long a sample is good."""
+    """Both policies are served by one group, and differ in how long a sample is good. Weights of the patient one stay
+    for so long that a slow machine sees each of them."""
     targets = [{"name": name, "backendRef": {"name": name}} for name in "ab"]
     routes = [{"name": "all", "weighted": {"targets": [{"name": name} for name in "ab"]}}]
     deployment = {"deployment": {"group": "shared"}}
@@ -101,9 +103,9 @@ def resources(engines: Engines, mode: str = "Active") -> list[Any]:
             targets=targets,
             routes=routes,
             router=deployment,
-            feedback={"mode": mode, "interval": "1s", "staleAfter": stale},
+            feedback={"mode": mode, "interval": interval, "staleAfter": stale},
         )
-        for name, stale in ((PATIENT, "60s"), (HASTY, "3s"))
+        for name, interval, stale in ((PATIENT, "4s", "60s"), (HASTY, "1s", "3s"))
     ]
 
 
@@ -204,8 +206,13 @@ def test_what_only_observes_publishes_nothing(
     world.apply(*resources(engines, "Observe"))
     routers = Routers(world, service, tmp_path)
     try:
-        engines.drive(routers.all, PATIENT)
         assert eventually(lambda: _status(world, "a"))
+        time.sleep(SETTLE_SECONDS)  # then it is said what routers report, too
+        world.settle()
+        before = world.versions()
+        time.sleep(4.0)  # of as many steps, none of which says anything new
+        assert world.versions() == before
+        engines.drive(routers.all, PATIENT)
         for _ in range(5):
             assert routers.weights() == [{}, {}]
             time.sleep(0.5)
