@@ -36,14 +36,24 @@ class Counts:
 
 
 class Load:
-    """``rate`` unary requests a second and ``streams`` streams at once, begun within ``ramp`` seconds.
+    """``rate`` requests of ``short`` tokens a second, and ``streams`` streams at once, begun within ``ramp`` seconds.
 
     Used by ``with``: it runs in the network of the thread that begins it, and finishes what has begun at the end.
     """
 
-    def __init__(self, url: str, *, rate: float = 0.0, streams: int = 0, tokens: int = 700, ramp: float = 5.0) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        rate: float = 0.0,
+        streams: int = 0,
+        tokens: int = 700,
+        ramp: float = 5.0,
+        short: int = SHORT_TOKENS,
+    ) -> None:
         self.unary, self.streams = Counts(), Counts()
         self._url, self._rate, self._streams, self._tokens, self._ramp = url, rate, streams, tokens, ramp
+        self._short = short
         self._end = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._run()))
 
@@ -84,7 +94,7 @@ class Load:
         headers = {"connection": "close"} if fresh else {}
         begin = time.monotonic()
         try:
-            async with session.post(self._url, json=body(SHORT_TOKENS), headers=headers) as response:
+            async with session.post(self._url, json=body(self._short), headers=headers) as response:
                 text = await response.text()
                 if response.status == 200:
                     self.unary.ok += 1
