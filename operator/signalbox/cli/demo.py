@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import re
 import signal
 import socket
 import sys
@@ -34,6 +35,7 @@ TICK = 0.5
 PRINT_SECONDS = 2.0
 START_SECONDS = 20.0
 STOP_SECONDS = 15.0
+PAGE = re.compile(r"(http://\S+) +the live page")
 ENGINES = {
     "fast": Profile(model="sim-1b", batch=48, decode_rate=250, prefill_rate=40_000, output_tokens=40),
     "balanced": Profile(
@@ -113,8 +115,7 @@ async def _run(
         for engine in engines.values():
             await engine.start()
             stack.push_async_callback(engine.stop)
-        page = f"127.0.0.1:{_free_port(8090, avoid=port)}"
-        url, admin = await stack.enter_async_context(_router(directory, host, port, page, engines))
+        url, admin, page = await stack.enter_async_context(_router(directory, host, port, engines))
         console.print(f"Three simulated engines, one policy ({directory}), one router on {url}", soft_wrap=True)
         traffic = asyncio.create_task(drive(url, MODEL, rate, duration, lambda outcome: _note(board, outcome)))
         stage = Stage(board, engines, admin)
@@ -219,14 +220,14 @@ async def _cancel(task: "asyncio.Task[None]") -> None:
 
 @contextlib.asynccontextmanager
 async def _router(
-    directory: Path, host: str, port: int, page: str, engines: dict[str, SimulatedEngine]
-) -> AsyncIterator[tuple[str, str]]:
-    """``signalbox up`` as a process of its own, as a user would start it; yields its URL, and HOST:PORT of its admin
-    port, once it is ready."""
+    directory: Path, host: str, port: int, engines: dict[str, SimulatedEngine]
+) -> AsyncIterator[tuple[str, str, str]]:
+    """``signalbox up`` as a process of its own, as a user would start it; yields its URL, HOST:PORT of its admin port,
+    and the URL of its page, once it is ready."""
     admin = f"127.0.0.1:{_free_port(9090, avoid=port)}"
     bound = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     command = [sys.executable, "-c", "from signalbox.cli.main import main; main()", "up", "-f", str(directory)]
-    command += ["--listen", bound, "--admin", admin, "--page", page]
+    command += ["--listen", bound, "--admin", admin]
     for name, engine in engines.items():
         command += ["--endpoint", f"{name}={engine.address}"]
     with tempfile.TemporaryFile() as log:
@@ -238,7 +239,9 @@ async def _router(
                 log.seek(0)
                 words = log.read().decode(errors="replace").strip()[-2000:]
                 raise click.ClickException(f"the router did not start:\n{words or '(it said nothing)'}")
-            yield f"http://{bound}", admin
+            log.seek(0)
+            page = PAGE.search(log.read().decode(errors="replace"))
+            yield f"http://{bound}", admin, page[1] if page is not None else ""
         finally:
             await _end(process)
 

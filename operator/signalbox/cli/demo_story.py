@@ -19,10 +19,14 @@ class Act:
 
 
 STORY = (
-    Act(6.0, "balanced works four times as slowly: watch its weight", {"balanced": Faults(slow=4.0)}),
-    Act(14.0, "balanced is well again", {"balanced": HEALTHY}),
-    Act(18.0, "fast is dead: streams that it had begun are cut, all else goes elsewhere", {"fast": Faults(dead=True)}),
-    Act(24.0, "fast is well again: its weight comes back", {"fast": HEALTHY}),
+    Act(6.0, "fast works four times as slowly: watch its weight", {"fast": Faults(slow=4.0)}),
+    Act(14.0, "fast is well again", {"fast": HEALTHY}),
+    Act(
+        18.0,
+        "balanced is dead: streams that it had begun are cut, all else goes elsewhere",
+        {"balanced": Faults(dead=True)},
+    ),
+    Act(24.0, "balanced is well again: its weight comes back", {"balanced": HEALTHY}),
 )
 
 

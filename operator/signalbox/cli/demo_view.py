@@ -58,7 +58,7 @@ def totals(board: Board) -> Text:
 def hints(url: str, page: str, directory: Path, model: str) -> str:
     """What works right now."""
     return (
-        f"http://{page}          the live page: weights, load and why\n"
+        f"{page}          the live page: weights, load and why\n"
         f"curl -i {url}/v1/chat/completions -H 'Content-Type: application/json' \\\n"
         f'  -d \'{{"model": "{model}", "messages": [{{"role": "user", "content": "Hello there!"}}]}}\'\n'
         f"edit {directory}/policy.yaml          an edit is live within a second\n"

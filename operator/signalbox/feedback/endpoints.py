@@ -118,7 +118,9 @@ def _learn(
         start = full if known is None else known
         learned = max(start + GAIN * fullness * (full - start), work)
     elif concurrency is not None:
-        learned = max(known or 0.0, work)
+        if known is None:
+            return None  # one or two requests tell little; what they do is not what it can do
+        learned = max(known, work)
     else:
         room = ROOM * work
         learned = max(room, (known or room) + FADING * (room - (known or room)))
