@@ -138,11 +138,14 @@ async def test_a_new_leader_goes_on_with_what_routers_have() -> None:
     world.loop.use(plan("a", "b", policies=("p", "q")), [])
     await world.go(1.0)
     assert not world.message().policies  # nobody was heard yet
+    assert world.published[-1].steering.awaited == {"p", "q"}  # so nobody may be told that there is nothing
     world.loop.report("x", {"a": said(), "b": said()}, in_force)
     await world.go(0.6)
     told = world.message().policies
     assert told == in_force
+    assert world.published[-1].steering.awaited == {"q"}
     await world.go(SETTLE_SECONDS)
+    assert not world.published[-1].steering.awaited
     assert set(world.message().policies) == {"p", "q"}  # nobody has anything in force for q
     assert 0.18 < world.effective()["a"] < 0.35
     world.loop.report("x", {}, {"p": {"r": RouteWeights(sets=(SetWeights(effective={"a": 0.9, "b": 0.1}),))}})

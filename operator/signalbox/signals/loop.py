@@ -156,14 +156,16 @@ class Loop:
         self.totals.expire(now - LIVE_SECONDS)
         self._out = self.totals.unreachable
         state = self._adopted(now)
+        awaited: frozenset[str] = frozenset()
         if now < self._began + self._settle:
+            awaited = frozenset(key.policy for key in plan.sets if key not in state.sets)
             plan = msgspec.structs.replace(plan, sets={k: each for k, each in plan.sets.items() if k in state.sets})
         sights = {name: self._sight(name, regular=regular) for name in plan.backends}
         began = time.perf_counter()
         if len(plan.sets) < MANY_SETS:
-            self.step = _step(state, plan, sights, now)
+            self.step = _step(state, plan, sights, now, awaited)
         else:
-            self.step = await asyncio.to_thread(_step, state, plan, sights, now)
+            self.step = await asyncio.to_thread(_step, state, plan, sights, now, awaited)
         self._observe(time.perf_counter() - began)
         self._state = self.step.outcome.state
         self._missing = self.plan.sets.keys() - self._state.sets.keys()
@@ -189,6 +191,6 @@ class Loop:
         self._wake.set()
 
 
-def _step(state: State, plan: Plan, sights: Mapping[str, Sight], now: float) -> Step:
+def _step(state: State, plan: Plan, sights: Mapping[str, Sight], now: float, awaited: frozenset[str]) -> Step:
     outcome = law.step(state, plan, sights, now)
-    return Step(outcome, steering(plan, outcome, now))
+    return Step(outcome, steering(plan, outcome, now, awaited))

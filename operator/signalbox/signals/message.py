@@ -16,9 +16,11 @@ DIGITS = 6
 
 class Steering(msgspec.Struct, frozen=True):
     """What is in force after a step: routes by policy, the backends of each policy, and loads with the time of their
-    sample. ``at`` is when it was computed, in seconds."""
+    sample. ``at`` is when it was computed, in seconds. Of policies in ``awaited`` it is not known yet what routers go
+    by: who has one of them must not be told anything, or it would go by shares until more is known."""
 
     at: float = 0.0
+    awaited: frozenset[str] = frozenset()
     policies: dict[str, dict[str, RouteWeights]] = {}
     backends: dict[str, tuple[str, ...]] = {}
     loads: dict[str, Load] = {}
@@ -37,7 +39,7 @@ class Steering(msgspec.Struct, frozen=True):
         return self.message(self.backends, now)
 
 
-def steering(plan: Plan, outcome: Outcome, now: float) -> Steering:
+def steering(plan: Plan, outcome: Outcome, now: float, awaited: frozenset[str] = frozenset()) -> Steering:
     """Only policies that are ``Active`` are in it, and only routes whose every set has weights."""
     routes: dict[tuple[str, str], list[SetKey]] = {}
     backends: dict[str, set[str]] = {}
@@ -55,6 +57,7 @@ def steering(plan: Plan, outcome: Outcome, now: float) -> Steering:
             )
     return Steering(
         at=now,
+        awaited=awaited,
         policies=policies,
         backends={policy: tuple(sorted(names)) for policy, names in backends.items()},
         loads=outcome.loads,

@@ -150,6 +150,8 @@ class Loops:
         found = self._namespaces[namespace]
         for name, policies in found.routers.items():
             router, steering = Router(namespace, name), step.steering
+            if not steering.awaited.isdisjoint(policies):
+                continue
             self._hub.steer(router, _line(router, steering, policies, self._clock))
         self._stepped(namespace, found.space)
 
