@@ -3,7 +3,9 @@ load, then a new leader that changes nothing by being new."""
 
 import re
 import time
+from collections import Counter, deque
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -19,12 +21,13 @@ from benchmarks.harness.report import Report, Spread, Table
 RESOURCES = Path(__file__).with_name("feedback.yaml")
 PERIOD, STALE = 5.0, 15.0  # as by default
 PROMISE_PERIODS = 1.5
-RATE = 16.0
-TOKENS = 20
+RATE = 30.0
+TOKENS = 10
 TRIALS = 8
 SETTLE_PERIODS = 4
-# Of its weight. The law moves gently: the first step after a change is of a few percent.
-MOVED = 0.02
+# Of its share of what a router sends, counted over so many seconds: chance alone hardly moves it so far.
+MOVED = 0.4
+WINDOW = 2.0
 # A slighter change is within the dead band of the law for a while.
 SLOW = 10.0
 NAMES = ("one", "two")
@@ -41,7 +44,8 @@ def run(stand: Stand, settings: Settings) -> Report:
     report = Report(
         "feedback",
         f"Two simulated engines as pods, {RATE:g} requests/s through two routers; period {PERIOD:g} s. One engine gets "
-        f"{SLOW:g} times slower; changed: its weight has fallen by {100 * MOVED:.0f} % or more.",
+        f"{SLOW:g} times slower; changed: of what a router began to send in {WINDOW:g} s "
+        f"its share is {100 * MOVED:.0f} % less.",
     )
     with Load(f"http://{service['spec']['clusterIP']}:8080/v1/chat/completions", rate=RATE, short=TOKENS) as load:
         seconds_until(lambda: all(weights(host) for host in routers(stand)))
@@ -56,25 +60,59 @@ def _throttle(stand: Stand, settings: Settings, report: Report) -> None:
     for number in range(round(settings.choose(TRIALS, 3))):
         time.sleep(SETTLE_PERIODS * PERIOD + number * 0.37 * PERIOD)  # at another moment of the period each time
         name = NAMES[number % 2]
-        hosts = routers(stand)
-        before = {host: weights(host)[name] for host in hosts}
+        watched = [Shares(host, name) for host in routers(stand)]
+        before = [each.over(3 * WINDOW) for each in watched]
         fault(stand, name, slow=SLOW)
         begin = time.monotonic()
-        found.append(max(seconds_until(_fallen(host, name, before[host]), begin) for host in hosts) / PERIOD)
+        with ThreadPoolExecutor(len(watched)) as pool:
+            waits = [
+                pool.submit(seconds_until, each.fallen_to((1.0 - MOVED) * share), begin)
+                for each, share in zip(watched, before, strict=True)
+            ]
+        found.append(max(wait.result() for wait in waits) / PERIOD)
         fault(stand, name)
         settings.tell(f"throttled {name}: {found[-1]:.2f} periods")
     ordered = sorted(found)
     rows = [("throttled", len(found), Spread.of(found), ordered[-1])]
-    report.tables.append(Table("periods until every router had changed weights", ("", "trials", "p50", "worst"), rows))
+    report.tables.append(
+        Table("periods until every router had changed its shares", ("", "trials", "p50", "worst"), rows)
+    )
     report.expect(
-        f"a change of load is in the weights of every router within {PROMISE_PERIODS:g} periods",
+        f"a change of load is in the shares of every router within {PROMISE_PERIODS:g} periods",
         f"{ordered[-1]:.2f}",
         ordered[-1] <= PROMISE_PERIODS,
     )
 
 
-def _fallen(host: str, name: str, before: float) -> Callable[[], bool]:
-    return lambda: weights(host)[name] <= (1.0 - MOVED) * before
+class Shares:
+    """What a router begins to send to one target, of all that it sends."""
+
+    def __init__(self, host: str, name: str) -> None:
+        self._host, self._name = host, name
+        self._seen: deque[tuple[float, dict[str, float]]] = deque()
+
+    def over(self, seconds: float) -> float:
+        """Its share in so many seconds from now."""
+        before = started(self._host)
+        time.sleep(seconds)
+        return self._share(before, started(self._host))
+
+    def fallen_to(self, share: float) -> Callable[[], bool]:
+        """Whether it has been that or less over the last window; to be asked again and again."""
+
+        def fallen() -> bool:
+            now = time.monotonic()
+            self._seen.append((now, started(self._host)))
+            while len(self._seen) > 1 and self._seen[1][0] <= now - WINDOW:
+                self._seen.popleft()
+            first, last = self._seen[0], self._seen[-1]
+            return last[0] - first[0] >= 0.9 * WINDOW and self._share(first[1], last[1]) <= share
+
+        return fallen
+
+    def _share(self, before: dict[str, float], after: dict[str, float]) -> float:
+        begun = {name: after[name] - before.get(name, 0.0) for name in after}
+        return begun.get(self._name, 0.0) / max(1.0, sum(begun.values()))
 
 
 def _without_operator(stand: Stand, settings: Settings, report: Report) -> None:
@@ -117,6 +155,16 @@ def routers(stand: Stand) -> list[str]:
 def weights(host: str) -> dict[str, float]:
     """In force in a router, by target."""
     return {re.findall(r'target="(\w+)"', labels)[0]: value for labels, value in _series(host, "route_weight")}
+
+
+def started(host: str) -> dict[str, float]:
+    """Requests that a router has begun to send, by target: those that have ended, and those that have not."""
+    found: Counter[str] = Counter()
+    for labels, value in _series(host, "requests_total"):
+        found[re.findall(r'target="(\w*)"', labels)[0]] += value
+    for labels, value in _series(host, "endpoint_in_flight"):
+        found[re.findall(r'backend="(\w+)"', labels)[0]] += value
+    return {name: found[name] for name in NAMES}
 
 
 def by_load(host: str) -> bool:
