@@ -4,6 +4,7 @@ import asyncio
 import random
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import aiohttp
@@ -27,16 +28,15 @@ class Seen:
         return self.ended["refused"] + self.ended["dropped"]
 
 
-async def ask(url: str, clients: int, seconds: float, tokens: int, seen: Seen) -> None:
-    """So many clients, each with one stream after the other, for so long."""
-    until = time.monotonic() + seconds
+async def ask(url: str, clients: int, tokens: int, seen: Seen, over: Callable[[], bool]) -> None:
+    """So many clients, each with one stream after the other, until it is over."""
     timeout = aiohttp.ClientTimeout(total=300)
     async with aiohttp.ClientSession(timeout=timeout, connector=aiohttp.TCPConnector(limit=0)) as session:
-        await asyncio.gather(*(_client(session, url, until, tokens, seen) for _ in range(clients)))
+        await asyncio.gather(*(_client(session, url, tokens, seen, over) for _ in range(clients)))
 
 
-async def _client(session: aiohttp.ClientSession, url: str, until: float, tokens: int, seen: Seen) -> None:
-    while time.monotonic() < until:
+async def _client(session: aiohttp.ClientSession, url: str, tokens: int, seen: Seen, over: Callable[[], bool]) -> None:
+    while not over():
         prompt = "Tell a story about a " + " and a ".join(random.choices(WORDS, k=random.randint(3, 12)))
         body = {
             "model": "auto",
