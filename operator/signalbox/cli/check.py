@@ -9,6 +9,7 @@ import click
 from msgspec.structs import replace
 
 from signalbox.cli import render
+from signalbox.cli.options import filename_option, namespace_option, output_option
 from signalbox.local.resources import Options
 from signalbox.local.source import Located, SourceError
 from signalbox.local.workspace import Workspace, read
@@ -33,11 +34,9 @@ referred to; --strict makes every warning count.
 
 
 @click.command(epilog=EPILOG)
-@click.option(
-    "-f", "--filename", "path", type=click.Path(path_type=Path), required=True, help="Directory of YAML, or one file."
-)
-@click.option("-n", "--namespace", help="Namespace to check. Default: the only one in the files.")
-@click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@filename_option
+@namespace_option("Namespace to check.")
+@output_option
 @click.option("--strict", is_flag=True, help="Warnings count as problems.")
 def check(path: Path, namespace: str | None, output: str, strict: bool) -> None:
     """Find what is wrong in a directory of policies and backends.

@@ -12,6 +12,7 @@ import msgspec
 
 from signalbox.cli import render
 from signalbox.cli.explanation import screen
+from signalbox.cli.options import filename_option, namespace_option, output_option, policies_option
 from signalbox.local import explain as decisions
 from signalbox.local.resources import Options
 from signalbox.local.source import SourceError
@@ -47,9 +48,7 @@ def _headers(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> 
 
 
 @click.command(epilog=EPILOG)
-@click.option(
-    "-f", "--filename", "path", type=click.Path(path_type=Path), required=True, help="Directory of YAML, or one file."
-)
+@filename_option
 @click.option(
     "--request", type=click.File("rb"), required=True, metavar="FILE|-", help="The request's JSON body; - reads stdin."
 )
@@ -75,9 +74,9 @@ def _headers(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> 
     metavar="targets.NAME.FIELD=VALUE",
     help="What a running router would know, such as targets.a.inFlight=12; repeatable. Default: idle and healthy.",
 )
-@click.option("-n", "--namespace", help="Namespace. Default: the only one in the files.")
-@click.option("--policy", "policies", multiple=True, metavar="NAME", help="Look at this policy only.")
-@click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@namespace_option("Namespace.")
+@policies_option("Look at this policy only.")
+@output_option
 def explain(
     path: Path,
     request: Any,

@@ -2,6 +2,7 @@
 
 import ipaddress
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Literal
 
 import click
@@ -14,6 +15,23 @@ LEASE = "signalbox-operator"
 """Whose holder leads."""
 PAGE_PORT = 8090
 """Of the live page, on a loopback address."""
+
+filename_option = click.option(
+    "-f", "--filename", "path", type=click.Path(path_type=Path), required=True, help="Directory of YAML, or one file."
+)
+output_option = click.option(
+    "-o", "--output", type=click.Choice(["text", "json"]), default="text", show_default=True, help="For machines: json."
+)
+
+
+def namespace_option(help_text: str) -> Callable[[Any], Any]:
+    """``--namespace`` of the files."""
+    return click.option("-n", "--namespace", help=f"{help_text} Default: the only one in the files.")
+
+
+def policies_option(help_text: str) -> Callable[[Any], Any]:
+    """``--policy``, as ``policies``."""
+    return click.option("--policy", "policies", multiple=True, metavar="NAME", help=help_text)
 
 
 def listens(_: click.Context, __: click.Parameter, value: str) -> Address:

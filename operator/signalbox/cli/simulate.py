@@ -10,6 +10,7 @@ import click
 import msgspec
 
 from signalbox.cli import render, simulated
+from signalbox.cli.options import filename_option, namespace_option, output_option, policies_option
 from signalbox.cli.simulated import NAMES, STORIES, NothingToSimulateError, Story
 from signalbox.local.resources import Options
 from signalbox.local.source import SourceError
@@ -58,9 +59,7 @@ def _seconds(_: click.Context, __: click.Parameter, value: str) -> float:
 
 
 @click.command(epilog=EPILOG)
-@click.option(
-    "-f", "--filename", "path", type=click.Path(path_type=Path), required=True, help="Directory of YAML, or one file."
-)
+@filename_option
 @click.option("--scenario", "story", type=click.Choice(list(STORIES)), default="steady", show_default=True)
 @click.option("--backend", metavar="NAME", help="To whom it happens. Default: the backend that can do most.")
 @click.option(
@@ -82,9 +81,9 @@ def _seconds(_: click.Context, __: click.Parameter, value: str) -> float:
     metavar="FILE",
     help='Weights, queues and latency over time, as SVG; "none" for none.',
 )
-@click.option("-n", "--namespace", help="Namespace. Default: the only one in the files.")
-@click.option("--policy", "policies", multiple=True, metavar="NAME", help="Simulate this policy only; repeatable.")
-@click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@namespace_option("Namespace.")
+@policies_option("Simulate this policy only; repeatable.")
+@output_option
 def simulate(
     path: Path,
     story: str,

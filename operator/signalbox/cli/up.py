@@ -13,7 +13,17 @@ import click
 from aiohttp import web
 
 from signalbox.cli import render
-from signalbox.cli.options import PAGE_PORT, access_log_option, allow_cidr_option, listens, log_target, page_option
+from signalbox.cli.options import (
+    PAGE_PORT,
+    access_log_option,
+    allow_cidr_option,
+    filename_option,
+    listens,
+    log_target,
+    namespace_option,
+    page_option,
+    policies_option,
+)
 from signalbox.cli.screen import first_screen
 from signalbox.cli.stopping import Signals, stop
 from signalbox.local.feedback import Feedback
@@ -64,9 +74,7 @@ def _endpoints(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -
 
 
 @click.command(epilog=EPILOG)
-@click.option(
-    "-f", "--filename", "path", type=click.Path(path_type=Path), required=True, help="Directory of YAML, or one file."
-)
+@filename_option
 @click.option(
     "--listen",
     default="127.0.0.1:8080",
@@ -84,8 +92,8 @@ def _endpoints(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -
     help="For /metrics, /readyz and /healthz.",
 )
 @page_option(f'The live page, for this machine only. Default: {PAGE}, or a free port; "none" for nowhere.')
-@click.option("-n", "--namespace", help="Namespace to serve. Default: the only one in the files.")
-@click.option("--policy", "policies", multiple=True, metavar="NAME", help="Serve only this policy; repeatable.")
+@namespace_option("Namespace to serve.")
+@policies_option("Serve only this policy; repeatable.")
 @click.option("--workers", type=click.IntRange(1, 64), help="Processes that share the port.")
 @click.option(
     "--endpoint",

@@ -64,7 +64,7 @@ async def test_all_workers_obey_also_one_that_is_started_later(start_upstream: S
         assert f"signalbox_router_route_weight{{{label}}} 0.99" in lines
         assert 'signalbox_router_weights_by_load{policy="auto"} 1.0' in lines
         (age,) = (line for line in lines if line.startswith("signalbox_router_weights_age_seconds"))
-        assert 1.0 <= float(age.split()[1]) < 60.0
+        assert float(age.split()[1]) >= 1.0
         for child in tuple(supervisor._children.values()):
             child.kill()
         async with asyncio.timeout(30):
