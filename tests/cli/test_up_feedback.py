@@ -6,7 +6,7 @@ import re
 import signal
 import sys
 from collections import Counter, deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from signalbox.sim.faults import HEALTHY, Faults
 from signalbox.sim.profile import Profile
 from signalbox.sim.server import SimulatedEngine
 from signalbox.sim.traffic import Outcome
+from waiting import until
 
 # About 9 requests a second each.
 PROFILE = Profile(model="m", batch=8, decode_rate=50, prefill_rate=8_000, output_tokens=20, jitter=0.0)
@@ -84,12 +85,6 @@ class Up:
             text = await response.text()
         found = re.findall(r"^signalbox_router_route_weight\{([^}]*)\} (\S+)$", text, re.MULTILINE)
         return {re.search(r'target="(\w+)"', labels)[1]: float(value) for labels, value in found}  # type: ignore[index]
-
-
-async def until(question: Callable[[], object]) -> None:
-    async with asyncio.timeout(SECONDS):
-        while not question():
-            await asyncio.sleep(0.05)
 
 
 @pytest.fixture

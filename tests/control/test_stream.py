@@ -3,7 +3,7 @@
 import asyncio
 import ssl
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -31,6 +31,7 @@ from signalbox.control.messages import (
 )
 from signalbox.control.peers import Peer, Refused, Router
 from signalbox.control.server import ControlServer
+from waiting import until
 
 ROUTER = Router("team", "chat-router")
 HASH = "0123456789abcdef"
@@ -133,12 +134,6 @@ class Pod:
 
     def configs(self) -> list[str]:
         return [message.hash for message in self.messages if isinstance(message, Config)]
-
-
-async def until(question: Callable[[], object]) -> None:
-    async with asyncio.timeout(20):
-        while not question():
-            await asyncio.sleep(0.01)
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ from signalbox.router.serving.proxy import Proxy
 from signalbox.router.telemetry.accesslog import AccessLog
 from signalbox.router.telemetry.statistics import Statistics
 from signalbox.routing.config import Address, RouterConfig, encode
+from waiting import until
 
 # No test decides by time: this only ends one that would hang.
 PATIENCE = 10.0
@@ -28,13 +29,6 @@ async def within(awaitable: Awaitable[T]) -> T:
     """Await, but not for ever."""
     async with asyncio.timeout(PATIENCE):
         return await awaitable
-
-
-async def until(condition: Callable[[], object]) -> None:
-    """Let the loop run until a condition holds."""
-    async with asyncio.timeout(PATIENCE):
-        while not condition():
-            await asyncio.sleep(0.002)
 
 
 @dataclass

@@ -2,16 +2,17 @@
 
 import asyncio
 import gzip
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 
 import pytest
 
+from scraping import scraping
 from signalbox.feedback.plan import Scrape
-from signalbox.routing.address_rules import AddressRules, parse_networks
 from signalbox.signals import fetch
 from signalbox.signals.fetch import MOST_BYTES
 from signalbox.signals.scraper import Scraper
+from waiting import until
 
 Answer = Callable[[asyncio.StreamWriter], Awaitable[None]]
 OK = b"HTTP/1.1 200 OK\r\n"
@@ -166,25 +167,14 @@ class Engine:
             writer.close()
 
 
-@asynccontextmanager
-async def scraped(engines: Mapping[str, Engine]) -> AsyncIterator[Scraper]:
-    scraper = Scraper(AddressRules(parse_networks(["127.0.0.0/8"])))
-    scraper.follow(
-        Scrape(backend="b", key=key, url=engine.url, engine="VLLM", model="m", interval=1.0)
-        for key, engine in engines.items()
+def scraped(engines: Mapping[str, Engine]) -> AbstractAsyncContextManager[Scraper]:
+    """A scraper that looks at all of them."""
+    return scraping(
+        *(
+            Scrape(backend="b", key=key, url=engine.url, engine="VLLM", model="m", interval=1.0)
+            for key, engine in engines.items()
+        )
     )
-    run = asyncio.create_task(scraper.run())
-    try:
-        yield scraper
-    finally:
-        run.cancel()
-        await asyncio.gather(run, return_exceptions=True)
-
-
-async def until(condition: Callable[[], object]) -> None:
-    async with asyncio.timeout(PATIENCE):
-        while not condition():
-            await asyncio.sleep(0.02)
 
 
 @pytest.mark.parametrize(

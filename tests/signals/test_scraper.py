@@ -3,46 +3,24 @@
 import asyncio
 import socket
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
-from types import MappingProxyType
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 import aiohttp
 import pytest
 import trustme
 from aiohttp import web
 
+from scraping import scraping
 from signalbox.feedback.plan import Scrape, Selectors
-from signalbox.routing.address_rules import AddressRules, parse_networks
-from signalbox.signals.scraper import Scraper
+from signalbox.routing.address_rules import AddressRules
 from signalbox.sim.faults import HEALTHY, Faults
 from signalbox.sim.profile import Profile
 from signalbox.sim.server import SimulatedEngine
+from waiting import until
 
-LOOPBACK = AddressRules(parse_networks(["127.0.0.0/8", "::1"]))
 PATIENCE = 20.0
 Start = Callable[..., Awaitable[SimulatedEngine]]
 TEXT = 'vllm:num_requests_running{model_name="m"} 3\nvllm:num_requests_waiting{model_name="m"} 1\n'
-
-
-@asynccontextmanager
-async def scraping(
-    *targets: Scrape, rules: AddressRules = LOOPBACK, authorities: Mapping[str, bytes] = MappingProxyType({})
-) -> AsyncIterator[Scraper]:
-    scraper = Scraper(rules, authorities=lambda target: authorities.get(target.ca or ""))
-    scraper.follow(targets)
-    run = asyncio.create_task(scraper.run())
-    try:
-        yield scraper
-    finally:
-        run.cancel()
-        await asyncio.gather(run, return_exceptions=True)
-
-
-async def until(condition: Callable[[], object]) -> None:
-    async with asyncio.timeout(PATIENCE):
-        while not condition():
-            await asyncio.sleep(0.02)
 
 
 def target(url: str, key: str = "e", **options: object) -> Scrape:

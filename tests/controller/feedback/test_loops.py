@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 
 import pytest
 from aiohttp import web
@@ -18,6 +18,7 @@ from signalbox.plan.feedback import Followed
 from signalbox.routing import config
 from signalbox.routing.address_rules import AddressRules, parse_networks
 from signalbox.routing.config import Access, Limits, Policy, RouterConfig
+from waiting import until
 
 
 class Engine:
@@ -59,12 +60,6 @@ def followed(policy: str, port: int = 1, ca: str | None = None) -> Followed:
     url = f"{'https' if ca else 'http'}://127.0.0.1:{port}/metrics"
     scrapes = (Scrape(backend=name, key="e", url=url, engine="VLLM", model="m", interval=0.05, ca=ca) for name in "ab")
     return Followed(plan=plan(policy), scrapes=tuple(scrapes))
-
-
-async def until(question: Callable[[], object]) -> None:
-    async with asyncio.timeout(20):
-        while not question():
-            await asyncio.sleep(0.01)
 
 
 def told(hub: Hub, namespace: str, router: str) -> Weights:

@@ -20,8 +20,8 @@ from harness import (
     policy,
     request,
     response,
-    until,
 )
+from waiting import until
 
 
 async def small(start_router: StartRouter, upstream: Upstream) -> Router:

@@ -6,8 +6,9 @@ import pytest
 from scenes import ASK, backends_of, in_order
 
 from conftest import StartRouter
-from harness import Gate, Router, Upstream, backend, completion, config, policy, response, until
+from harness import Gate, Router, Upstream, backend, completion, config, policy, response
 from signalbox.routing.config import Address, Pricing
+from waiting import until
 
 
 def refusal(status: int, code: str, *headers: str) -> bytes:

@@ -7,20 +7,9 @@ import pytest
 from scenes import FULL, HELLO, LAST, ROLE, STREAM, USAGE, attempts, backends_of, in_order, stream
 
 from conftest import StartRouter
-from harness import (
-    DONE,
-    STREAM_HEAD,
-    Message,
-    Router,
-    Upstream,
-    chat,
-    chunk,
-    config,
-    event,
-    request,
-    until,
-)
+from harness import DONE, STREAM_HEAD, Message, Router, Upstream, chat, chunk, config, event, request
 from signalbox.routing.config import Pricing
+from waiting import until
 
 BAD = b'data: {"error": {"message": "no such tool", "type": "BadRequestError", "param": "tools", "code": 400}}\n\n'
 

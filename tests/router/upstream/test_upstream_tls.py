@@ -10,8 +10,9 @@ import trustme
 from scenes import ASK, DONE_STREAM, HELLO, LAST, STREAM
 
 from conftest import StartRouter
-from harness import DONE, Upstream, backend, config, policy, until
+from harness import DONE, Upstream, backend, config, policy
 from signalbox.routing.config import Address, Backend, Tls
+from waiting import until
 
 NAME = "engine.test"
 
