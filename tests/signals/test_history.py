@@ -72,3 +72,10 @@ def test_alone_there_is_room_for_very_many() -> None:
     history = History()
     history.add(at(0.0, tuple(backend(f"b{number}") for number in range(MAX_LINES + 50))))
     assert len(history.recorded().backends) == MAX_LINES
+
+
+def test_what_finds_no_room_asks_for_no_view() -> None:
+    history = History(Room(0))
+    assert not history.due(0.0)
+    history.add(at(0.0, (backend("a"),)))
+    assert history.recorded().at == []

@@ -94,6 +94,10 @@ def fit(wanted: Mapping[str, float], low: Mapping[str, float], high: Mapping[str
         return _normal(low)
     if sum(high.values()) <= 1.0:
         return _normal(high)
+    if (total := sum(wanted.values())) > 0.0:
+        found = {name: value / total for name, value in wanted.items()}
+        if all(low[name] <= value <= high[name] for name, value in found.items()):
+            return found  # as it mostly is
     # The sum is made of straight pieces: they bend where a weight leaves its lower bound, and where it meets the upper.
     bends = [(low[name] / value, value, -low[name]) for name, value in wanted.items() if value > 0.0]
     bends += [(high[name] / value, -value, high[name]) for name, value in wanted.items() if value > 0.0]

@@ -50,6 +50,7 @@ class Board:
             return
         if self.history.due(self._calendar()) and (found := self.view()) is not None:
             self.history.add(found)
+            self._built = None  # nobody looks most of the time
 
     def flows(self) -> Flows:
         """What routers do, as rates."""

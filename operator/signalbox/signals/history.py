@@ -10,7 +10,7 @@ from signalbox.signals.view import BackendView, TargetView, View
 
 STEP_SECONDS = 5.0
 POINTS = 180
-MAX_LINES = 2_000
+MAX_LINES = 1_000
 """Targets and backends together, of all histories that share a room: about 7 KB each."""
 
 REASONS = ("", "Declared", "Overloaded", "Base", "Load", "Held", "Stale", "NoEndpoint")
@@ -36,6 +36,11 @@ class Room:
     def __init__(self, lines: int = MAX_LINES) -> None:
         self._left = lines
 
+    @property
+    def full(self) -> bool:
+        """Whether there is no room for any more."""
+        return self._left <= 0
+
     def take(self) -> bool:
         """Whether there was room for one more."""
         if self._left <= 0:
@@ -57,7 +62,9 @@ class History:
         self._lines: dict[Line, Columns] = {}
 
     def due(self, at: float) -> bool:
-        """Whether a view of that time would be kept."""
+        """Whether anything of a view of that time would be kept."""
+        if self._room.full and not self._lines:
+            return False
         return not self._at or at - self._at[-1] >= STEP_SECONDS - 0.1
 
     def add(self, view: View) -> None:
