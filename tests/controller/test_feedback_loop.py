@@ -38,7 +38,7 @@ class Engines:
         self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), daemon=True)
         self._thread.start()
         assert self._ready.wait(30)
-        self.failed = 0
+        self.failed: list[str] = []
 
     def addresses(self) -> dict[str, str]:
         return {name: engine.address for name, engine in self._engines.items()}
@@ -48,7 +48,8 @@ class Engines:
 
     def drive(self, routers: list[RouterProcess], *models: str) -> None:
         def note(outcome: Any) -> None:
-            self.failed += outcome is not None and bool(outcome.problem)
+            if outcome is not None and outcome.problem.startswith("status"):
+                self.failed.append(outcome.problem)
 
         for router in routers:
             for model in models:
@@ -198,6 +199,20 @@ def test_weights_reach_every_router_and_outlive_the_operator(
     finally:
         second.kill()
     assert not engines.failed
+
+
+def test_an_engine_that_dies_is_left_and_told_of_and_comes_back(
+    world: World, routers: Routers, engines: Engines
+) -> None:
+    eventually(lambda: len(routers.of("a")) == 2 and min(routers.of("a")) > 0.35)
+    engines.break_("a", Faults(dead=True))
+    eventually(lambda: routers.of("a") == [0.0, 0.0])
+    eventually(lambda: "TargetEjected" in world.told())
+    assert _status(world, "a") == 0
+    engines.break_("a", HEALTHY)
+    eventually(lambda: len(routers.of("a")) == 2 and min(routers.of("a")) > 0.07)  # a little at first
+    eventually(lambda: "TargetReturned" in world.told())
+    assert not engines.failed  # streams that were cut cannot be asked again
 
 
 def test_what_only_observes_publishes_nothing(

@@ -90,10 +90,6 @@ def fresh(world: World, kind: str = "ModelBackend", name: str = "a") -> tuple[st
     return world.conditions(kind, name)["SignalsFresh"]
 
 
-def reasons(world: World) -> set[str]:
-    return {each["reason"] for each in world.api.list("events.k8s.io/v1", "Event", world.namespace)}
-
-
 @pytest.mark.usefixtures("streaming")
 def test_load_and_weights_are_shown_and_stale_signals_are_nobodys_end(world: World, engine: Engine) -> None:
     two = [{"name": name, "backendRef": {"name": name}} for name in ("a", "b")]
@@ -125,7 +121,7 @@ def test_load_and_weights_are_shown_and_stale_signals_are_nobodys_end(world: Wor
     assert conditions["SignalsFresh"]["message"].startswith("1 of 1 endpoints do not say")
     assert conditions["Ready"]["status"] == "True"
     assert "moved" not in str(status(world, "ModelBackend", "a")), "what an engine says is in no status"
-    eventually(lambda: "FellBack" in reasons(world))
+    eventually(lambda: "FellBack" in world.told())
 
     engine.answer = 404, "moved"
     eventually(lambda: fresh(world) == ("False", "NotMetrics"))
@@ -133,7 +129,7 @@ def test_load_and_weights_are_shown_and_stale_signals_are_nobodys_end(world: Wor
     eventually(lambda: fresh(world) == ("False", "Unauthorized"))
     engine.answer = 200, METRICS.format(running=8, waiting=0)
     eventually(lambda: fresh(world) == ("True", "Fresh"))
-    eventually(lambda: "FollowsLoad" in reasons(world))
+    eventually(lambda: "FollowsLoad" in world.told())
 
     world.apply(policy(targets=two, routes=[route], feedback={"mode": "Disabled"}))
     eventually(lambda: "routes" not in status(world, "RoutingPolicy", "chat"))

@@ -135,6 +135,10 @@ class World:
             for obj in self.api.list(version, kind, self.namespace)
         }
 
+    def told(self) -> set[str]:
+        """The reasons of all Events."""
+        return {each["reason"] for each in self.api.list("events.k8s.io/v1", "Event", self.namespace)}
+
     def settle(self) -> None:
         """Wait until nothing has been written for a while."""
         seen = self.versions()
