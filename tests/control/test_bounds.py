@@ -25,6 +25,7 @@ from signalbox.control.messages import (
 )
 
 HASH = "0123456789abcdef"
+HUGE = 10**400
 
 
 def test_what_a_router_says_is_kept() -> None:
@@ -32,11 +33,10 @@ def test_what_a_router_says_is_kept() -> None:
         config_hash=HASH,
         waits_for=Waiting(HASH, ("a", "b")),
         rejected=Rejected(HASH, "why"),
-        in_flight=3,
         backends={"x": Traffic(known=2, usable=1, causes=("connect",), requests=3)},
         sent={"p": {"r": {"t": Sent(requests=3, failed=1)}}},
     )
-    assert bounded(said, {"x", "y"}) == said
+    assert bounded(said, {"x", "y"}, {"p"}) == said
     assert bounded_hello(Hello(format_version=2, config_hash=HASH)) == Hello(format_version=2, config_hash=HASH)
 
 
@@ -71,10 +71,31 @@ def test_counters_are_within_reason() -> None:
     assert bounded(said, {"x"}) == Report(backends={"x": kept})
 
 
+def test_no_amount_is_beyond_reason() -> None:
+    """What cannot become a float would end what is computed for everybody."""
+    huge = Lease(in_flight=HUGE, requests_per_minute=HUGE, tokens_per_minute=HUGE)
+    said = Report(
+        backends={"x": Traffic(started=HUGE)},
+        sent={"p": {"r": {"t": Sent(requests=HUGE, failed=-1)}}},
+        leases={"x": Applied(lease=huge, most=huge, spent=huge)},
+    )
+    most = Lease(in_flight=MOST, requests_per_minute=MOST, tokens_per_minute=MOST)
+    assert bounded(said, {"x"}, {"p"}) == Report(
+        backends={"x": Traffic(started=MOST)},
+        sent={"p": {"r": {"t": Sent(requests=MOST)}}},
+        leases={"x": Applied(lease=most, most=most, spent=most)},
+    )
+
+
+def test_of_what_was_sent_only_that_of_its_policies_counts() -> None:
+    ways = {"r": {"t": Sent(requests=1)}}
+    assert bounded(Report(sent={"mine": ways, "another's": ways}), (), {"mine"}) == Report(sent={"mine": ways})
+
+
 def test_of_targets_only_so_many_are_spoken_about() -> None:
     said = Report(sent={"p": {"r": {f"t{number}": Sent(requests=1) for number in range(MAX_WAYS + 5)}}})
-    assert len(bounded(said, ()).sent["p"]["r"]) == MAX_WAYS
-    assert bounded(Report(sent={"p": {"r": {"": Sent(), "x" * 300: Sent()}}}), ()) == Report()
+    assert len(bounded(said, (), {"p"}).sent["p"]["r"]) == MAX_WAYS
+    assert bounded(Report(sent={"p": {"r": {"": Sent(), "x" * 300: Sent()}}}), (), {"p"}) == Report()
 
 
 TEXTS = st.text(max_size=20) | st.just("x" * 40_000)

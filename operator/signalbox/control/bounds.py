@@ -15,6 +15,7 @@ from signalbox.control.messages import (
     Lease,
     Rejected,
     Report,
+    Sent,
     Traffic,
     Waiting,
     Ways,
@@ -37,10 +38,9 @@ def bounded(report: Report, backends: Collection[str], policies: Collection[str]
         rejected=Rejected(rejected.hash, rejected.reason[:MAX_TEXT])
         if rejected is not None and _hash(rejected.hash)
         else None,
-        in_flight=report.in_flight,
         backends={name: _traffic(report.backends[name]) for name in backends if name in report.backends},
         weights={name: report.weights[name] for name in policies if name in report.weights},
-        sent=_ways(report.sent),
+        sent=_ways({name: report.sent[name] for name in policies if name in report.sent}),
         leases={name: _applied(report.leases[name]) for name in backends if name in report.leases},
     )
 
@@ -75,10 +75,13 @@ def _names(names: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(name[:MAX_NAME] for name in names[:MAX_NAMES])
 
 
+def _count(amount: int) -> int:
+    return min(max(amount, 0), MOST)
+
+
 def _traffic(traffic: Traffic) -> Traffic:
-    counts = {name: value for name, value in msgspec.structs.asdict(traffic).items() if isinstance(value, int)}
-    wrong = {name: min(max(value, 0), MOST) for name, value in counts.items() if not 0 <= value <= MOST}
-    return msgspec.structs.replace(traffic, causes=_names(traffic.causes), **wrong)
+    counts = {name: _count(value) for name, value in msgspec.structs.asdict(traffic).items() if isinstance(value, int)}
+    return msgspec.structs.replace(traffic, causes=_names(traffic.causes), **counts)
 
 
 def _applied(applied: Applied) -> Applied:
@@ -87,7 +90,7 @@ def _applied(applied: Applied) -> Applied:
 
 def _lease(lease: Lease) -> Lease:
     amounts = lease.in_flight, lease.requests_per_minute, lease.tokens_per_minute
-    in_flight, requests, tokens = (None if amount is None else max(0, amount) for amount in amounts)
+    in_flight, requests, tokens = (None if amount is None else _count(amount) for amount in amounts)
     return Lease(in_flight=in_flight, requests_per_minute=requests, tokens_per_minute=tokens)
 
 
@@ -99,6 +102,7 @@ def _ways(ways: Ways) -> Ways:
         for route, targets in routes.items():
             for target, sent in targets.items():
                 if left and all(0 < len(name) <= MAX_NAME for name in (policy, route, target)):
-                    found.setdefault(policy, {}).setdefault(route, {})[target] = sent
+                    counts = Sent(requests=_count(sent.requests), failed=_count(sent.failed))
+                    found.setdefault(policy, {}).setdefault(route, {})[target] = counts
                     left -= 1
     return found

@@ -161,13 +161,12 @@ class Report(_Message, tag="report", frozen=True):
     ``weights`` are those in force, said until the operator at the other end has said some itself: one that leads since
     just now knows none. A router that has none says none.
     ``leases`` are those of the backends that have limits, leased or not.
-    ``sent`` is no part of any decision: people look at it.
+    ``sent`` moves no weight: people look at it, and it splits the demand that autoscalers follow.
     """
 
     config_hash: str = ""
     waits_for: Waiting | None = None
     rejected: Rejected | None = None
-    in_flight: int = 0
     backends: dict[str, Traffic] = {}
     weights: dict[str, dict[str, RouteWeights]] = {}
     leases: dict[str, Applied] = {}

@@ -56,7 +56,7 @@ def test_the_same_again_is_no_news(world: World) -> None:
     world.says("a", backends={"x": USABLE})
     world.passes(1)
     assert world.news == ["team"]
-    world.says("a", backends={"x": Traffic(known=1, usable=1, requests=5)}, in_flight=3)
+    world.says("a", backends={"x": Traffic(known=1, usable=1, requests=5, in_flight=3)})
     world.passes(600)
     assert world.news == ["team"]
 

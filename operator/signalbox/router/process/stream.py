@@ -71,7 +71,6 @@ class Bridge:
             config_hash=self._hash,
             waits_for=self._follower.waiting,
             rejected=self._follower.rejected,
-            in_flight=sum(each.in_flight for each in backends.values()),
             backends=backends,
             leases=dict(islice(self.supervisor.leases.items(), MAX_LEASES)) if self.supervisor is not None else {},
             sent=self.supervisor.sent() if self.supervisor is not None else {},
