@@ -64,6 +64,13 @@ def test_a_counter_that_went_back_says_nothing() -> None:
     assert between == Rates(seconds=5.0)
 
 
+def test_counters_of_different_series_are_not_compared() -> None:
+    before, after = Reading(at=0.0, generated=5.0, source=1), Reading(at=5.0, generated=1e8, source=2)
+    assert rates(before, after) == Rates(seconds=5.0)
+    late = replace(after, late=True)
+    assert extended((replace(before, late=True),), late) == (late,)
+
+
 def test_prompts_that_were_not_cached_are_work() -> None:
     before = Reading(at=0.0, generated=0.0, prompted=0.0, cached=0.0)
     between = rates(before, Reading(at=5.0, generated=50.0, prompted=300.0, cached=200.0))

@@ -21,6 +21,7 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
     ``running`` and ``waiting`` count requests, ``kv_usage`` is 0 to 1. The others are counters since the engine's
     start: output tokens, prompt tokens and those of them that were cached, and requests that have ended. ``late``:
     counters move only when a request ends, so that two readings say something only with many ends between them.
+    ``source`` tells apart what was read: counters of different series say nothing of each other.
     """
 
     at: float
@@ -32,6 +33,7 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
     cached: float | None = None
     finished: float | None = None
     late: bool = False
+    source: int = 0
 
     @property
     def in_system(self) -> float:
@@ -55,8 +57,8 @@ def rates(before: Reading, after: Reading) -> Rates | None:
     seconds = after.at - before.at
     if seconds <= 0.0:
         return None
-    if before.late != after.late:
-        return Rates(seconds=seconds)  # it has begun to export others
+    if before.late != after.late or before.source != after.source:
+        return Rates(seconds=seconds)  # it has begun to export others, or others are read
     generated = _moved(before.generated, after.generated)
     prompted = _moved(before.prompted, after.prompted) or 0.0
     cached = _moved(before.cached, after.cached) or 0.0
