@@ -187,6 +187,16 @@ def test_a_new_leader_goes_on_where_the_old_one_was() -> None:
     assert math.isclose(effective(first)["a"], 0.3, rel_tol=0.01)  # towards the middle, a step at a time
 
 
+def test_a_new_leader_goes_on_spilling() -> None:
+    made = plan({"a": 1})
+    made = Plan(backends=made.backends, sets=made.sets, spills={KEY: Spill(0.8, 1.0)})
+    weights = {KEY: {"a": 1.0}}
+    state = adopt(State(), weights, weights, 0.0, {KEY: 1.0, SetKey("another", "route"): 1.0})
+    assert set(state.spills) == {KEY}
+    assert step(state, made, {}, 0.0).spills[KEY] == 1.0  # nothing moves before there is a sample
+    assert run(made, {"a": engine(100, 8, 4)}, 2, state).spills[KEY] == 1.0
+
+
 def test_a_restarted_engine_says_nothing_wrong() -> None:
     made = plan({"a": None, "b": None})
     engines = {"a": engine(100, 8, 2), "b": engine(100, 8, 2)}

@@ -4,10 +4,11 @@ import asyncio
 import logging
 from collections.abc import Iterable, Mapping
 
+import msgspec
 import pytest
 
 from signalbox.control.messages import RouteWeights, SetWeights, Traffic, Weights
-from signalbox.feedback.plan import Backend, Mode, Plan, Scrape, SetKey, Share, TargetSet
+from signalbox.feedback.plan import Backend, Mode, Plan, Scrape, SetKey, Share, Spill, TargetSet
 from signalbox.feedback.readings import Reading
 from signalbox.signals.loop import LIVE_SECONDS, MANY_SETS, SETTLE_SECONDS, Loop, Step
 from signalbox.signals.schedule import STEP
@@ -151,6 +152,24 @@ async def test_a_new_leader_goes_on_with_what_routers_have() -> None:
     world.loop.report("x", {}, {"p": {"r": RouteWeights(sets=(SetWeights(effective={"a": 0.9, "b": 0.1}),))}})
     await world.go(0.6)
     assert world.effective()["a"] < 0.35  # that is asked once
+
+
+async def test_a_new_leader_goes_on_spilling_as_much_as_routers_do() -> None:
+    world = World(SETTLE_SECONDS)
+    tiers = [TargetSet(shares=(Share(name, name),)) for name in ("a", "b")]
+    made = msgspec.structs.replace(
+        plan("a", "b"),
+        sets={SetKey("p", "r", tier): each for tier, each in enumerate(tiers)},
+        spills={KEY: Spill(0.8, 1.0)},
+    )
+    sets = tuple(SetWeights(effective={name: 1.0}, base={name: 1.0}) for name in ("a", "b"))
+    world.loop.use(made, [])
+    world.loop.report("x", {"a": said(), "b": said()}, {"p": {"r": RouteWeights(sets=sets, spill=0.6)}})
+    await world.go(0.6)
+    assert world.message().policies["p"]["r"].spill == 0.6
+    world.queues = {"a": 4.0, "b": 0.0}
+    await world.go(2 * PERIOD)
+    assert world.message().policies["p"]["r"].spill == 0.85  # a step at a time
 
 
 async def test_before_capacities_are_learned_the_bases_of_the_former_leader_hold() -> None:

@@ -1,14 +1,17 @@
 """The message to routers: only what is theirs, only what is in force, with ages of the moment."""
 
 import math
+from collections.abc import Mapping
 
 import msgspec
 
 from signalbox.control.messages import RouteWeights, SetWeights
 from signalbox.feedback.backends import Load
 from signalbox.feedback.law import Outcome, State, Weight
-from signalbox.feedback.plan import Backend, Plan, SetKey, Share, TargetSet
-from signalbox.signals.message import in_force, steering
+from signalbox.feedback.plan import Backend, Plan, SetKey, Share, Spill, TargetSet
+from signalbox.router import steering as router
+from signalbox.routing import config
+from signalbox.signals.message import in_force, spills_in_force, steering
 
 ONE, TWO = SetKey("one", "r"), SetKey("two", "r")
 TIER = SetKey("two", "r", 1)
@@ -86,3 +89,40 @@ def test_what_routers_say_is_taken_as_far_as_it_makes_sense() -> None:
     assert in_force(said, PLAN) == {TWO: SetWeights(effective={"t": 0.5})}
     again = msgspec.json.decode(msgspec.json.encode(steering(PLAN, outcome(TWO, TIER), 0.0).everything(0.0)))
     assert again["policies"]["two"]["r"]["spill"] == 0.25
+
+
+def test_of_what_routers_say_of_a_spill_only_a_part_of_a_failover_is_taken() -> None:
+    said = {
+        "one": {"r": RouteWeights(sets=(), spill=0.5)},
+        "two": {"r": RouteWeights(sets=(), spill=0.5), "none": RouteWeights(sets=(), spill=0.5)},
+    }
+    spills = {TWO: Spill(0.8, 1.0)}
+    plan = msgspec.structs.replace(PLAN, spills=spills)
+    assert spills_in_force(said, plan) == {TWO: 0.5}
+    for wrong in (math.nan, -0.1, 1.1):
+        assert not spills_in_force({"two": {"r": RouteWeights(sets=(), spill=wrong)}}, plan)
+
+
+def test_who_had_no_endpoint_gets_its_part_once_nobody_steers() -> None:
+    """Unless its share was declared as nothing."""
+    targets = (Share("t", "a"), Share("u", "b"))
+    weights = (
+        Weight(target="t", base=1.0, effective=1.0, reason="Load"),
+        Weight(target="u", base=0.0, effective=0.0, reason="NoEndpoint"),
+    )
+    policy = config.Policy(
+        name="one",
+        models=("m",),
+        access=config.Access(anonymous=True),
+        targets=(config.Target(name="t", backend="a"), config.Target(name="u", backend="b")),
+        routes=(config.Route(name="r", strategy=config.Weighted(targets=(), free=True)),),
+    )
+
+    def at_rest(*shares: Share) -> Mapping[str, float]:
+        plan = Plan(backends=PLAN.backends, sets={ONE: TargetSet(shares=shares)})
+        outcome = Outcome(state=State(), loads={}, weights={ONE: weights}, spills={})
+        told = steering(plan, outcome, 0.0).everything(0.0)
+        return router.in_force(policy, told, 3600.0).routes["r"].sets[0].effective
+
+    assert at_rest(*targets) == {"t": 0.5, "u": 0.5}
+    assert at_rest(Share("t", "a", 1), Share("u", "b", 0)) == {"t": 1.0}

@@ -85,9 +85,11 @@ def step(state: State, plan: Plan, sights: Mapping[str, Sight], now: float) -> O
         name: load(backends[name], backend, sights.get(name, Sight()), now, fresh.get(name, FRESH), typical.get(name))
         for name, backend in plan.backends.items()
     }
-    sets = {key: _move(state.sets.get(key, SetState()), each, plan, loads, now) for key, each in plan.sets.items()}
+    known = {key: state.sets.get(key, SetState()) for key in plan.sets}
+    sets = {key: _move(known[key], each, plan, loads, now) for key, each in plan.sets.items()}
+    moved = {key for key, each in sets.items() if each.stepped_at != known[key].stepped_at}
     spills = {
-        key: _spill(state.spills.get(key, 0.0), spill, plan.sets[key], loads, moved=sets[key].stepped_at == now)
+        key: _spill(state.spills.get(key, 0.0), spill, plan.sets[key], loads, moved=key in moved)
         for key, spill in plan.spills.items()
         if key in plan.sets
     }
@@ -101,9 +103,10 @@ def adopt(
     in_force: Mapping[SetKey, Mapping[str, float]],
     bases: Mapping[SetKey, Mapping[str, float]] | None = None,
     now: float | None = None,
+    spills: Mapping[SetKey, float] | None = None,
 ) -> State:
-    """Begin with the weights that routers have, and the bases behind them, so that a new leader changes nothing by
-    being new. With ``now``, they move for the first time one interval later: there is no sample before."""
+    """Begin with the weights that routers have, the bases behind them and what they spill, so that a new leader changes
+    nothing by being new. With ``now``, they move for the first time one interval later: there is no sample before."""
     bases = bases or {}
     sets = {}
     for key, found in in_force.items():
@@ -111,8 +114,12 @@ def adopt(
         weights = (Weight(target=t, base=base.get(t, 0.0), effective=w, reason="Held") for t, w in found.items())
         parts = state.sets[key].parts if key in state.sets else Parts()
         sets[key] = SetState(weights=tuple(weights), parts=parts, stepped_at=now)
-    adopted = {**state.adopted, **{key: each for key, each in bases.items() if key in sets}}
-    return msgspec.structs.replace(state, sets={**state.sets, **sets}, adopted=adopted)
+    return msgspec.structs.replace(
+        state,
+        sets={**state.sets, **sets},
+        adopted={**state.adopted, **{key: each for key, each in bases.items() if key in sets}},
+        spills={**state.spills, **{key: part for key, part in (spills or {}).items() if key in sets}},
+    )
 
 
 def _move(before: SetState, each: TargetSet, plan: Plan, loads: Mapping[str, Load], now: float) -> SetState:

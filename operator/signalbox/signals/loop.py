@@ -19,7 +19,7 @@ from signalbox.feedback.backends import Sight
 from signalbox.feedback.law import Outcome, State
 from signalbox.feedback.plan import INTERVAL, Plan, Scrape, SetKey
 from signalbox.feedback.readings import Reading
-from signalbox.signals.message import Steering, in_force, steering
+from signalbox.signals.message import Steering, in_force, spills_in_force, steering
 from signalbox.signals.schedule import STEP, following, turn
 from signalbox.signals.totals import Totals
 
@@ -75,6 +75,7 @@ class Loop:
         self._observe = observe
         self._state = State()
         self._in_force: dict[SetKey, SetWeights] = {}
+        self._spills: dict[SetKey, float] = {}
         self._missing: set[SetKey] = set()
         self._out: frozenset[str] = frozenset()
         self._wake = asyncio.Event()
@@ -112,6 +113,7 @@ class Loop:
         if weights and self._missing:
             said = in_force(weights, self.plan)
             self._in_force.update({key: said[key] for key in self._missing & said.keys()})
+            self._spills.update(spills_in_force(weights, self.plan))
             if self._in_force:
                 self._soon()
         if self.totals.unreachable != self._out:
@@ -174,10 +176,11 @@ class Loop:
     def _adopted(self, now: float) -> State:
         """With what routers go by, where we know of nothing better."""
         said = {key: self._in_force[key] for key in self._missing & self._in_force.keys()}
-        self._in_force = {}
+        spills = self._spills
+        self._in_force, self._spills = {}, {}
         effective = {key: each.effective for key, each in said.items()}
         bases = {key: each.base for key, each in said.items()}
-        return law.adopt(self._state, effective, bases, now) if said else self._state
+        return law.adopt(self._state, effective, bases, now, spills) if said else self._state
 
     def _sight(self, backend: str, *, regular: bool) -> Sight:
         return Sight(

@@ -52,7 +52,7 @@ def steering(plan: Plan, outcome: Outcome, now: float, awaited: frozenset[str] =
         keys.sort()
         if all(key in outcome.weights for key in keys):
             policies.setdefault(policy, {})[route] = RouteWeights(
-                sets=tuple(_set(outcome.weights[key]) for key in keys),
+                sets=tuple(_set(outcome.weights[key], free=not plan.sets[key].declared) for key in keys),
                 spill=round(outcome.spills.get(SetKey(policy, route), 0.0), DIGITS),
             )
     return Steering(
@@ -79,15 +79,23 @@ def in_force(weights: Mapping[str, Mapping[str, RouteWeights]], plan: Plan) -> d
     return found
 
 
+def spills_in_force(weights: Mapping[str, Mapping[str, RouteWeights]], plan: Plan) -> dict[SetKey, float]:
+    """The part of each failover's requests that a router says leaves its first tier."""
+    said = {SetKey(policy, route): each.spill for policy, routes in weights.items() for route, each in routes.items()}
+    return {key: part for key, part in said.items() if key in plan.spills and 0.0 <= part <= 1.0}
+
+
 def _sound(weights: Mapping[str, float], targets: Iterable[str]) -> dict[str, float]:
     """A part of each of the targets; anybody may have written them."""
     return {name: weights[name] for name in targets if 0.0 <= weights.get(name, -1.0) <= 1.0}
 
 
-def _set(weights: Iterable[Weight]) -> SetWeights:
+def _set(weights: Iterable[Weight], *, free: bool) -> SetWeights:
+    """A free set names also who has no base for want of an endpoint: once nobody steers routers any more, they give it
+    a part. A share that was declared as nothing stays nothing."""
     return SetWeights(
         effective={each.target: round(each.effective, DIGITS) for each in weights},
-        base={each.target: round(each.base, DIGITS) for each in weights if each.base > 0.0},
+        base={each.target: round(each.base, DIGITS) for each in weights if free or each.base > 0.0},
     )
 
 
