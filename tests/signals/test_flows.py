@@ -94,6 +94,37 @@ def test_names_that_routers_say_are_bounded() -> None:
     assert sum(len(targets) for routes in found.values() for targets in routes.values()) == MAX_WAYS
 
 
+def test_very_many_backends_leave_room_for_ways() -> None:
+    meter = Meter()
+    meter.report("x", {f"b{n}": Traffic() for n in range(MAX_WAYS)}, {"p": {"r": {"t": Sent(requests=5)}}})
+    assert "p" in meter.flows(0.0).ways
+
+
+def test_what_nobody_says_any_more_is_forgotten() -> None:
+    meter = Meter()
+    meter.report("liar", {}, {"p": {"r": {f"t{n}": Sent(requests=1) for n in range(MAX_WAYS)}}})
+    meter.flows(0.0)
+    meter.gone("liar")
+    for look in (1, 2):
+        meter.flows(look * (WINDOW_SECONDS + 1.0))
+    meter.report("x", {}, {"p": {"r": {"t": Sent(requests=5)}}})
+    assert set(meter.flows(3 * (WINDOW_SECONDS + 1.0)).ways["p"]["r"]) == {"t"}
+    meter.report("x", {}, {"p": {"r": {"t": Sent(requests=16)}}})
+    assert meter.flows(4 * (WINDOW_SECONDS + 1.0)).ways["p"]["r"]["t"].requests == 1.0
+
+
+def test_what_comes_back_is_not_counted_again() -> None:
+    meter = Meter()
+    way: Ways = {"p": {"r": {"t": Sent(requests=500)}}}
+    meter.report("x", counted(1000, shed=100), way)
+    meter.flows(0.0)
+    meter.report("x", {}, {})  # a policy was edited, and edited back
+    meter.report("x", counted(1000, shed=100), way)
+    flows = meter.flows(10.0)
+    assert (flows.backends["b"].requests, flows.backends["b"].shed) == (0.0, 0.0)
+    assert flows.ways["p"]["r"]["t"].requests == 0.0
+
+
 def test_what_was_turned_away_is_counted_and_rates_say_over_how_long() -> None:
     meter = Meter()
     assert meter.flows(0.0).seconds == 0.0

@@ -6,11 +6,14 @@ back.
 
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from math import inf
+from operator import add, attrgetter, lt, sub
+from typing import Generic, TypeVar
 
 import msgspec
 
-from signalbox.control.messages import Traffic, Ways
+from signalbox.control.messages import Sent, Traffic, Ways
 
 WINDOW_SECONDS = 10.0
 LEAST_SECONDS = 0.9
@@ -21,7 +24,11 @@ MAX_WAYS = 5_000
 SILENT_SECONDS = 30.0
 """A router that has not reported for so long is not there."""
 
-Key = tuple[str, ...]
+Name = TypeVar("Name", bound=Hashable)
+Said = TypeVar("Said", Traffic, Sent)
+Counts = tuple[int, ...]
+_traffic = attrgetter("requests", "failures", "output_tokens", "first_tokens", "first_token_ms", "shed")
+_sent = attrgetter("requests", "failed")
 
 
 class Flow(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,51 +61,97 @@ class Flows(msgspec.Struct, frozen=True, kw_only=True):
     ways: Mapping[str, Mapping[str, Mapping[str, Way]]] = {}
 
 
+class _Growth(Generic[Name, Said]):
+    """How far counters have moved since somebody listens, over all routers. What a router counted before it was heard
+    of, now or again, is no news; a counter that went back has begun anew, with all others of its process.
+
+    Most of very many do not move: those are neither added up nor taken from each other, as sums that have not changed
+    are the same object.
+    """
+
+    def __init__(self, counts: Callable[[Said], Counts], nothing: Said, most: float = inf) -> None:
+        self._counts: Callable[[Said], Counts] = counts
+        self._nothing, self._most = counts(nothing), most
+        self._said: dict[str, Mapping[Name, Said]] = {}
+        self._sums: dict[Name, Counts] = {}
+        self._looks: deque[tuple[float, dict[Name, Counts]]] = deque()
+
+    def take(self, router: str, said: Mapping[Name, Said]) -> None:
+        """All that it counts."""
+        before = self._said.get(router, {})
+        self._said[router] = said
+        for name, new in said.items():
+            old = before.get(name)
+            if name not in self._sums:
+                if len(self._sums) >= self._most:
+                    continue
+                self._sums[name] = self._nothing
+            if old is not None and old != new:
+                self._grow(name, self._counts(old), self._counts(new))
+
+    def leave(self, router: str) -> None:
+        """It counts no more."""
+        self._said.pop(router, None)
+
+    def said(self, name: Name) -> list[Said]:
+        """By whoever says anything of it."""
+        return [said[name] for said in self._said.values() if name in said]
+
+    def moved(self, now: float) -> tuple[float, dict[Name, Counts]]:
+        """In the last seconds, and how many those are."""
+        if not self._looks or now - self._looks[-1][0] >= LEAST_SECONDS:
+            self._looks.append((now, dict(self._sums)))
+        while len(self._looks) > 2 and now - self._looks[1][0] >= WINDOW_SECONDS:
+            self._looks.popleft()
+        since, before = self._looks[0]
+        if now - since >= WINDOW_SECONDS:
+            self._forget(before)
+        found = dict.fromkeys(self._sums, self._nothing)
+        for name, sums in self._sums.items():
+            old = before.get(name, self._nothing)
+            if sums is not old:
+                found[name] = tuple(map(sub, sums, old))
+        return now - since, found
+
+    def _grow(self, name: Name, old: Counts, new: Counts) -> None:
+        grown = new if any(map(lt, new, old)) else tuple(map(sub, new, old))
+        if any(grown):
+            self._sums[name] = tuple(map(add, self._sums[name], grown))
+
+    def _forget(self, before: Mapping[Name, Counts]) -> None:
+        """What nobody says any more and is in no rate: names are what routers say."""
+        said = set().union(*self._said.values())
+        for name in [name for name, sums in self._sums.items() if name not in said and before.get(name) is sums]:
+            del self._sums[name]
+            for _, look in self._looks:
+                look.pop(name, None)
+
+
 class Meter:
     """Tell it every report; ask it for ``flows`` every second or so."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._heard: dict[str, float] = {}
-        self._last: dict[str, dict[Key, tuple[int, ...]]] = {}
-        self._reports: dict[str, Mapping[str, Traffic]] = {}
-        self._sums: dict[Key, tuple[int, ...]] = {}
-        self._looks: deque[tuple[float, dict[Key, tuple[int, ...]]]] = deque()
+        self._backends = _Growth[str, Traffic](_traffic, Traffic())
+        self._ways = _Growth[tuple[str, str, str], Sent](_sent, Sent(), MAX_WAYS)
 
     def report(self, router: str, backends: Mapping[str, Traffic], sent: Ways) -> None:
         """What one router has counted so far."""
-        counted: dict[Key, tuple[int, ...]] = {
-            (name,): (
-                each.requests,
-                each.failures,
-                each.output_tokens,
-                each.first_tokens,
-                each.first_token_ms,
-                each.shed,
-            )
-            for name, each in backends.items()
+        ways = {
+            (policy, route, target): way
+            for policy, routes in sent.items()
+            for route, targets in routes.items()
+            for target, way in targets.items()
         }
-        for policy, routes in sent.items():
-            for route, targets in routes.items():
-                for target, way in targets.items():
-                    counted[policy, route, target] = (way.requests, way.failed)
-        before = self._last.get(router)
-        for key, values in counted.items():
-            old = before.get(key) if before is not None else values  # what was before we listened is not of now
-            if key not in self._sums and len(key) > 1 and len(self._sums) >= MAX_WAYS:
-                continue
-            sums = self._sums.get(key, (0,) * len(values))
-            if old is None or any(new < was for new, was in zip(values, old, strict=True)):
-                old = (0,) * len(values)  # new, or begun anew
-            self._sums[key] = tuple(total + new - was for total, new, was in zip(sums, values, old, strict=True))
-        self._last[router] = counted
-        self._reports[router] = backends
+        self._backends.take(router, backends)
+        self._ways.take(router, ways)
         self._heard[router] = self._clock()
 
     def gone(self, router: str) -> None:
         """It will not report any more."""
-        self._last.pop(router, None)
-        self._reports.pop(router, None)
+        self._backends.leave(router)
+        self._ways.leave(router)
         self._heard.pop(router, None)
 
     def flows(self, now: float) -> Flows:
@@ -106,58 +159,31 @@ class Meter:
         silent = self._clock() - SILENT_SECONDS
         for router in [router for router, at in self._heard.items() if at < silent]:
             self.gone(router)
-        if not self._looks or now - self._looks[-1][0] >= LEAST_SECONDS:
-            self._looks.append((now, dict(self._sums)))
-        while len(self._looks) > 2 and now - self._looks[1][0] >= WINDOW_SECONDS:
-            self._looks.popleft()
-        since, before = self._looks[0]
-        seconds = now - since
-        backends: dict[str, Flow] = {}
+        seconds, moved = self._backends.moved(now)
+        backends = {name: _flow(counts, seconds, self._backends.said(name)) for name, counts in moved.items()}
         ways: dict[str, dict[str, dict[str, Way]]] = {}
-        for key, sums in list(self._sums.items()):
-            old = before.get(key, (0,) * len(sums))
-            moved = [new - was for new, was in zip(sums, old, strict=True)]
-            if len(key) == 1:
-                backends[key[0]] = _flow(moved, seconds)
-            else:
-                policy, route, target = key
-                ways.setdefault(policy, {}).setdefault(route, {})[target] = _way(moved, seconds)
-        said: dict[str, list[Traffic]] = {}
-        for report in self._reports.values():
-            for name, traffic in report.items():
-                said.setdefault(name, []).append(traffic)
-        return Flows(
-            seconds=seconds if self._heard else 0.0,
-            backends={name: self._seen(said.get(name, ()), flow) for name, flow in backends.items()},
-            ways=ways,
-        )
-
-    @staticmethod
-    def _seen(found: Sequence[Traffic], flow: Flow) -> Flow:
-        if not found:
-            return flow
-        known = max(each.known for each in found)
-        usable = max(each.usable for each in found)
-        causes = {cause for each in found for cause in each.causes} if usable < known else set()
-        return msgspec.structs.replace(flow, known=known, usable=usable, causes=tuple(sorted(causes)))
+        for (policy, route, target), counts in self._ways.moved(now)[1].items():
+            ways.setdefault(policy, {}).setdefault(route, {})[target] = _way(counts, seconds)
+        return Flows(seconds=seconds if self._heard else 0.0, backends=backends, ways=ways)
 
 
-def _flow(moved: list[int], seconds: float) -> Flow:
+def _flow(moved: Counts, seconds: float, said: Sequence[Traffic]) -> Flow:
     requests, failures, tokens, first_tokens, first_token_ms, shed = moved
-    if seconds <= 0.0:
-        return Flow()
+    known = max((each.known for each in said), default=0)
+    usable = max((each.usable for each in said), default=None)
+    out = usable is not None and usable < known
     return Flow(
-        requests=requests / seconds,
-        tokens=tokens / seconds,
+        requests=requests / seconds if seconds else 0.0,
+        tokens=tokens / seconds if seconds else None,
         errors=failures / requests if requests else None,
-        shed=shed / seconds,
+        shed=shed / seconds if seconds else 0.0,
         first_token=first_token_ms / first_tokens / 1000.0 if first_tokens else None,
+        known=known,
+        usable=usable,
+        causes=tuple(sorted({cause for each in said for cause in each.causes})) if out else (),
     )
 
 
-def _way(moved: list[int], seconds: float) -> Way:
+def _way(moved: Counts, seconds: float) -> Way:
     requests, failed = moved
-    return Way(
-        requests=requests / seconds if seconds > 0.0 else 0.0,
-        errors=failed / requests if requests else None,
-    )
+    return Way(requests=requests / seconds if seconds else 0.0, errors=failed / requests if requests else None)

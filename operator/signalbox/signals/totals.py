@@ -23,6 +23,7 @@ class _Backend:
         before = self.said.get(router)
         self.at = at
         if counted == before:
+            self.said[router] = counted  # others keep it too, as long as it is the newest
             return
         if before is not None:
             self.leave(router)
