@@ -151,6 +151,18 @@ def test_traffic_is_summed_by_backend_over_all_workers() -> None:
     assert totals.traffic(["b"]) == {"b": one}
 
 
+def test_traffic_does_not_go_back_when_workers_end() -> None:
+    totals = Totals()
+    for process in (1, 2):
+        statistics = Statistics()
+        statistics.series("p", "r", "t", "b", "m", "chat").finished(200, 1.0, 0.0006)
+        totals.update(process, statistics.snapshot())
+    before = totals.traffic(["b"])["b"].first_token_ms
+    totals.retire(1)
+    totals.retire(2)
+    assert totals.traffic(["b"])["b"].first_token_ms == before == 1
+
+
 def test_what_targets_had_to_answer_is_summed_over_models_and_workers() -> None:
     totals = Totals()
     for process in (1, 2):

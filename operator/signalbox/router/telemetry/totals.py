@@ -110,6 +110,7 @@ class Totals:
         A counter outlives its backend, and a backend may have none yet.
         """
         sums: dict[str, Counter[str]] = {name: Counter() for name in backends}
+        waited = dict.fromkeys(sums, 0.0)  # rounded as a whole: parts of workers that end are summed before
         for counters in (self._retired, *self._living.values()):
             # An endpoint that was taken away may still answer; its gauge has gone, but what began has not ended. What a
             # worker had in flight died with it.
@@ -134,7 +135,7 @@ class Totals:
                 of["input_tokens"] += round(series.input_tokens.sum)
                 of["output_tokens"] += round(series.output_tokens.sum)
                 of["first_tokens"] += sum(series.ttft.buckets)
-                of["first_token_ms"] += round(1000 * series.ttft.sum)
+                waited[labels.backend] += series.ttft.sum
                 of["cached_tokens"] += series.cached_tokens
         causes: dict[str, set[str]] = {}
         for gauge in _endpoints(self._gauges.values()):
@@ -144,7 +145,10 @@ class Totals:
             of["usable"] += not gauge.out_for
             if gauge.out_for:
                 causes.setdefault(gauge.backend, set()).add(gauge.out_for)
-        return {name: Traffic(**of, causes=tuple(sorted(causes.get(name, ())))) for name, of in sums.items()}
+        return {
+            name: Traffic(**of, first_token_ms=round(1000 * waited[name]), causes=tuple(sorted(causes.get(name, ()))))
+            for name, of in sums.items()
+        }
 
     def sent(self) -> Ways:
         """What each target of a route had to answer; of very many, those that were first."""
