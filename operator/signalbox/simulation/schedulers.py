@@ -14,7 +14,7 @@ from signalbox.routing import config
 from signalbox.routing.backlog import Backlog
 from signalbox.routing.strategies import compile_strategy
 from signalbox.simulation.jobs import Job
-from signalbox.simulation.scenario import Backend, Route
+from signalbox.simulation.scenario import Backend, Route, Target
 
 Scheduler = Literal["Law", "Omniscient", "LeastInFlight", "Static", "InverseQueue", "Uniform"]
 SCHEDULERS: tuple[Scheduler, ...] = ("Law", "Omniscient", "LeastInFlight", "Static", "InverseQueue", "Uniform")
@@ -38,11 +38,11 @@ class Real:
     """A strategy of the real router."""
 
     def __init__(
-        self, route: Route, names: Sequence[str], weights: Mapping[str, int], chance: random.Random, *, free: bool
+        self, route: Route, names: Sequence[str], weigh: Callable[[Target], int], chance: random.Random, *, free: bool
     ) -> None:
         tiers = [
             config.Tier(
-                targets=tuple(config.Share(target=t.backend, weight=weights[t.backend]) for t in tier),
+                targets=tuple(config.Share(target=t.backend, weight=weigh(t)) for t in tier),
                 free=free and all(t.weight is None for t in tier),
             )
             for tier in route.tiers
@@ -68,11 +68,12 @@ class Real:
 
 
 class _InTiers:
-    """The first tier of which anything is usable."""
+    """The first tier of which anything is usable. Several targets may be one backend; weight 0 means never."""
 
     def __init__(self, route: Route, names: Sequence[str]) -> None:
         positions = {name: position for position, name in enumerate(names)}
-        self._masks = [sum(1 << positions[t.backend] for t in tier) for tier in route.tiers]
+        tiers = [{positions[t.backend] for t in tier if t.weight != 0} for tier in route.tiers]
+        self._masks = [sum(1 << position for position in tier) for tier in tiers]
 
     def pick(self, usable: int, job: Job) -> int:
         """See ``Choice``."""
@@ -119,11 +120,15 @@ def choice(
         return Omniscient(route, names, expected)
     if kind == "LeastInFlight":
         return LeastInFlight(route, names, backlogs, chance)
-    least = min(backend.rate for backend in backends)
-    weights = {each.name: round(PARTS * each.rate / least) if kind == "Static" else 1 for each in backends}
-    for tier in route.tiers:
-        weights |= {target.backend: target.weight for target in tier if target.weight is not None}
-    return Real(route, names, weights, chance, free=kind in {"Law", "InverseQueue"})
+    rates = {backend.name: backend.rate for backend in backends}
+    least = min(rates.values())
+
+    def weigh(target: Target) -> int:
+        if target.weight is not None:
+            return target.weight
+        return round(PARTS * rates[target.backend] / least) if kind == "Static" else 1
+
+    return Real(route, names, weigh, chance, free=kind in {"Law", "InverseQueue"})
 
 
 def by_law(
