@@ -81,7 +81,7 @@ def run(settings: Settings) -> Report:
 
 def _one(settings: Settings, affinity: str, seconds: float, seed: int) -> Found:
     directory = settings.directory / f"run-{len(list(settings.directory.glob('run-*')))}"
-    directory.mkdir()
+    directory.mkdir(exist_ok=True)
     ports = free_ports(ENGINES)
     slices = "".join(SLICE.format(port=port) for port in ports)
     file = write_resources(directory / "resources", "affinity.yaml", slices=slices, affinity=affinity)

@@ -69,7 +69,7 @@ def _flood(settings: Settings, seconds: float) -> list[Seen]:
         routers = {}
         for mode, feedback in MODES.items():
             directory = settings.directory / feedback.lower()
-            directory.mkdir()
+            directory.mkdir(exist_ok=True)
             (port,) = free_ports(1)
             values = {"engine": port, "patience": f"{PATIENCE:.0f}s", "mode": feedback}
             file = write_resources(directory / "resources", "shedding.yaml", **values)
