@@ -1,5 +1,5 @@
-"""One pair of files for each form in which engines tell their load: ENGINE-….in.txt is the text, ENGINE-….out.yaml the
-reading of it, for a backend whose model is ``m``. After a change that is meant, ``pytest tests/feedback --regenerate``
+"""One pair of files for each form in which engines tell their load: ENGINE-….in.txt is the text, ENGINE-….out.yaml what
+it says, for a backend whose model is ``m``. After a change that is meant, ``pytest tests/feedback --regenerate``
 writes the readings; read the difference.
 """
 
@@ -13,6 +13,8 @@ import yaml
 from signalbox.feedback.engines import reader
 from signalbox.feedback.plan import Engine
 
+OF_THE_LOOK = ("at", "source")
+"""What no text says."""
 GOLDEN = Path(__file__).parent / "golden"
 NAMES = sorted(file.name.removesuffix(".in.txt") for file in GOLDEN.glob("*.in.txt"))
 
@@ -21,7 +23,7 @@ NAMES = sorted(file.name.removesuffix(".in.txt") for file in GOLDEN.glob("*.in.t
 def test_the_reading_of_a_text(name: str, request: pytest.FixtureRequest) -> None:
     engine = msgspec.convert(name.partition("-")[0], Engine)
     reading = reader(engine, None, "m").read((GOLDEN / f"{name}.in.txt").read_bytes(), at=0.0)
-    made: dict[str, Any] = {key: value for key, value in msgspec.structs.asdict(reading).items() if key != "at"}
+    made: dict[str, Any] = {k: v for k, v in msgspec.structs.asdict(reading).items() if k not in OF_THE_LOOK}
     file = GOLDEN / f"{name}.out.yaml"
     if request.config.getoption("--regenerate", default=False):
         file.write_text(yaml.safe_dump(made, sort_keys=False))
