@@ -18,10 +18,11 @@ MOST_SERIES = 4_000
 USUAL_LABELS = 512
 """Bytes of labels that are worth remembering."""
 
-# Possessive quantifiers: what does not match is given up at once, so time is linear in the text.
+# Possessive quantifiers: what does not match is given up at once, so time is linear in the text. And a label is looked
+# for only where a name begins, or each of its letters would be tried as a beginning.
 _LABELS = rb'(?:[^"}\n]++|"(?:[^"\\\n]++|\\[^\n])*+")*+'
 _LINE = re.compile(rb"\n([^{ \t]++)(?:[ \t]*+\{(" + _LABELS + rb")\}[ \t]*+|[ \t]++)([^ \t\r\n]++)")
-_LABEL = re.compile(r'([a-zA-Z_][a-zA-Z0-9_]*)[ \t]*=[ \t]*"((?:[^"\\\n]|\\.)*+)"')
+_LABEL = re.compile(r'(?<![a-zA-Z0-9_])([a-zA-Z_][a-zA-Z0-9_]*+)[ \t]*+=[ \t]*+"((?:[^"\\\n]|\\.)*+)"')
 _ESCAPE = re.compile(r"\\(.)")
 _ESCAPED = {"n": "\n"}
 
@@ -96,7 +97,9 @@ class Scan:
             line = _LINE.match(text, start)
             if line is not None:
                 name, labels, value = line.groups()
-                self._found.append(Series(self._wanted[name], _labels(labels), _number(value)))
+                wanted = self._wanted.get(name)
+                if wanted is not None:  # not with ``:`` in one place and ``_`` in another
+                    self._found.append(Series(wanted, _labels(labels), _number(value)))
 
 
 def selector(text: str) -> tuple[str, dict[str, str]]:
