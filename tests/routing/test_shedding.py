@@ -38,16 +38,16 @@ def test_a_longer_wait_never_admits_whom_a_shorter_refuses(wait: float, of: tupl
 def test_nothing_known_means_no_wait() -> None:
     queue = Queue()
     assert queue.wait(1e9, 0.0) == 0.0
-    queue.heard(waiting=10.0, in_system=14.0, rate=None, until=5.0)
+    queue.heard(waiting=10.0, in_system=14.0, rate=None, sampled_at=5.0)
     assert queue.wait(14.0, 0.0) == 0.0
-    queue.heard(waiting=10.0, in_system=14.0, rate=2.0, until=5.0)
+    queue.heard(waiting=10.0, in_system=14.0, rate=2.0, sampled_at=5.0)
     assert queue.wait(14.0, 0.0) == 5.0
     assert queue.wait(20.0, 0.0) == 8.0
     assert queue.wait(2.0, 0.0) == 0.0
     assert queue.wait(14.0, 5.1) == 0.0
-    queue.heard(waiting=0.0, in_system=4.0, rate=2.0, until=9.0)
+    queue.heard(waiting=0.0, in_system=4.0, rate=2.0, sampled_at=9.0)
     assert queue.wait(100.0, 5.1) == 0.0
-    queue.heard(waiting=10.0, in_system=14.0, rate=2.0, until=9.0)
+    queue.heard(waiting=10.0, in_system=14.0, rate=2.0, sampled_at=9.0)
     queue.forget()
     assert queue.wait(14.0, 5.1) == 0.0
 
@@ -92,14 +92,14 @@ class Flood:
             if not heard and now >= sampled_at + LATE:
                 heard = True
                 self._sampled, self._own_then = sample
-                self.queue.heard(float(self._sampled), float(self._sampled), self.rate, now + 15.0)
+                self.queue.heard(float(self._sampled), float(self._sampled), self.rate, sampled_at)
             self._arrive(now, self.random.choices(names, weights)[0], warm)
 
     def _arrive(self, now: float, tier: str, warm: float) -> None:
         self.offered[tier] += now > warm
         router, rank = self.random.randrange(ROUTERS), list(self.tiers).index(tier)
         present = max(0.0, self._sampled + ROUTERS * (self._own[router] - self._own_then[router]))
-        wait = self.queue.wait(present, now)
+        wait = self.queue.wait(present, now - 15.0)
         if not wait or not retry_after(wait, self.bearable, rank, len(self.tiers), self.random.random()):
             self._waiting.append((now, tier, router))
             self._own[router] += 1

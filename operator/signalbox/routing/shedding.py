@@ -17,10 +17,10 @@ LONGEST = 60.0
 class Queue:
     """What waits at one backend, by the newest sample and what happened since. Monotonic seconds."""
 
-    __slots__ = ("_in_system", "_rate", "_until", "_waiting", "bearable")
+    __slots__ = ("_in_system", "_rate", "_sampled_at", "_waiting", "bearable")
 
     def __init__(self) -> None:
-        self._until = -math.inf
+        self._sampled_at = -math.inf
         self._in_system = self._waiting = self._rate = 0.0
         self.bearable = math.inf
 
@@ -28,19 +28,19 @@ class Queue:
         """These are the time-outs of a request."""
         self.bearable = BEARABLE * min(first_token_ms, request_ms) / 1000
 
-    def heard(self, waiting: float, in_system: float, rate: float | None, until: float) -> None:
-        """A sample that is good ``until`` then; ``rate`` is how many requests a second are served at most."""
-        self._waiting, self._in_system, self._until = waiting, in_system, until
+    def heard(self, waiting: float, in_system: float, rate: float | None, sampled_at: float) -> None:
+        """A sample of that time; ``rate`` is how many requests a second are served at most."""
+        self._waiting, self._in_system, self._sampled_at = waiting, in_system, sampled_at
         self._rate = rate or 0.0
 
     def forget(self) -> None:
         """Nothing is known any more."""
-        self._until = -math.inf
+        self._sampled_at = -math.inf
 
-    def wait(self, present: float, now: float) -> float:
-        """Seconds that a request would wait where ``present`` are there now; 0.0 where none wait, or nothing is
-        known."""
-        if now > self._until or not self._waiting or not self._rate:
+    def wait(self, present: float, oldest: float) -> float:
+        """Seconds that a request would wait where ``present`` are there now; 0.0 where none wait, or nothing is known:
+        a sample from before ``oldest`` says nothing."""
+        if self._sampled_at < oldest or not self._waiting or not self._rate:
             return 0.0
         return max(0.0, self._waiting + present - self._in_system) / self._rate
 

@@ -56,6 +56,18 @@ async def test_only_where_every_target_has_a_long_queue(
     assert (await client.ask(ASK)).status == 200, "a sample that is too old says nothing"
 
 
+async def test_a_sample_is_too_old_for_whom_it_is_whoever_else_is_more_patient(
+    start_router: StartRouter, pair: tuple[Upstream, Upstream]
+) -> None:
+    backends = backends_of(pair)
+    idle = policy(*backends, name="idle", feedback=Feedback(mode="Disabled", stale_after_ms=3_600_000))
+    router = await start_router(config((policy(*backends), idle), *backends))
+    router.proxy.steer(loads(first=100.0, second=50.0), 14.0)
+    assert await statuses(router) == {429}
+    router.proxy.steer(loads(first=100.0, second=50.0), 16.0)
+    assert await statuses(router) == {200}
+
+
 @pytest.mark.parametrize("mode", ["Observe", "Disabled"])
 async def test_who_only_watches_refuses_nobody(
     mode: str, start_router: StartRouter, pair: tuple[Upstream, Upstream]

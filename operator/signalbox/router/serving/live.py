@@ -37,6 +37,7 @@ class LivePolicy:
         self._ranks = {tier: rank for rank, tier in enumerate(tiers)}
         self._rank_count = len(tiers) + 1 if tiers else 1
         self._sheds = config.feedback.mode == "Active"
+        self._stale_after = config.feedback.stale_after_ms / 1000
         self._all = (1 << len(self.backends)) - 1
         self._statistics = statistics
         self._series: dict[tuple[CompiledRoute | None, str, str, str], Series] = {}
@@ -112,10 +113,11 @@ class LivePolicy:
         if not self._sheds:
             return 0.0
         least = None
+        oldest = now - self._stale_after
         for position, backend in enumerate(self.backends):
             if usable >> position & 1:
                 queue = backend.queue
-                wait = queue.wait(backend.backlog.estimate, now)
+                wait = queue.wait(backend.backlog.estimate, oldest)
                 if not wait:
                     return 0.0
                 if least is None or wait / queue.bearable < least[0] / least[1]:
