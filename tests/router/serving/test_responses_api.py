@@ -186,6 +186,7 @@ async def test_limits_hold_for_a_kept_response_too(start_router: StartRouter, up
     sealed = (await ask(client)).json["id"]
     answer = await ask(client, sealed)
     assert (answer.status, answer.code) == (429, "rate_limit_exceeded")
+    assert [(c.first, c.value) for c in router.statistics.snapshot().shed] == [(target.name, 1)]
 
 
 async def test_a_failed_response_goes_elsewhere(start_router: StartRouter, pair: tuple[Upstream, Upstream]) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 from configs import tenant
-from scenes import backends_of
+from scenes import backends_of, in_order
 
 from conftest import StartRouter
 from harness import CHAT, Router, Upstream, backend, chat, config, policy, request
@@ -24,8 +24,8 @@ def loads(**waiting: float) -> Weights:
     )
 
 
-def turned_away(router: Router) -> int:
-    return sum(count.value for count in router.statistics.snapshot().shed)
+def turned_away(router: Router) -> dict[str, int]:
+    return {count.first: count.value for count in router.statistics.snapshot().shed}
 
 
 async def statuses(router: Router, count: int = 20, *lines: str) -> set[int]:
@@ -50,7 +50,7 @@ async def test_only_where_every_target_has_a_long_queue(
     retry_after = answer.header("retry-after")
     assert retry_after is not None
     assert 42 <= int(retry_after) <= 43  # 50 s wait, and 7.5 s are no reason to refuse anybody
-    assert turned_away(router) == 1
+    assert sum(turned_away(router).values()) == 1
     assert [(c.first, c.second, c.value) for c in router.statistics.snapshot().rejected] == [("auto", "overloaded", 1)]
     router.proxy.steer(loads(first=100.0, second=50.0), 16.0)
     assert (await client.ask(ASK)).status == 200, "a sample that is too old says nothing"
@@ -104,4 +104,17 @@ async def test_who_finds_every_limit_reached_counts_as_turned_away(
     target = backend(upstream, limits=Limits(requests_per_minute=1))
     router = await start_router(config(policy(target), target))
     assert await statuses(router, 3) == {200, 429}
-    assert turned_away(router) == 2
+    assert turned_away(router) == {target.name: 2}
+
+
+async def test_who_is_down_is_not_wanted_more_because_another_is_full(
+    start_router: StartRouter, pair: tuple[Upstream, Upstream]
+) -> None:
+    await pair[0].stop()
+    own, other = backend(pair[0]), backend(pair[1], limits=Limits(requests_per_minute=1))
+    router = await start_router(config(in_order(own, other), own, other))
+    while not router.proxy._backends[own.name].endpoints[0].health.ejected:
+        await statuses(router, 1)
+    before = turned_away(router).get(other.name, 0)
+    assert await statuses(router, 3) == {429}
+    assert turned_away(router) == {other.name: before + 3}

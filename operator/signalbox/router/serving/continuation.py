@@ -42,8 +42,6 @@ def find(
         raise gone()
     if not (endpoint.health.admits(now) or endpoint.health.may_probe(now)):
         raise Refusal(503, "no_healthy_target", "The endpoint that keeps the response is down.", retry_after=1)
-    if wait := backend.limits.wait(now, 0):
-        raise Refusal(429, "rate_limit_exceeded", "The target is at its limit.", retry_after=wait)
     return kept, position, endpoint
 
 

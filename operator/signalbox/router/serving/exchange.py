@@ -145,7 +145,7 @@ class Exchange:
             raise self._failure
         if full:
             if first:
-                self._turned_away(choice.next(route.choice.mask & eligible))
+                self._turned_away(choice.next(full))
             raise Refusal(429, "rate_limit_exceeded", "Every target of this route is at its limit.", retry_after=wait)
         self._probe(route.choice.mask & eligible, now)
 
@@ -177,7 +177,11 @@ class Exchange:
         self._kept, position, endpoint = continuation.find(
             self.live.response_ids, self.policy, self.tenant, previous, now
         )
-        self._try(position, self.policy.backends[position], endpoint, now)
+        backend = self.policy.backends[position]
+        if wait := backend.limits.wait(now, 0):
+            self._turned_away(position)
+            raise Refusal(429, "rate_limit_exceeded", "The target is at its limit.", retry_after=wait)
+        self._try(position, backend, endpoint, now)
 
     # trying
 

@@ -85,10 +85,10 @@ class LivePolicy:
                 mask |= 1 << position
         return mask
 
-    def available(self, positions: int, now: float, needs: Requirements | None) -> tuple[int, bool, float]:
-        """Of some targets those that take a request now; whether any is only full; and for how long (seconds)."""
+    def available(self, positions: int, now: float, needs: Requirements | None) -> tuple[int, int, float]:
+        """Of some targets those that take a request now; those that are only full; and for how long (seconds)."""
         usable = 0
-        full = False
+        full = 0
         wait = 60.0
         for position, backend in enumerate(self.backends):
             if not positions >> position & 1 or not backend.usable(now):
@@ -98,7 +98,7 @@ class LivePolicy:
                 tokens = round(needs.prompt_tokens * backend.correction.value) + needs.output_tokens
             delay = backend.limits.wait(now, tokens)
             if delay:
-                full = True
+                full |= 1 << position
                 wait = min(wait, delay)
             else:
                 usable |= 1 << position
