@@ -18,7 +18,8 @@ class Backlog:
     """One backend, as one worker sees it. Times are seconds of the worker's own monotonic clock.
 
     The estimate is max(``in_flight``, ``offset`` + ``scale`` × ``in_flight``): two fields that are written with a
-    sample, so that a decision only reads. Without a sample it is what the worker has in flight.
+    sample, so that a decision only reads. Before any sample it is what the worker has in flight; once the last one is
+    too old, ``scale`` times that.
     """
 
     __slots__ = ("_born", "_due", "_history", "in_flight", "offset", "scale", "started")
@@ -59,7 +60,7 @@ class Backlog:
         self.offset = in_system - self.scale * then
 
     def forget(self) -> None:
-        """The sample is too old to say anything."""
+        """The sample is too old to say anything; which part of the arrivals is ours, it still says."""
         self.offset = 0.0
 
     def _note(self, now: float) -> None:

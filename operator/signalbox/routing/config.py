@@ -168,7 +168,8 @@ class Pricing(ConfigStruct, frozen=True):
 
 
 class Limits(ConfigStruct, frozen=True):
-    """Limits of the backend as a whole; a worker applies its part (``RouterConfig.limit_shares``)."""
+    """Limits of the backend as a whole. A worker applies what it was leased, before that its part
+    (``RouterConfig.limit_shares``)."""
 
     max_in_flight: int | None = None
     requests_per_minute: int | None = None
@@ -222,7 +223,8 @@ class Backend(ConfigStruct, frozen=True):
 class RouterConfig(ConfigStruct, frozen=True):
     """Everything that a router needs, secrets apart.
 
-    ``limit_shares`` is the number of workers over all replicas among which each backend's limits are divided.
+    ``limit_shares`` is the number of workers over all replicas: among them each backend's limits are divided as long
+    as nobody leases parts of them.
     """
 
     format_version: int
