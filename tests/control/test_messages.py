@@ -7,17 +7,24 @@ from hypothesis import strategies as st
 
 from signalbox.control.messages import (
     MAX_REPORT_BYTES,
+    MAX_WAYS,
+    Applied,
     Config,
     Hello,
+    Lease,
     Malformed,
     Ping,
     Rejected,
     Report,
     Revoked,
+    RouteWeights,
+    Sent,
+    SetWeights,
     Traffic,
     Waiting,
     from_router,
     line,
+    report_line,
     to_router,
 )
 
@@ -69,3 +76,35 @@ def test_a_line_is_bounded() -> None:
             lines.feed(b"x" * 1000)
     with pytest.raises(Malformed):
         from_router().feed(b'"' + b"x" * MAX_REPORT_BYTES + b'"\n')
+
+
+BUSY = Traffic(known=9, usable=9, started=10**9, completed=10**9, input_tokens=10**12, output_tokens=10**12)
+PART = Lease(requests_per_minute=10**6)
+ROUTE = RouteWeights(sets=(SetWeights(effective={"t": 1.0}),))
+
+
+def report(backends: int, ways: int = 0, policies: int = 0) -> Report:
+    """One of so many things with long names."""
+    names = [f"{'x' * 240}-{number}" for number in range(max(backends, ways, policies))]
+    return Report(
+        config_hash="0" * 16,
+        backends=dict.fromkeys(names[:backends], BUSY),
+        leases=dict.fromkeys(names[:backends:4], Applied(lease=PART, most=PART)),
+        sent={name: {"r": {"t": Sent(requests=10**9)}} for name in names[:ways]},
+        weights={name: {"r": ROUTE} for name in names[:policies]},
+    )
+
+
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        (report(300, 3, 3), report(300, 3, 3)),
+        (report(300, MAX_WAYS, 3), report(300, 0, 3)),
+        (report(300, 3, MAX_WAYS), report(300)),
+        (report(600, MAX_WAYS, MAX_WAYS), report(300)),
+        (report(5000), report(312)),
+    ],
+    ids=["fits", "ways", "weights", "backends", "very many backends"],
+)
+def test_of_a_report_that_is_too_long_what_matters_least_stays_unsaid(said: Report, kept: Report) -> None:
+    assert from_router().feed(report_line(said)) == [kept]

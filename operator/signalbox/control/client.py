@@ -16,7 +16,7 @@ from urllib.parse import SplitResult, urlsplit
 
 import httptools
 
-from signalbox.control.messages import FromRouter, Hello, Malformed, Report, ToRouter, line, to_router
+from signalbox.control.messages import Hello, Malformed, Report, ToRouter, line, report_line, to_router
 
 REPORT_SECONDS = 1.0
 # Several changes at once are one report.
@@ -133,10 +133,10 @@ class Client:
             writer.transport.abort()
 
     async def _report(self, writer: asyncio.StreamWriter) -> None:
-        _send(writer, self._router.hello())
+        _send(writer, line(self._router.hello()))
         while True:
             self._changed.clear()
-            _send(writer, self._router.report())
+            _send(writer, report_line(self._router.report()))
             # A peer that does not read is as good as silent, and then it is left.
             await writer.drain()
             await asyncio.sleep(LEAST_SECONDS)
@@ -191,6 +191,5 @@ def _head(url: SplitResult, token: str) -> bytes:
     ).encode("ascii")
 
 
-def _send(writer: asyncio.StreamWriter, message: FromRouter) -> None:
-    data = line(message)
+def _send(writer: asyncio.StreamWriter, data: bytes) -> None:
     writer.write(b"%x\r\n%b\r\n" % (len(data), data))

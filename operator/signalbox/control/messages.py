@@ -4,6 +4,7 @@ The two may be of different releases: fields that are not known are ignored, and
 known. Credentials never travel here; a revoked key is named by its SHA-256.
 """
 
+from itertools import islice
 from typing import TypeVar
 
 import msgspec
@@ -253,3 +254,20 @@ def to_router() -> Lines:
 def line(message: FromRouter | ToRouter) -> bytes:
     """A message as it travels."""
     return msgspec.json.encode(message) + b"\n"
+
+
+def report_line(report: Report) -> bytes:
+    """A report as it travels, without what makes the line too long: first what people look at, then what only a new
+    leader asks for, then half of the backends, and again."""
+    data = line(report)
+    for field in ("sent", "weights"):
+        if len(data) <= MAX_REPORT_BYTES:
+            return data
+        report = msgspec.structs.replace(report, **{field: {}})
+        data = line(report)
+    while len(data) > MAX_REPORT_BYTES and report.backends:
+        backends = dict(islice(report.backends.items(), len(report.backends) // 2))
+        leases = {name: applied for name, applied in report.leases.items() if name in backends}
+        report = msgspec.structs.replace(report, backends=backends, leases=leases)
+        data = line(report)
+    return data

@@ -20,7 +20,7 @@ from signalbox.router.process.follower import Follower
 from signalbox.router.process.supervisor import Supervisor
 from signalbox.routing.config import FORMAT_VERSION, content_hash
 
-# A backend takes about 250 bytes in a report.
+# A backend takes about 300 bytes in a report; where names are long, fewer are said (``report_line``).
 MAX_BACKENDS = MAX_REPORT_BYTES // 512
 # What is applied of its limits takes as much again, but few backends have limits.
 MAX_LEASES = MAX_REPORT_BYTES // 2048
