@@ -188,3 +188,11 @@ def test_who_awaits_a_lease_takes_a_tenth_and_at_least_one() -> None:
     assert limits.in_force(0.0).lease == Limits(max_in_flight=1, requests_per_minute=30)
     limits.lease(None)
     assert limits.in_force(0.0).lease == Limits(max_in_flight=4, requests_per_minute=300)
+
+
+def test_what_was_spent_before_is_in_the_minute() -> None:
+    limits = BackendLimits(Limits(requests_per_minute=5, tokens_per_minute=100))
+    limits.inherit(10.0, Limits(max_in_flight=3, requests_per_minute=5, tokens_per_minute=40))
+    assert limits.wait(11.0, 1) == 60.0
+    assert limits.in_force(11.0).spent == Limits(max_in_flight=0, requests_per_minute=5, tokens_per_minute=40)
+    assert limits.wait(71.0, 100) == 0.0

@@ -122,6 +122,12 @@ class BackendLimits:
         fields = msgspec.structs.asdict(self._limits).items()
         self.lease(Limits(**{name: _part(limit, shares, None) for name, limit in fields}))
 
+    def inherit(self, now: float, spent: Limits) -> None:
+        """Count what a worker that has died spent in its last minute as if it were of now: the backend remembers it."""
+        usage = self._usage
+        usage.requests.spend(now, spent.requests_per_minute or 0)
+        usage.tokens.spend(now, spent.tokens_per_minute or 0)
+
     def in_force(self, now: float) -> InForce:
         """What is applied, and what that comes to at most."""
         usage = self._usage

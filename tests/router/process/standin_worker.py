@@ -29,6 +29,7 @@ class StandIn:
         self.config = b""
         self.weights = Weights()
         self.parts: dict[str, Limits] = {}
+        self.spent: dict[str, Limits] = {}
         self.draining = False
         self.open: set[Connection] = set()
         self.idle = asyncio.Event()
@@ -57,8 +58,11 @@ class StandIn:
     def lease(self, parts: Mapping[str, Limits]) -> None:
         self.parts = dict(parts)
 
+    def inherit(self, spent: Mapping[str, Limits]) -> None:
+        self.spent = dict(spent)
+
     def limits(self) -> dict[str, InForce]:
-        return {name: InForce(part, part, Limits()) for name, part in self.parts.items()}
+        return {name: InForce(part, part, self.spent.get(name, Limits())) for name, part in self.parts.items()}
 
     def drain(self) -> None:
         self.draining = True
@@ -78,7 +82,8 @@ class StandIn:
 
 
 class Connection(asyncio.Protocol):
-    """Requests are lines: a word, answered by a line. "wait" is answered at the next line only."""
+    """Requests are lines: a word, answered by a line. "wait" is answered at the next line only; "spend" uses up
+    what was leased."""
 
     def __init__(self, app: StandIn) -> None:
         self.app = app
@@ -102,6 +107,8 @@ class Connection(asyncio.Protocol):
             if word == b"wait":
                 self.waiting = True
                 continue
+            if word == b"spend":
+                self.app.spent = dict(self.app.parts)
             self.waiting = False
             series = self.app.statistics.series("p", "r", "t", "b", "m", "chat")
             series.finished(200, 0.3, 0.05, 10, 0, 20, 5_000_000)

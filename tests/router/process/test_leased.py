@@ -43,3 +43,14 @@ def test_a_worker_that_has_not_read_of_a_limit_hides_it() -> None:
     nothing = InForce(Limits(), Limits(), Limits())
     workers = [(0, {"a": requests(5, 2)}), (1, {"a": nothing})]
     assert Leased(2).applied(workers) == {"a": Applied(lease=Lease(), most=Lease())}
+
+
+def test_what_was_spent_is_kept_for_the_next_worker_until_that_has_said_something_itself() -> None:
+    leased = Leased(2)
+    assert leased.spent(0) == {}
+    leased.ended(0, {"a": requests(5, 3)})
+    leased.ended(0, {})  # it died at once
+    assert leased.spent(0) == {"a": Limits(requests_per_minute=3)}
+    assert leased.spent(1) == {}
+    leased.ended(0, {"a": requests(5, 4)})
+    assert leased.spent(0) == {"a": Limits(requests_per_minute=4)}

@@ -315,3 +315,23 @@ async def test_leases_reach_every_worker_and_those_that_come_later() -> None:
         await until(not_applied)
         await until(applied)
         await client.close()
+
+
+async def test_what_a_worker_had_spent_when_it_died_counts_for_its_successor() -> None:
+    amount = Lease(requests_per_minute=5)
+    async with running(workers=1) as supervisor:
+        supervisor.lease(Leases(backends={"a": amount}))
+
+        async def spent() -> bool:
+            return supervisor.leases == {"a": Applied(lease=amount, most=amount, spent=amount)}
+
+        async def gone() -> bool:
+            return not supervisor.leases
+
+        client = await Client.connect(supervisor)
+        pid, _ = await client.ask("spend")
+        await until(spent)
+        os.kill(pid, signal.SIGKILL)
+        await until(gone)
+        await until(spent)
+        await client.close()

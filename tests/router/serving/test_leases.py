@@ -52,3 +52,19 @@ async def test_a_newcomer_takes_little_until_it_is_leased_a_part_or_nobody_says_
             router.proxy.lease({target.name: lease})
         router.sweep(11.0)
         assert [(await client.ask(ASK)).status for _ in range(more + 1)] == [200] * more + [429]
+
+
+async def test_what_was_spent_before_it_began_is_in_its_first_minute(
+    start_router: StartRouter, upstream: Upstream
+) -> None:
+    target = backend(upstream, limits=LIMITS)
+    router = await start_router()
+    router.proxy.inherit({target.name: Limits(requests_per_minute=7, tokens_per_minute=9_000)})
+    router.configure(config(policy(target), target))
+    assert router.proxy.limits()[target.name].spent == Limits(
+        max_in_flight=0, requests_per_minute=7, tokens_per_minute=9_000
+    )
+    client = await router.connect()
+    assert [(await client.ask(ASK)).status for _ in range(2)] == [200, 429]
+    router.configure(config(policy(target), target))
+    assert router.proxy.limits()[target.name].spent.requests_per_minute == 8

@@ -18,6 +18,7 @@ from signalbox.router.process.messages import (
     Committed,
     Drain,
     Grant,
+    Inherit,
     Link,
     Message,
     Prepare,
@@ -127,6 +128,10 @@ class Child:
     def grant(self, parts: dict[str, Limits]) -> None:
         """Let the worker apply parts of limits, by backend."""
         self._link.send(Grant(parts=parts))
+
+    def inherit(self, spent: dict[str, Limits]) -> None:
+        """Let the worker count what the one before it had spent, by backend."""
+        self._link.send(Inherit(spent=spent))
 
     async def report(self, number: int) -> None:
         """Return when the worker has sent its counters. Raises ``ChildGoneError`` only when it has died."""

@@ -13,6 +13,7 @@ class Leased:
     def __init__(self, workers: int) -> None:
         self._workers = workers
         self._parts: dict[str, list[Limits]] = {}
+        self._spent: dict[int, dict[str, Limits]] = {}
 
     def hear(self, leases: Leases) -> None:
         """These count from now on."""
@@ -21,6 +22,15 @@ class Leased:
     def part(self, worker: int) -> dict[str, Limits]:
         """What a worker is to apply, by backend; empty before the first lease."""
         return {name: of[worker] for name, of in self._parts.items()}
+
+    def ended(self, worker: int, said: Mapping[str, InForce]) -> None:
+        """A worker has died, which said this last; one that died before it said anything has spent nothing."""
+        if said:
+            self._spent[worker] = {name: each.spent for name, each in said.items()}
+
+    def spent(self, worker: int) -> dict[str, Limits]:
+        """What those that were this worker before had spent when they died, by backend."""
+        return self._spent.get(worker, {})
 
     def applied(self, workers: Iterable[tuple[int, Mapping[str, InForce]]]) -> dict[str, Applied]:
         """Of all workers (by number), from what each said last. What a worker was told may be applied by now."""

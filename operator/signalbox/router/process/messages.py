@@ -71,6 +71,13 @@ class Grant(Message, frozen=True):
     parts: dict[str, Limits]
 
 
+class Inherit(Message, frozen=True):
+    """Supervisor: the worker whose place it takes had spent so much in its last minute, by backend. It comes before any
+    configuration."""
+
+    spent: dict[str, Limits]
+
+
 class Ask(Message, frozen=True):
     """Supervisor: report now."""
 
@@ -112,7 +119,7 @@ class Report(Message, frozen=True):
     limits: dict[str, InForce] = {}
 
 
-ToWorker = Setup | Prepare | Commit | Abort | Steer | Grant | Ask | Drain
+ToWorker = Setup | Prepare | Commit | Abort | Steer | Grant | Inherit | Ask | Drain
 ToSupervisor = Prepared | Committed | Report
 
 Received = TypeVar("Received")

@@ -284,6 +284,7 @@ class Supervisor:
         if (weights := self._steered.weights) is not None:
             child.steer(weights, self._steered.heard_ago)
         child.grant(self._leased.part(index))
+        child.inherit(self._leased.spent(index))
         self._children[index] = child
         self._arrival.set()
         return child
@@ -298,6 +299,7 @@ class Supervisor:
             self._children.pop(child.index, None)
             self._arrival.clear()
             self._totals.retire(child.serial)
+            self._leased.ended(child.index, child.limits)
             self._down_since.setdefault(child.index, loop.time())
             if self._stopping:
                 return

@@ -28,6 +28,7 @@ from signalbox.router.process.messages import (
     Committed,
     Drain,
     Grant,
+    Inherit,
     Link,
     Prepare,
     Prepared,
@@ -73,6 +74,9 @@ class Application(Protocol):
 
     def lease(self, parts: Mapping[str, Limits]) -> None:
         """Apply these parts of limits, by backend, and those of backends that are not named as before."""
+
+    def inherit(self, spent: Mapping[str, Limits]) -> None:
+        """Count what was spent of limits in the minute before, by backend; called before any configuration."""
 
     def limits(self) -> dict[str, InForce]:
         """What is applied of the limits of those backends that have some."""
@@ -158,6 +162,8 @@ class Worker:
                 self._steer(message)
             case Grant():
                 self._application.lease(message.parts)
+            case Inherit():
+                self._application.inherit(message.spent)
             case Ask():
                 self._report(message.number)
             case Drain():
