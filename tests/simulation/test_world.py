@@ -42,7 +42,8 @@ def test_the_law_is_near_to_who_knows_everything_and_far_from_who_knows_nothing(
     law, best, least, blind = (
         run(scenario, each, 3).quantile(0.99) for each in ("Law", "Omniscient", "LeastInFlight", "Uniform")
     )
-    assert best < law < 1.2 * best < least < blind
+    # Chance alone may put the law a little before the greedy one.
+    assert 0.98 * best < law < 1.2 * best < least < blind
 
 
 def test_a_dead_backend_costs_no_request() -> None:

@@ -26,14 +26,16 @@ class Loop:
             each.name: tuple(str(n) for n in range(each.endpoints)) for each in scenario.backends
         }
         self._reports: dict[int, tuple[list[Counters], int]] = {}
+        self._heard_at = 0.0
 
     def scraped(self, backend: str, endpoint: int, reading: Reading) -> None:
         """A reading has arrived."""
         self.readings[backend][str(endpoint)] = reading
 
-    def reported(self, router: int, counters: list[Counters], gave_up: int) -> None:
+    def reported(self, router: int, counters: list[Counters], gave_up: int, now: float) -> None:
         """A report has arrived; ``gave_up`` is the bitmask of backends of which it has no endpoint left."""
         self._reports[router] = (counters, gave_up)
+        self._heard_at = now
 
     def plan(self) -> Plan:
         """What the operator knows of the backends at this moment."""
@@ -56,7 +58,7 @@ class Loop:
 
     def step(self, now: float) -> law.Outcome:
         """One step of the law."""
-        outcome = law.step(self.state, self.plan(), self._sights(now), now)
+        outcome = law.step(self.state, self.plan(), self._sights(), now)
         self.state = outcome.state
         return outcome
 
@@ -74,13 +76,13 @@ class Loop:
             max_in_flight=each.limit,
         )
 
-    def _sights(self, now: float) -> Mapping[str, Sight]:
+    def _sights(self) -> Mapping[str, Sight]:
         found = {}
         for number, each in enumerate(self.scenario.backends):
             heard = [counters[number] for counters, _ in self._reports.values()]
             traffic = (
                 Traffic(
-                    at=now,
+                    at=self._heard_at,
                     started=sum(c[0] for c in heard),
                     completed=sum(c[1] for c in heard),
                     busy=sum(c[2] for c in heard),

@@ -12,21 +12,25 @@ from signalbox.simulation.arrivals import jobs
 from signalbox.simulation.clock import Clock
 from signalbox.simulation.engines import Engine
 from signalbox.simulation.jobs import Job, Outcome
-from signalbox.simulation.loop import Loop
+from signalbox.simulation.loop import Counters, Loop
 from signalbox.simulation.records import Records
 from signalbox.simulation.routers import Router
 from signalbox.simulation.scenario import Change, Scenario
 from signalbox.simulation.schedulers import Choice, Real, Scheduler, by_law, choice, inverse_queue
 
 REPORT_SECONDS = 1.0
-SCRAPE_SPREAD = 0.1
-"""Of an interval: scrapes are spread over so much of it, the step comes after."""
+SCRAPE_SPREAD, STEP = 0.1, 0.2
+"""Of an interval: scrapes are spread over so much of it, the step comes at that time, as in ``signals.schedule``."""
 
 
 class World:
-    """Engines, routers and the operator's loop on one clock."""
+    """Engines, routers and the operator's loop on one clock. ``seed`` says what is asked, ``draws`` (where it is not
+    the same) what chance has its way in otherwise."""
 
-    def __init__(self, scenario: Scenario, scheduler: Scheduler, seed: int, *, every: float = 1.0) -> None:
+    def __init__(
+        self, scenario: Scenario, scheduler: Scheduler, seed: int, *, every: float = 1.0, draws: int | None = None
+    ) -> None:
+        draws = seed if draws is None else draws
         self.scenario = scenario
         self.scheduler = scheduler
         self.clock = Clock()
@@ -35,13 +39,13 @@ class World:
         self._everybody = (1 << len(scenario.backends)) - 1
         self._engines = [[Engine(each.machine) for _ in range(each.endpoints)] for each in scenario.backends]
         self._ready = [list(range(each.endpoints)) for each in scenario.backends]
-        self._chance = random.Random(f"{seed}/chance")  # noqa: S311 (a simulation, not a secret)
-        self._loop = Loop(scenario, random.Random(f"{seed}/loop"))  # noqa: S311
+        self._chance = random.Random(f"{draws}/chance")  # noqa: S311 (a simulation, not a secret)
+        self._loop = Loop(scenario, random.Random(f"{draws}/loop"))  # noqa: S311
         self._routers: list[Router] = []
         self._choices: list[list[Choice]] = []
         for number, policy in enumerate(scenario.policies):
             for worker in range(policy.routers):
-                chance = random.Random(f"{seed}/{policy.name}/{worker}")  # noqa: S311
+                chance = random.Random(f"{draws}/{policy.name}/{worker}")  # noqa: S311
                 router = Router(number, len(scenario.backends), chance)
                 for position, each in enumerate(scenario.backends):
                     router.grow(position, each.endpoints)
@@ -67,7 +71,7 @@ class World:
             for position, engines in enumerate(self._engines):
                 for endpoint in range(len(engines)):
                     self._scrapes(position, endpoint, interval)
-            clock.at(interval * SCRAPE_SPREAD + scenario.scrape_delay, self._step, interval)
+            clock.at(interval * STEP + scenario.scrape_delay, self._step, interval)
             for number in range(len(self._routers)):
                 clock.at(REPORT_SECONDS * (number + 0.5) / len(self._routers), self._report, number)
         clock.at(0.0, self._record)
@@ -226,7 +230,10 @@ class World:
             for b, each in enumerate(router.backlogs)
         ]
         gave_up = sum(1 << b for b, ready in enumerate(self._ready) if router.gave_up(b, ready))
-        clock.at(clock.now + self.scenario.report_delay, self._loop.reported, number, counters, gave_up)
+        clock.at(clock.now + self.scenario.report_delay, self._reported, number, counters, gave_up)
+
+    def _reported(self, number: int, counters: list[Counters], gave_up: int) -> None:
+        self._loop.reported(number, counters, gave_up, self.clock.now)
 
     def _step(self, interval: float) -> None:
         clock = self.clock
