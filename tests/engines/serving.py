@@ -17,6 +17,8 @@ from engines.install import Installed
 MODEL = "smollm2"
 START_SECONDS = 900.0
 DRAIN_SECONDS = 30
+BATCHED_TOKENS = 512
+"""In one step: a longer prompt is read in pieces, between steps of those that run."""
 OFFLINE = {
     "VLLM_TARGET_DEVICE": "cpu",
     "VLLM_NO_USAGE_STATS": "1",
@@ -77,6 +79,7 @@ def engine(installed: Installed, name: str, sequences: int, gibibytes: int, logs
         "--served-model-name": MODEL,
         "--max-model-len": "2048",
         "--max-num-seqs": str(sequences),
+        "--max-num-batched-tokens": str(BATCHED_TOKENS),
         "--dtype": "bfloat16",
         "--shutdown-timeout": str(DRAIN_SECONDS),
     }

@@ -178,7 +178,8 @@ def end(engine: Engine, do: Callable[[], None]) -> None:
 
 
 def crash(engine: Engine) -> None:
-    """A long prompt with a seed ends this release's engine on processors in the middle of what it does."""
+    """A prompt that is read in pieces, with a seed, ends this release's engine on processors in the middle of what it
+    does."""
     body = {
         "model": serving.MODEL,
         "messages": [{"role": "user", "content": "signal " * 1800}],
