@@ -81,6 +81,39 @@ def test_what_is_not_declared_is_assumed_and_said(tmp_path: Path) -> None:
     assert [note.split(":")[1].strip() for note in notes] == ["a", "a", "b"]
 
 
+def test_a_policy_that_is_not_valid_is_left_out_and_named(tmp_path: Path) -> None:
+    bad = POLICY.replace("MODE", "Active").replace("name: chat", "name: bad").replace("[auto]", "[other]")
+    condition = "- name: odd\n    when: nonsense(\n    weighted: {targets: [{name: big}]}\n  - name: all\n"
+    result = run(tmp_path, backends=BACKENDS + bad.replace("- name: all\n", condition) + "---\n")
+    assert "note: policy bad is not valid, so it is not simulated; signalbox check says why" in result.stdout
+    assert "policy chat" not in result.stdout
+
+
+def test_a_limit_of_all_endpoints_is_no_batch_of_one(tmp_path: Path) -> None:
+    slices = """apiVersion: v1
+kind: Service
+metadata: {name: a}
+spec: {ports: [{port: 80}]}
+---
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: {name: a, labels: {kubernetes.io/service-name: a}}
+addressType: IPv4
+ports: [{port: 8000}]
+endpoints: [{addresses: [10.0.0.1]}, {addresses: [10.0.0.2]}]
+---
+"""
+    limited = BACKENDS.replace(
+        "capacity: {concurrency: 16, tokensPerSecond: 800}", "limits: {maxInFlight: 256, tokensPerMinute: 60000}"
+    )
+    result = run(tmp_path, backends=slices + limited)
+    assert "note: a: capacity.concurrency is not declared; simulated as 32" in result.stdout
+    measured = "signals: {engine: VLLM}, limits"
+    result = run(tmp_path, backends=slices + limited.replace(measured, "limits"))
+    assert "a: capacity.concurrency" not in result.stdout
+    assert "note: a: capacity.tokensPerSecond is not declared; simulated as 500" in result.stdout
+
+
 def test_the_picture_is_one(tmp_path: Path) -> None:
     run(tmp_path, "--scenario", "dead")
     root = ElementTree.parse(tmp_path / "found.svg").getroot()

@@ -51,6 +51,29 @@ def test_a_dead_backend_costs_no_request() -> None:
     assert found.failed == found.shed == 0
 
 
+def test_nobody_gets_more_than_its_limit_and_who_refuses_is_left_alone_for_a_while() -> None:
+    def turned_away(refuses: bool) -> tuple[int, int]:
+        backends = (replace(scenarios.five()[0], limit=4, refuses=refuses),)
+        scenario = Scenario("limited", backends, scenarios.free(backends), load=1.2, requests=1000)
+        found = run(scenario, "Law", 1)
+        assert all(in_system[0] <= 4 for _, in_system in found.looks)
+        return found.shed, found.failed
+
+    shed, failed = turned_away(refuses=False)
+    assert shed > 100
+    assert failed == 0
+    assert min(turned_away(refuses=True)) > 100
+
+
+def test_late_and_lost_reports_cost_something() -> None:
+    slow = replace(scenarios.slow(4), requests=4000)
+    p99 = [
+        run(replace(slow, **worse), "Law", 1).quantile(0.99)  # type: ignore[arg-type]
+        for worse in ({}, {"report_delay": 30.0, "scrape_delay": 30.0}, {"reports_lost": 0.95, "scrapes_lost": 0.95})
+    ]
+    assert 1.1 * p99[0] < min(p99[1:])
+
+
 def test_conversations_that_find_their_prompts_are_less_work() -> None:
     def worked(cache: float) -> float:
         scenario = scenarios.steady(0.5)

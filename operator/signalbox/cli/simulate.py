@@ -132,6 +132,11 @@ def _scenario(
         for one in workspace.problems:
             click.echo(render.text(one), err=True)
         raise click.ClickException("there is no valid policy with targets to simulate") from None
+    resources = workspace.resources
+    left_out = {*resources.policies, *resources.invalid_policies} - {each.name for each in base.policies}
+    notes += [
+        f"policy {name} is not valid, so it is not simulated; signalbox check says why" for name in sorted(left_out)
+    ]
     names = [each.name for each in base.backends]
     if backend is not None and backend not in names:
         raise click.UsageError(f"--backend {backend}: no policy uses it; there is {', '.join(names)}")

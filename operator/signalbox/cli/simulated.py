@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Literal
+from typing import Literal, TypeVar
 
 import msgspec
 
@@ -23,7 +23,7 @@ STORIES: Mapping[Story, str] = {
     "steady": "the same load all the time",
     "slow": "one backend is 4 times slower for half of the time",
     "dead": "one backend is down for half of the time",
-    "bursts": "ten seconds of five times the mean rate, every two minutes",
+    "bursts": "ten seconds of five times the mean rate, every two minutes, after 55 s first",
     "day": "the rate swings by half, twice",
     "unknown": "as steady, but nothing is declared of capacities: all is to be learned",
 }
@@ -32,6 +32,11 @@ CONCURRENCY, PROVIDER_CONCURRENCY = 32, 64
 TOKENS_PER_REQUEST = 25.0
 """Tokens/s that each request of a full batch gets where nothing is declared: usual for a large model on one GPU."""
 BINS = 60
+POINTS = 400
+"""Of a line in the picture, about."""
+
+
+T = TypeVar("T")
 
 
 class NothingToSimulateError(Exception):
@@ -103,24 +108,29 @@ def tell(base: Scenario, story: Story, backend: str | None, seconds: float) -> S
 
 
 def _backend(known: Known, notes: list[str]) -> model.Backend:
-    batch = known.concurrency or known.max_in_flight
+    endpoints = max(1, len(known.endpoints))
+    batch = known.concurrency
+    if batch is None and known.max_in_flight is not None and not known.measured:
+        batch = known.max_in_flight / endpoints
     if batch is None:
         batch = CONCURRENCY if known.measured else PROVIDER_CONCURRENCY
         notes.append(f"{known.name}: capacity.concurrency is not declared; simulated as {batch}")
     rate = known.tokens_per_second
     if rate is None:
-        limit = known.tokens_per_minute / 60.0 if known.tokens_per_minute and not known.measured else None
+        limit = known.tokens_per_minute / 60.0 / endpoints if known.tokens_per_minute and not known.measured else None
         rate = limit or TOKENS_PER_REQUEST * batch
         notes.append(f"{known.name}: capacity.tokensPerSecond is not declared; simulated as {rate:g}")
     return model.Backend(
         name=known.name,
         model=known.model,
         machine=Machine(rate, max(1, round(batch))),
-        endpoints=max(1, len(known.endpoints)),
+        endpoints=endpoints,
         metrics="Exact" if known.measured else "None",
         declared=known.tokens_per_second is not None,
         batch_declared=known.concurrency is not None,
         limit=known.max_in_flight,
+        refuses=False,
+        tokens_per_minute=known.tokens_per_minute,
         slow_start=known.slow_start,
     )
 
@@ -212,14 +222,13 @@ def picture(told: Scenario, runs: Mapping[Scheduler, Records]) -> str:
     law = runs["Law"]
     panels = []
     for key, heard in sorted(law.weights.items()):
-        moments = [moment for moment in heard if moment[0] <= told.duration]
+        moments = _thinned([moment for moment in heard if moment[0] <= told.duration])
         names = list(moments[0][1]) if moments else []
         if len(names) > 1:
             title = f"Weights of {key.policy}/{key.route}" + (f", tier {key.tier}" if key.tier else "")
             lines = [Line(name, [(at, weights.get(name, 0.0)) for at, weights in moments]) for name in names]
             panels.append(Panel(title, lines, percent=True))
-    looks = [look for look in law.looks if look[0] <= told.duration]
-    looks = looks[:: max(1, len(looks) // 400)]
+    looks = _thinned([look for look in law.looks if look[0] <= told.duration])
     panels.append(
         Panel(
             "Requests in each backend, with feedback",
@@ -236,3 +245,7 @@ def picture(told: Scenario, runs: Mapping[Scheduler, Records]) -> str:
     spans = [Span(times[0], times[-1])] if times else []
     note = f"{told.rate:.1f} requests/s; " + STORIES.get(told.name, "")  # type: ignore[call-overload]
     return draw(f"signalbox simulate: {told.name}", note, panels, told.duration, spans)
+
+
+def _thinned(line: list[T]) -> list[T]:
+    return line[:: max(1, len(line) // POINTS)]

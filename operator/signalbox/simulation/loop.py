@@ -74,6 +74,7 @@ class Loop:
             tokens_per_second=each.machine.rate if each.declared else None,
             slow_start=each.slow_start,
             max_in_flight=each.limit,
+            tokens_per_minute=each.tokens_per_minute,
         )
 
     def _sights(self) -> Mapping[str, Sight]:

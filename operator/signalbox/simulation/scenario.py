@@ -14,7 +14,8 @@ Metrics = Literal["Exact", "Zero", "None"]
 MEAN_OUTPUT, MEAN_PROMPT = 260.0, 400.0
 """Tokens of a request. With ``PROMPT_WORK`` 0.1 that is 300 tokens of work."""
 LENGTH_VARIATION = 1.0
-"""Coefficient of variation of both: real answers vary at least as much."""
+"""Coefficient of variation of both: real answers vary at least as much. They are drawn apart, so that of the work of a
+request, (260² + 40²)^½ / 300, is 0.88."""
 
 
 @dataclass(frozen=True)
@@ -53,8 +54,8 @@ class Policy:
 @dataclass(frozen=True)
 class Backend:
     """``longer``: how many times as long its answers are. ``declared``: its resource says its rate and its batch
-    (or one of them: ``batch_declared``); otherwise that is to be learned. ``limit``: more requests than that are
-    answered 429."""
+    (or one of them: ``batch_declared``); otherwise that is to be learned. ``limit``: more requests than that it
+    ``refuses`` by 429, or routers send it no more."""
 
     name: str
     machine: Machine
@@ -64,6 +65,8 @@ class Backend:
     declared: bool = True
     batch_declared: bool | None = None
     limit: int | None = None
+    refuses: bool = True
+    tokens_per_minute: int | None = None
     slow_start: float = 30.0
     model: str = ""
 

@@ -106,19 +106,26 @@ class World:
             if endpoint < 0:
                 job.tried |= 1 << backend
                 continue
-            engine = self._engines[backend][endpoint]
+            engine, spec = self._engines[backend][endpoint], self.scenario.backends[backend]
+            at_limit = spec.limit is not None and self._in_system(backend) >= spec.limit
+            if at_limit and not spec.refuses:
+                job.tried |= 1 << backend
+                full = True
+                continue
             router.sent(job, backend, endpoint, now)
-            limit = self.scenario.backends[backend].limit
             if engine.down:
                 router.failed(job, backend, endpoint, now, Cause.CONNECT)
                 job.tried |= 1 << backend
-            elif limit is not None and sum(e.running + e.waiting for e in self._engines[backend]) >= limit:
+            elif at_limit:
                 router.refused(job, backend, endpoint, now)
                 job.tried |= 1 << backend
                 full = True
             else:
                 self._submit(job, backend, endpoint, engine)
                 return
+
+    def _in_system(self, backend: int) -> int:
+        return sum(engine.running + engine.waiting for engine in self._engines[backend])
 
     def _submit(self, job: Job, backend: int, endpoint: int, engine: Engine) -> None:
         job.place = backend
@@ -272,7 +279,7 @@ class World:
     def _record(self) -> None:
         self.records.look(
             self.clock.now,
-            [sum(engine.running + engine.waiting for engine in each) for each in self._engines],
+            [self._in_system(backend) for backend in range(len(self._engines))],
         )
         self.clock.at(self.clock.now + self.records.every, self._record)
         if self.progress is not None:
