@@ -16,6 +16,7 @@ import yaml
 from benchmarks.cluster.load import Load
 from benchmarks.cluster.stand import OPERATOR, Stand, seconds_until
 from benchmarks.harness.bench import Settings
+from benchmarks.harness.errors import BenchError
 from benchmarks.harness.report import Report, Spread, Table
 
 RESOURCES = Path(__file__).with_name("feedback.yaml")
@@ -25,9 +26,11 @@ RATE = 30.0
 TOKENS = 10
 TRIALS = 8
 SETTLE_PERIODS = 4
-# Of its share of what a router sends, counted over so many seconds: chance alone hardly moves it so far.
+# Of its share of what a router sends, counted over so many seconds: chance alone seldom moves it so far.
 MOVED = 0.4
 WINDOW = 2.0
+# Requests that say anything of shares.
+FEWEST = 10
 # A slighter change is within the dead band of the law for a while.
 SLOW = 10.0
 NAMES = ("one", "two")
@@ -95,7 +98,10 @@ class Shares:
         """Its share in so many seconds from now."""
         before = started(self._host)
         time.sleep(seconds)
-        return self._share(before, started(self._host))
+        after = started(self._host)
+        if _sent(before, after) < FEWEST:
+            raise BenchError(f"router {self._host} sent next to nothing")
+        return self._share(before, after)
 
     def fallen_to(self, share: float) -> Callable[[], bool]:
         """Whether it has been that or less over the last window; to be asked again and again."""
@@ -106,13 +112,18 @@ class Shares:
             while len(self._seen) > 1 and self._seen[1][0] <= now - WINDOW:
                 self._seen.popleft()
             first, last = self._seen[0], self._seen[-1]
-            return last[0] - first[0] >= 0.9 * WINDOW and self._share(first[1], last[1]) <= share
+            enough = last[0] - first[0] >= 0.9 * WINDOW and _sent(first[1], last[1]) >= FEWEST
+            return enough and self._share(first[1], last[1]) <= share
 
         return fallen
 
     def _share(self, before: dict[str, float], after: dict[str, float]) -> float:
         begun = {name: after[name] - before.get(name, 0.0) for name in after}
         return begun.get(self._name, 0.0) / max(1.0, sum(begun.values()))
+
+
+def _sent(before: dict[str, float], after: dict[str, float]) -> float:
+    return sum(after.values()) - sum(before.values())
 
 
 def _without_operator(stand: Stand, settings: Settings, report: Report) -> None:
