@@ -22,12 +22,12 @@ from benchmarks.harness.bench import Settings
 from benchmarks.harness.errors import BenchError
 from benchmarks.harness.report import Cell, Report, Spread, Table
 from benchmarks.harness.router import Router, fetch, signalbox, write_resources
-from signalbox.feedback.endpoints import BATCH_EXPONENT
 from signalbox.feedback.plan import INTERVAL, STALE_AFTER
 from signalbox.sim.faults import Faults
 from signalbox.sim.profile import Profile
 from signalbox.sim.server import SimulatedEngine
 from signalbox.simulation.arrivals import jobs
+from signalbox.simulation.engines import BATCH_EXPONENT
 from signalbox.simulation.jobs import Job
 from signalbox.simulation.records import Records, quantile
 from signalbox.simulation.scenario import Change, Scenario

@@ -6,9 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
-from signalbox.feedback.endpoints import BATCH_EXPONENT
 from signalbox.simulation.clock import Clock
-from signalbox.simulation.engines import Engine, Machine
+from signalbox.simulation.engines import BATCH_EXPONENT, Engine, Machine
 from signalbox.simulation.jobs import Job
 
 
@@ -71,14 +70,20 @@ def test_it_says_what_it_has_done() -> None:
     first = engine.reading(1.0)
     assert (first.running, first.waiting, first.finished) == (4, 2, 0)
     assert first.generated == pytest.approx(100.0)
-    assert engine.backlog(1.0) == pytest.approx(500.0)
     assert engine.due == pytest.approx(4.0)
     engine.end(4.0)
     assert engine.reading(4.0).waiting == 1
     assert engine.reading(4.0).finished == 1
 
 
-def test_what_is_expected_is_what_happens_if_nobody_comes() -> None:
+def test_half_a_batch_gets_two_thirds_of_the_rate() -> None:
+    engine = Engine(Machine(rate=100.0, batch=4))
+    for _ in range(2):
+        engine.submit(Job(0.0, 100.0, 0.0), 0.0)
+    assert engine.due == pytest.approx(200.0 / (100.0 * 0.5**0.6))
+
+
+def test_what_is_expected_is_what_happens_at_one_place() -> None:
     engine = Engine(Machine(rate=100.0, batch=1))
     engine.submit(Job(0.0, 100.0, 0.0), 0.0)
     engine.submit(Job(0.0, 300.0, 0.0), 0.0)
@@ -103,7 +108,7 @@ def test_a_death_loses_everything_and_counters_begin_anew() -> None:
     engine.recover(2.0)
     assert engine.reading(2.0).generated == 0.0
     assert engine.reading(2.0).finished == 0
-    assert engine.backlog(2.0) == 0.0
+    assert (engine.running, engine.waiting) == (0, 0)
 
 
 def test_a_conversation_finds_its_prompt() -> None:

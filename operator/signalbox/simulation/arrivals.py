@@ -11,6 +11,7 @@ from signalbox.simulation.scenario import Scenario
 BURST = 5.0
 """Times the mean rate, in a burst."""
 BURST_SECONDS, CALM_SECONDS = 10.0, 110.0
+"""The burst is in the middle of both."""
 DAY_SWING = 0.5
 PREFIX_PART = 0.8
 """Of a prompt that continues a conversation."""
@@ -60,5 +61,5 @@ def _rate(scenario: Scenario, now: float, day: float) -> float:
     if scenario.arrivals == "Bursty":
         cycle = BURST_SECONDS + CALM_SECONDS
         calm = (cycle - BURST * BURST_SECONDS) / CALM_SECONDS
-        return scenario.rate * (BURST if now % cycle >= CALM_SECONDS else calm)
+        return scenario.rate * (BURST if abs(now % cycle - cycle / 2.0) < BURST_SECONDS / 2.0 else calm)
     return scenario.rate * (1.0 + DAY_SWING * math.sin(2.0 * math.pi * now / day))

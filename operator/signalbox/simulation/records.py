@@ -64,7 +64,8 @@ class Records:
         return quantile(found, q)
 
     def utilization(self) -> dict[str, float]:
-        """Which part of what each backend could have done, at first, it did while requests arrived."""
+        """What each backend did, to the last request, as a part of what it could have done, at first, while requests
+        arrived."""
         seconds = max(self.scenario.duration, 1e-9)
         return {
             each.name: min(1.0, sum(worked) / (each.rate * seconds))
@@ -91,10 +92,10 @@ class Records:
 
     def steadiness(self, key: SetKey) -> tuple[float, float]:
         """Of the weights after ``skip``: coefficient of variation, the mean over targets by weight, and lag-1
-        autocorrelation of their changes (negative: they swing)."""
+        autocorrelation of their changes (negative: they swing). Raises ``ValueError`` for fewer than ten steps."""
         found = [weights for at, weights in self.weights.get(key, []) if self.begin <= at <= self.scenario.duration]
         if len(found) < 10:
-            return 0.0, 0.0
+            raise ValueError("ten steps at least say how steady weights are")
         variation = products = squares = 0.0
         for name in found[0]:
             series = [weights.get(name, 0.0) for weights in found]
