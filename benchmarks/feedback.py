@@ -75,8 +75,8 @@ def run(settings: Settings) -> Report:
         f"Simulated: {requests * len(seeds):,} requests a cell, {len(seeds)} seeds of {requests:,} requests, ± is the "
         "95 % interval over seeds. 5 backends of capacities 1, 1, 2, 4, 8 (4 to 32 requests at a time, the rate rises "
         "with (r/B)^0.6), answers and prompts log-normal of variation 1, 300 tokens of work on average (of variation "
-        "0.88), no declared shares, period 5 s. p99 latency in relation to an omniscient scheduler that knows every queue and every length, on the same "
-        "requests.",
+        "0.88), no declared shares, period 5 s. p99 latency in relation to an omniscient scheduler that knows every "
+        "queue and every length, on the same requests.",
     )
     _promised(report, promised, found, seeds)
     _beyond(report, beyond, found, seeds)
