@@ -142,6 +142,17 @@ def test_tiers_that_are_not_in_use_get_nothing() -> None:
     assert route["summary"] == "small 100%"
 
 
+def test_a_tier_that_is_not_in_use_is_stale_all_the_same() -> None:
+    tiers = {
+        SetKey("chat", "all", 0): a_set(Share("small", "a")),
+        SetKey("chat", "all", 1): a_set(Share("strong", "b")),
+    }
+    later = {"a": everybody(20.0)["a"], "b": Sight()}
+    (route,) = routes(msgspec.structs.replace(PLAN, sets=tiers), {0.0: everybody(0.0), 20.0: later})
+    strong = next(each for each in route["weights"] if each["target"] == "strong")
+    assert (strong["effectivePermille"], strong["reason"]) == (0, "Stale")
+
+
 def test_a_later_tier_serves_when_nothing_of_the_first_is_usable() -> None:
     down = {"a": Sight(reachable=False), "b": everybody(0.0)["b"]}
     (route,) = routes(msgspec.structs.replace(PLAN, sets=TIERS), {0.0: down})

@@ -7,9 +7,12 @@ import pytest
 from signalbox.plan.status.transitions import Transition
 from signalbox.plan.status.weights import routes_moved, routes_turned, turns, worth_telling
 
+EARLIER, LATER = "2030-01-01T00:00:00Z", "2030-01-01T00:01:00Z"
 
-def routes(**reasons: str) -> list[dict[str, Any]]:
-    weights = [{"target": name, "effectivePermille": 500, "reason": reason} for name, reason in reasons.items()]
+
+def routes(at: str | None = EARLIER, **reasons: str) -> list[dict[str, Any]]:
+    seen = {} if at is None else {"observedAt": at}
+    weights = [{"target": name, "effectivePermille": 500, "reason": reason, **seen} for name, reason in reasons.items()]
     return [{"name": "all", "weights": weights}, {"name": "rest", "weights": weights}]
 
 
@@ -25,7 +28,9 @@ def test_a_target_is_ejected_and_returns_once_for_all_routes() -> None:
 def test_the_loop_falls_back_and_follows_again() -> None:
     known, stale = routes(small="Load"), routes(small="Stale")
     assert [each.reason for each in turns(known, stale)] == ["FellBack"]
-    assert [each.reason for each in turns(stale, known)] == ["FollowsLoad"]
+    assert [each.reason for each in turns(stale, routes(LATER, small="Load"))] == ["FollowsLoad"]
+    assert turns(stale, routes(None, small="Base")) == [], "a new leader has heard nothing either"
+    assert turns(stale, known) == []
     assert [each.reason for each in turns(stale, routes(small="NoEndpoint"))] == ["TargetEjected"]
     assert turns(stale, routes(small="Held")) == [], "a new leader has not looked yet"
 

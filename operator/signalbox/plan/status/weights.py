@@ -64,6 +64,7 @@ def worth_telling(routes: Routes) -> bool:
 def turns(before: Routes, after: Routes) -> list[Transition]:
     """What is worth an Event, once for each target."""
     one, other = _by_target(before), _by_target(after)
+    heard, hears = _newest(before), _newest(after)
     found = []
     for target in sorted(one.keys() & other.keys()):
         was, now = one[target], other[target]
@@ -75,7 +76,8 @@ def turns(before: Routes, after: Routes) -> list[Transition]:
         if STALE in now and STALE not in was:
             note = f"nothing was heard of the load of target {target} for too long: it has its weight without load"
             found.append(Transition("Warning", "FellBack", note))
-        elif STALE in was and not now & {STALE, HELD, NO_ENDPOINT}:
+        elif STALE in was and not now & {STALE, HELD, NO_ENDPOINT} and hears[target] > heard[target]:
+            # A new leader, which has never heard of the load, calls it unknown and not stale: that is no news.
             found.append(Transition("Normal", "FollowsLoad", f"the load of target {target} is known again"))
     return found
 
@@ -117,8 +119,8 @@ def _tiers(sets: Sequence[tuple[Weight, ...]], spill: float) -> list[float]:
 
 
 def _reason(weight: Weight, tier: int, part: float) -> str:
-    if weight.reason == NO_ENDPOINT:
-        return NO_ENDPOINT
+    if weight.reason in {NO_ENDPOINT, STALE}:
+        return weight.reason  # also in a tier that is not in use: it would be told each time that one comes and goes
     if not part:
         return IDLE
     return SPILLED if tier and part < 1.0 else weight.reason
@@ -141,6 +143,14 @@ def _percent(permille: int) -> str:
 
 def _parts(routes: Routes) -> dict[tuple[str, str], Mapping[str, Any]]:
     return {(route["name"], each["target"]): each for route in routes for each in route.get("weights") or ()}
+
+
+def _newest(routes: Routes) -> dict[str, str]:
+    """By target, when the newest sample was taken: RFC 3339 in UTC, which sorts as it is."""
+    found: dict[str, str] = {}
+    for (_, target), each in _parts(routes).items():
+        found[target] = max(found.get(target, ""), each.get("observedAt", ""))
+    return found
 
 
 def _by_target(routes: Routes) -> dict[str, set[str]]:
