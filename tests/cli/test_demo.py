@@ -28,6 +28,7 @@ async def test_requests_are_answered_and_a_broken_engine_goes_unnoticed(fault: t
     output = (await process.communicate())[0].decode()
     assert process.returncode == 0, output
     assert ", 0 failed" in output
+    assert re.search(r"^http://127\.0\.0\.1:\d+ +the live page", output, re.MULTILINE), output
     found = re.search(r"requests (\d+) sent, (\d+) answered, 0 in flight, 0 failed(?:, (\d+) streams cut)?", output)
     assert found, output
     sent, answered, cut = (int(number or 0) for number in found.groups())

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import os
-import re
 import signal
 import socket
 import sys
@@ -21,6 +20,7 @@ from rich.live import Live
 from signalbox.cli import demo_story, demo_view, examples
 from signalbox.cli.demo_story import Act
 from signalbox.cli.demo_weights import weights
+from signalbox.cli.options import PAGE_PORT
 from signalbox.cli.program import program
 from signalbox.cli.sim import address
 from signalbox.sim import faults
@@ -35,7 +35,6 @@ TICK = 0.5
 PRINT_SECONDS = 2.0
 START_SECONDS = 20.0
 STOP_SECONDS = 15.0
-PAGE = re.compile(r"(http://\S+) +the live page")
 ENGINES = {
     "fast": Profile(model="sim-1b", batch=48, decode_rate=250, prefill_rate=40_000, output_tokens=40),
     "balanced": Profile(
@@ -224,10 +223,11 @@ async def _router(
 ) -> AsyncIterator[tuple[str, str, str]]:
     """``signalbox up`` as a process of its own, as a user would start it; yields its URL, HOST:PORT of its admin port,
     and the URL of its page, once it is ready."""
-    admin = f"127.0.0.1:{_free_port(9090, avoid=port)}"
+    admin_port = _free_port(9090, port)
+    admin, page = f"127.0.0.1:{admin_port}", f"127.0.0.1:{_free_port(PAGE_PORT, port, admin_port)}"
     bound = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     command = [sys.executable, "-c", "from signalbox.cli.main import main; main()", "up", "-f", str(directory)]
-    command += ["--listen", bound, "--admin", admin]
+    command += ["--listen", bound, "--admin", admin, "--page", page]
     for name, engine in engines.items():
         command += ["--endpoint", f"{name}={engine.address}"]
     with tempfile.TemporaryFile() as log:
@@ -239,9 +239,7 @@ async def _router(
                 log.seek(0)
                 words = log.read().decode(errors="replace").strip()[-2000:]
                 raise click.ClickException(f"the router did not start:\n{words or '(it said nothing)'}")
-            log.seek(0)
-            page = PAGE.search(log.read().decode(errors="replace"))
-            yield f"http://{bound}", admin, page[1] if page is not None else ""
+            yield f"http://{bound}", admin, f"http://{page}"
         finally:
             await _end(process)
 
@@ -270,9 +268,9 @@ async def _ready(url: str, process: asyncio.subprocess.Process) -> bool:
     return False
 
 
-def _free_port(wish: int, avoid: int = 0) -> int:
+def _free_port(wish: int, *avoid: int) -> int:
     """``wish`` if nobody has it, else any free port."""
-    for port in (wish, 0, 0):
+    for port in (wish, 0, 0, 0):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
@@ -280,7 +278,7 @@ def _free_port(wish: int, avoid: int = 0) -> int:
             except OSError:
                 continue
             found: int = probe.getsockname()[1]
-            if found != avoid:
+            if found not in avoid:
                 return found
     raise click.ClickException("no free port on 127.0.0.1")
 
