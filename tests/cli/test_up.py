@@ -270,15 +270,18 @@ def test_without_the_page_there_is_none(tmp_path: Path, engine: str) -> None:
     assert "live page" not in up.said
 
 
-def test_a_port_in_use_is_said(tmp_path: Path) -> None:
+@pytest.mark.parametrize("option", ["--listen", "--admin", "--page"])
+def test_a_port_in_use_is_said(tmp_path: Path, option: str) -> None:
     (tmp_path / "all.yaml").write_text(BACKEND + "---\n" + POLICY % {"name": "chat", "model": "auto"})
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        up = Up(tmp_path, "--endpoint", "a=127.0.0.1:9", "--listen", f"127.0.0.1:{port}")
+        up = Up(tmp_path, "--endpoint", "a=127.0.0.1:9", option, f"127.0.0.1:{port}")
         assert up.end() == 1
-    assert str(port) in up.said
+    named = {"--listen": "", "--admin": " (admin)", "--page": " (--page)"}[option]
+    assert f"cannot listen on 127.0.0.1:{port}{named}: " in up.said
+    assert "in use" in up.said
     assert "Traceback" not in up.said
 
 

@@ -42,6 +42,7 @@ from signalbox.routing.config import Address
 from signalbox.signals.board import Board
 from signalbox.signals.page.listen import serve
 from signalbox.signals.page.server import Page, Who
+from signalbox.signals.ports import refused
 
 PAGE = f"127.0.0.1:{PAGE_PORT}"
 LOOPBACK = ("127.0.0.0/8", "::1/128")
@@ -169,7 +170,7 @@ async def _serve(
         shown, at = await _show(page, workspace.resources.namespace, feedback.board)
     except OSError as error:
         await supervisor.stop()
-        raise StartError(f"cannot listen for the page: {error.strerror or error}") from None
+        raise StartError(error.strerror or str(error)) from None
     steering = asyncio.create_task(feedback.run(supervisor))
     reporter = _Reporter(workspace)
     reporter.begin()
@@ -197,7 +198,10 @@ async def _show(
         return None, ""
     served = Page(lambda: {namespace: board}, Who)
     wanted = page or read_address(PAGE)
-    return await serve(served, wanted.host, wanted.port, free=page is None)
+    try:
+        return await serve(served, wanted.host, wanted.port, free=page is None)
+    except OSError as error:
+        raise refused(error, wanted.host, wanted.port, "--page") from None
 
 
 class _Reporter:

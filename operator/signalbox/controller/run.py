@@ -3,8 +3,10 @@
 import asyncio
 import logging
 import os
+import ssl
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
@@ -34,7 +36,7 @@ from signalbox.controller.watching.store import Store
 from signalbox.controller.watching.supervisor import Supervisor
 from signalbox.controller.watching.watches import Watches
 from signalbox.kube.access import Access
-from signalbox.kube.client import Client, Object
+from signalbox.kube.client import CONNECTIONS, Client, Object
 from signalbox.kube.errors import ApiError
 from signalbox.kube.lease import Lease, LeaseLost
 from signalbox.kube.resources import BACKENDS, CHILDREN, LEASES, PODS, POLICIES, Resource
@@ -116,11 +118,17 @@ class Operator:
         self._stopped.set()
 
     async def run(self) -> None:
-        """Work until stopped. Raises ``NoAccess``, and ``LeaseLost`` when another one may act now."""
-        access = Access()
-        client = Client(access, self.metrics.requested)
-        asked = Client(access, self.metrics.requested, ASKED_CONNECTIONS)
-        elected = Client(access, self.metrics.requested, LEASE_CONNECTIONS)
+        """Work until stopped. Raises ``NoAccess``, ``LeaseLost`` when another one may act now, and ``OSError`` where it
+        cannot listen."""
+        async with AsyncExitStack() as ending:
+            await self._run(Access(), ending)
+
+    async def _run(self, access: Access, ending: AsyncExitStack) -> None:
+        client, asked, elected = (
+            Client(access, self.metrics.requested, most) for most in (CONNECTIONS, ASKED_CONNECTIONS, LEASE_CONNECTIONS)
+        )
+        for each in (client, asked, elected):
+            ending.push_async_callback(each.close)
         listings, lag = Listings(), Lag()
         recorder = Recorder(client, self._election.identity if self._election is not None else CONTROLLER)
         if (options := self._listening.stream) is not None:
@@ -128,6 +136,7 @@ class Operator:
             posts = {webhook.PATH: webhook.Webhook(self._store, self._settings_now).handle}
             changed = self._queue.add, self._add_all
             self._stream = Stream(client, asked, self._children, image, options, posts, *changed, listings)
+            ending.push_async_callback(self._stream.close)
             await self._stream.start()
         rules = AddressRules(parse_networks(self._settings.allow_cidrs), _reserved(access, os.environ))
         control = self._stream.control if self._stream is not None else None
@@ -149,33 +158,37 @@ class Operator:
             said=self._said.of,
             loops=loops,
         )
-        ports: list[web.AppRunner] = []
+        at = self._listening
         if self._stream is not None:
             readable = metrics_of(Admittance(asked), self.metrics.text)
-            ports.append(await listen(readable, self._listening.metrics, self._stream.tls.context))
+            await self._listen(ending, readable, at.metrics, "--metrics", self._stream.tls.context)
         self.metrics.observe(self._queue, listings, lambda: self._leads, self._expires)
         watches = Watches(client, self._store, self._children, listings, self._namespaces, self._pod_gone)
         kopf = Supervisor(self._store.changed, self._namespaces, watches.sweep)
         kopf.start()
+        ending.push_async_callback(kopf.stop)
         background = [*watches.start(), asyncio.create_task(recorder.run()), asyncio.create_task(lag.run())]
-        ports.append(await listen(probes_of(Health(listings, self._queue, lag)), self._listening.probes))
+        ending.push_async_callback(_ended, background)
+        await self._listen(ending, probes_of(Health(listings, self._queue, lag)), at.probes, "--probes")
         page = Page(lambda: self._loops.boards if self._loops is not None else {}, self._who)
-        ports.append(await listen(page.application(), self._listening.page, bounds=PAGE_BOUNDS))
+        await self._listen(ending, page.application(), at.page, "--page", bounds=PAGE_BOUNDS)
         leading = asyncio.create_task(self._lead(elected, watches, listings))
         stopping = asyncio.create_task(self._until_stopped())
-        try:
-            await asyncio.wait({leading, stopping}, return_when=asyncio.FIRST_COMPLETED)
-            if leading.done():
-                leading.result()
-        finally:
-            await _ended([leading, stopping, *background])
-            if self._stream is not None:
-                await self._stream.close()
-            await kopf.stop()
-            for port in ports:
-                await port.cleanup()
-            for each in (client, asked, elected):
-                await each.close()
+        ending.push_async_callback(_ended, [leading, stopping])
+        await asyncio.wait({leading, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        if leading.done():
+            leading.result()
+
+    @staticmethod
+    async def _listen(
+        ending: AsyncExitStack,
+        application: web.Application,
+        at: Address | None,
+        option: str,
+        context: ssl.SSLContext | None = None,
+        bounds: Bounds | None = None,
+    ) -> None:
+        ending.push_async_callback((await listen(application, at, option, context, bounds)).cleanup)
 
     def _who(self) -> Who:
         """For the page: of several replicas only the leader knows weights."""

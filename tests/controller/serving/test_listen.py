@@ -20,7 +20,7 @@ async def port() -> AsyncIterator[int]:
 
     application = web.Application()
     application.router.add_get("/", hello)
-    runner = await listen(application, Address(host="127.0.0.1", port=0), bounds=Bounds(most=5, each=3))
+    runner = await listen(application, Address(host="127.0.0.1", port=0), "--page", bounds=Bounds(most=5, each=3))
     yield runner.addresses[0][1]
     await runner.cleanup()
 

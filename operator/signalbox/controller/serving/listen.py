@@ -8,6 +8,7 @@ from typing import NamedTuple
 from aiohttp import web
 
 from signalbox.routing.config import Address
+from signalbox.signals.ports import refused
 
 # What is still being answered at the end has this long.
 END_SECONDS = 0.5
@@ -24,14 +25,20 @@ class Bounds(NamedTuple):
 async def listen(
     application: web.Application,
     at: Address | None,
+    option: str,
     context: ssl.SSLContext | None = None,
     bounds: Bounds | None = None,
 ) -> web.AppRunner:
-    """Serve an application, nowhere where ``at`` is None; ``cleanup`` of the answer ends it. Raises ``OSError``."""
+    """Serve an application, nowhere where ``at`` is None; ``cleanup`` of the answer ends it. Raises ``OSError``, which
+    names the ``option`` that says where."""
     runner = web.AppRunner(application, access_log=None, shutdown_timeout=END_SECONDS)
     await runner.setup()
     if at is not None:
-        await _Site(runner, at, context, bounds or Bounds()).start()
+        try:
+            await _Site(runner, at, context, bounds or Bounds()).start()
+        except OSError as error:
+            await runner.cleanup()
+            raise refused(error, at.host, at.port, option) from None
     return runner
 
 

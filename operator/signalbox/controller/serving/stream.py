@@ -107,7 +107,7 @@ class Stream:
     async def start(self) -> None:
         """Listen, on every replica. Raises ``OSError``."""
         self._following = asyncio.create_task(_for_ever("certificate", self.tls.follow))
-        self._runner = await listen(self._application, self._options.listen, self.tls.context)
+        self._runner = await listen(self._application, self._options.listen, "--listen", self.tls.context)
 
     def lead(self) -> list[asyncio.Task[None]]:
         """What the leader does beside, until the tasks are cancelled."""
