@@ -17,7 +17,7 @@ from signalbox.control.hub import Hub
 from signalbox.controller.applying.apply import is_ours
 from signalbox.controller.feedback.loops import Loops
 from signalbox.controller.reconciling.beginning import begin
-from signalbox.controller.reconciling.pods import same_pod
+from signalbox.controller.reconciling.pods import has_ended, same_pod
 from signalbox.controller.reconciling.queue import Queue
 from signalbox.controller.reconciling.reconcile import Reconciler
 from signalbox.controller.reconciling.recorder import CONTROLLER, Recorder
@@ -304,7 +304,7 @@ class Operator:
 
     def _noticed(self, resource: Resource, before: Object | None, after: Object | None) -> None:
         """Most objects of a cluster are none of our business, also where we have some."""
-        if resource is PODS and before is not None and after is None:
+        if resource is PODS and before is not None and has_ended(before, after):
             self._pod_gone(before["metadata"]["uid"])
         if resource is PODS and before is not None and after is not None and same_pod(before, after):
             return  # its containers have come and gone, its readiness has changed, …

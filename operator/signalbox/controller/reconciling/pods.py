@@ -36,5 +36,12 @@ def same_pod(before: Object, after: Object) -> bool:
     return bool(before["spec"] == after["spec"] and before["ended"] == after["ended"])
 
 
+def has_ended(before: Object, after: Object | None) -> bool:
+    """Whether a pod has gone, another one has its name, or all that ran in it has ended: it may stay so for days."""
+    if after is None or after["metadata"]["uid"] != before["metadata"]["uid"]:
+        return True
+    return bool(after["ended"] and not before["ended"])
+
+
 def _asks(pod: Object, policy: str) -> bool:
     return not pod["ended"] and pod["metadata"]["labels"][INJECT] == policy

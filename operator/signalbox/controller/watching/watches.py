@@ -33,6 +33,8 @@ DEFECT_SECONDS = 5.0
 LOOK_SECONDS = 0.02
 SAY_SECONDS = 10.0
 NO_HELM_RELEASES = "type!=helm.sh/release.v1"
+# A pod that was evicted stays as an object, maybe for days: whoever leaves the selection is told as deleted.
+NOT_ENDED = "status.phase!=Succeeded,status.phase!=Failed"
 CHILD_SELECTOR = "app.kubernetes.io/managed-by=signalbox,app.kubernetes.io/component=router"
 
 _OURS = (BACKENDS, POLICIES)
@@ -73,7 +75,8 @@ class Watches:
             tasks.append(self._follow(self._store, SECRETS, scope, **secrets))
             tasks.append(self._follow(self._store, CONFIG_MAPS, scope, metadata_only=True))
             tasks.append(self._follow(self._store, PODS, scope, labelSelector=INJECT))
-            tasks.append(self._follow(self._routers, PODS, scope, metadata_only=True, labelSelector=CHILD_SELECTOR))
+            routers = {"metadata_only": True, "labelSelector": CHILD_SELECTOR, "fieldSelector": NOT_ENDED}
+            tasks.append(self._follow(self._routers, PODS, scope, **routers))
             tasks += [
                 self._follow(self._children, resource, scope, labelSelector=CHILD_SELECTOR) for resource in CHILDREN
             ]
