@@ -10,6 +10,7 @@ from signalbox.plan.feedback import Followed
 from signalbox.router.process.supervisor import Supervisor
 from signalbox.routing.address_rules import AddressRules
 from signalbox.signals.board import Board
+from signalbox.signals.forever import for_ever
 from signalbox.signals.loop import Step
 from signalbox.signals.scraper import Scraper
 from signalbox.signals.space import Space
@@ -46,7 +47,7 @@ class Feedback:
         """Steer until cancelled."""
         self._supervisor = supervisor
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._scraper.run())
+            tasks.create_task(for_ever("asking engines", self._scraper.run))
             tasks.create_task(self._space.loop.run())
             tasks.create_task(self._report(supervisor))
 

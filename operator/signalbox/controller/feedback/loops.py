@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import partial
 
 import msgspec
@@ -16,6 +16,7 @@ from signalbox.plan.feedback import Followed
 from signalbox.routing.address_rules import AddressRules
 from signalbox.routing.config import RouterConfig
 from signalbox.signals.board import Board
+from signalbox.signals.forever import for_ever
 from signalbox.signals.history import Room
 from signalbox.signals.loop import SETTLE_SECONDS, Step
 from signalbox.signals.message import Steering
@@ -24,7 +25,6 @@ from signalbox.signals.space import Space
 from signalbox.signals.telemetry import LoopFamilies, Seen, Work
 
 LEASE_SECONDS = 1.0
-DEFECT_SECONDS = 5.0
 
 _log = logging.getLogger(__name__)
 
@@ -112,7 +112,8 @@ class Loops:
 
     async def lead(self) -> None:
         """Ask engines and lease limits, until cancelled."""
-        work = [asyncio.create_task(_for_ever(part)) for part in (self._scraper.run, self._lease)]
+        parts = {"asking engines": self._scraper.run, "leasing limits": self._lease}
+        work = [asyncio.create_task(for_ever(name, part)) for name, part in parts.items()]
         try:
             await asyncio.gather(*work)
         finally:
@@ -154,15 +155,6 @@ class Loops:
                 continue
             self._hub.steer(router, _line(router, steering, policies, self._clock))
         self._stepped(namespace, found.space)
-
-
-async def _for_ever(work: Callable[[], Awaitable[None]]) -> None:
-    while True:
-        try:
-            await work()
-        except Exception:
-            _log.exception("the feedback loop: a defect; this part starts again in %.0f s", DEFECT_SECONDS)
-        await asyncio.sleep(DEFECT_SECONDS)
 
 
 def _named(namespace: str, scrape: Scrape) -> Scrape:

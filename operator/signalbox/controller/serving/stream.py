@@ -1,7 +1,6 @@
 """The parts of the operator that routers talk to: port, certificate, the way to the leader, and the stream."""
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
@@ -22,15 +21,13 @@ from signalbox.kube.client import Client
 from signalbox.plan.children import Control as ControlSettings
 from signalbox.plan.children import OperatorSettings
 from signalbox.routing.config import Address
+from signalbox.signals.forever import for_ever
 
 # Of the leader's Service. Where a replica listens is its own affair: the EndpointSlice says it.
 SERVICE_PORT = 9443
-DEFECT_SECONDS = 5.0
 
 # One request; the path says which.
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -106,7 +103,7 @@ class Stream:
 
     async def start(self) -> None:
         """Listen, on every replica. Raises ``OSError``."""
-        self._following = asyncio.create_task(_for_ever("certificate", self.tls.follow))
+        self._following = asyncio.create_task(for_ever("certificate", self.tls.follow))
         self._runner = await listen(self._application, self._options.listen, "--listen", self.tls.context)
 
     def lead(self) -> list[asyncio.Task[None]]:
@@ -119,7 +116,7 @@ class Stream:
             work["way to the leader"] = own.keep
         if self._trust is not None:
             work["trust in the webhook"] = self._trust.keep
-        return [asyncio.create_task(_for_ever(name, part)) for name, part in work.items()]
+        return [asyncio.create_task(for_ever(name, part)) for name, part in work.items()]
 
     def _trust_changed(self) -> None:
         self._all_changed()
@@ -138,13 +135,3 @@ class Stream:
         if self._following is not None:
             self._following.cancel()
             await asyncio.gather(self._following, return_exceptions=True)
-
-
-async def _for_ever(name: str, work: Callable[[], Awaitable[None]]) -> None:
-    """A defect in one part must not end the others."""
-    while True:
-        try:
-            await work()
-        except Exception:
-            _log.exception("%s: a defect; it starts again in %.0f s", name, DEFECT_SECONDS)
-        await asyncio.sleep(DEFECT_SECONDS)

@@ -24,12 +24,12 @@ from signalbox.kube.resources import (
 )
 from signalbox.kube.watch import DEFAULT, Sink, follow
 from signalbox.plan.sidecars.injection import INJECT
+from signalbox.signals.forever import for_ever
 
 SWEEP_SECONDS = 60.0
 # Each may hang for as long as a request may take, and all others share the connections.
 SWEEPS_AT_ONCE = 8
 SWEEP_AGAIN_SECONDS = 2.0  # before the first list, nothing can be done
-DEFECT_SECONDS = 5.0
 LOOK_SECONDS = 0.02
 SAY_SECONDS = 10.0
 NO_HELM_RELEASES = "type!=helm.sh/release.v1"
@@ -67,7 +67,7 @@ class Watches:
 
     def start(self) -> list[asyncio.Task[None]]:
         """Watch until the tasks are cancelled."""
-        tasks = [asyncio.create_task(_for_ever("sweep", self.sweeping))]
+        tasks = [asyncio.create_task(for_ever("listing", self.sweeping))]
         for scope in self._scopes:
             tasks += [self._follow(self._store, resource, scope) for resource in (SERVICES, ENDPOINT_SLICES)]
             # Of users' Secrets and ConfigMaps only the metadata, and of Helm's own Secrets not even that.
@@ -101,7 +101,7 @@ class Watches:
         def work() -> Awaitable[None]:
             return follow(self._client, resource, scope, sink, progress=progress, **options)
 
-        return asyncio.create_task(_for_ever(resource.plural, work))
+        return asyncio.create_task(for_ever(f"watching {resource.plural}", work))
 
     async def sweeping(self) -> None:
         """List what kopf watches: it never tells what was deleted while it had lost the thread."""
@@ -130,13 +130,3 @@ class Watches:
             self._store.replaced(resource, scope, objects, version)
             progress.listed()
             return True
-
-
-async def _for_ever(name: str, work: Callable[[], Awaitable[None]]) -> None:
-    """A defect in one watch must neither end it in silence nor end the others."""
-    while True:
-        try:
-            await work()
-        except Exception:
-            _log.exception("watching %s: a defect; it starts again in %.0f s", name, DEFECT_SECONDS)
-        await asyncio.sleep(DEFECT_SECONDS)
