@@ -47,7 +47,7 @@ def test_one_router_has_it_all_and_no_router_is_no_error() -> None:
 
 def test_parts_follow_recent_use_and_newcomers_have_a_floor() -> None:
     division, busy = Division(), 0
-    for second in range(60):
+    for second in range(120):  # nobody has anything at first: what nobody claims is free after a minute
         busy += 10
         division = settled("abc", Amounts(requests=1000), float(second), division, a=busy)
     parts = {name: part.requests or 0 for name, part in division.leases.items()}
@@ -272,6 +272,33 @@ def test_newcomers_that_were_heard_before_their_first_request_add_nothing(
         busy = [name for name in world.routers if not name.startswith("new") or now >= 160]
         world.second(now, dict.fromkeys(busy, 60), set(), set())
     assert world.worst <= limit
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    limit=st.integers(10, 400),
+    count=st.integers(2, 5),
+    seed=st.integers(0, 2**32),
+    loss=st.sampled_from([0.0, 0.1, 0.5]),
+    later=st.integers(-70, int(SETTLING)),
+)
+def test_a_new_leader_gives_nothing_away_of_one_that_it_may_never_have_heard(
+    limit: int, count: int, seed: int, loss: float, later: int
+) -> None:
+    """All that it had was spent just before it ended, at about the time at which the leader changed."""
+    world = World(limit, count, seed, loss)
+    busy, *others = list(world.routers)
+    for now in range(500):
+        if now == 200:
+            world.division, world.heard, world.up, world.down = Division(), {}, [], []
+        if now == 200 + later:
+            demand = dict.fromkeys(others, 60)
+        elif now < 200 + later:
+            demand = {busy: 60}
+        world.second(now, demand, set(), {busy} if now >= 200 + later else set())
+    assert world.worst <= limit
+    parts = [amounts.requests or 0 for amounts in world.division.leases.values()]
+    assert sum(parts) >= 0.8 * limit, "and in the end it is theirs"
 
 
 def test_moving_parts_serve_nearly_the_whole_limit() -> None:

@@ -71,8 +71,10 @@ class Ended(msgspec.Struct, frozen=True):
 
 
 class Division(msgspec.Struct, frozen=True, kw_only=True):
-    """A backend's limits, divided: what one step hands to the next. Empty at first. ``began`` in seconds."""
+    """A backend's limits, divided: what one step hands to the next. Empty at first. ``began`` in seconds; ``inherited``
+    says that another one may have divided them before."""
 
+    inherited: bool = True
     began: float | None = None
     settled: bool = True
     routers: dict[str, Router] = {}
@@ -111,8 +113,12 @@ def leases(limits: Amounts, usage: Mapping[str, Use], before: Division, now: flo
         told = known.told if known is not None and was_told else use.lease
         routers[name] = Router(use=use, told=told, wants=_wants(known, use))
     ended += [Ended(_most(known), now + MINUTE) for name, known in before.routers.items() if name not in usage]
+    if before.inherited and settled and not before.settled:
+        # Whoever ended just before we began is heard no more, and the backend remembers it: what nobody claims was its.
+        ended.append(Ended(_unclaimed(limits, routers, ended), now + MINUTE))
     divided = [_divide(index, limit, routers, ended, now, rise=settled) for index, limit in enumerate(limits)]
     return Division(
+        inherited=before.inherited,
         began=began,
         settled=settled,
         routers={
@@ -154,7 +160,8 @@ def _divide(
         parts[name] = _Part(told, hold, router.use.spent[index] or 0, speaks and told == lease, speaks, wants)
     gone = sum(each.most[index] or 0 for each in ended)
     pool = limit - gone - sum(part.hold for part in parts.values() if not part.speaks)
-    targets = _targets(max(0, pool), {name: part.wants for name, part in parts.items() if part.speaks})
+    speaking = {name: part.wants for name, part in parts.items() if part.speaks}
+    targets = _targets(max(0, pool), speaking) if rise else {}  # what is lowered before would seem to be nobody's
     new = {name: part.told for name, part in parts.items()}
     missing: dict[str, float] = {}
     for name, target in targets.items():
@@ -199,6 +206,17 @@ def _shared(amount: int, weights: Mapping[str, float]) -> dict[str, int]:
     for name in sorted(exact, key=lambda name: (parts[name] - exact[name], name))[:rest]:
         parts[name] += 1
     return parts
+
+
+def _unclaimed(limits: Amounts, routers: Mapping[str, Router], ended: list[Ended]) -> Amounts:
+    """What of the limits nobody has whom we know of."""
+    claims = [*(_most(router) for router in routers.values()), *(each.most for each in ended)]
+    return Amounts(
+        *(
+            None if limit is None else max(0, limit - sum(claim[index] or 0 for claim in claims))
+            for index, limit in enumerate(limits)
+        )
+    )
 
 
 def _most(router: Router) -> Amounts:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from signalbox.control.hub import Hub
 from signalbox.control.messages import Applied, Lease, Leases, Report, Traffic, to_router
 from signalbox.control.peers import Peer, Router
-from signalbox.controller.feedback.leasing import LOST_SECONDS, Leasing
+from signalbox.controller.feedback.leasing import INHERITED_SECONDS, LOST_SECONDS, Leasing
 from signalbox.feedback.leases import MINUTE, SETTLING
 from signalbox.routing.config import Backend, Limits, RouterConfig
 
@@ -77,6 +77,19 @@ def test_the_part_of_one_that_has_ended_is_free_after_a_minute() -> None:
     world.go(int(MINUTE) + 10, {one: 5})
     assert world.applied[one] == LIMIT
     assert world.told(two) is None
+
+
+def test_what_nobody_claims_of_a_new_limit_is_free_at_once_and_of_an_inherited_one_after_a_minute() -> None:
+    for later, quick in ((0.0, False), (INHERITED_SECONDS + 1.0, True)):
+        world = World()
+        world.leasing.divide()
+        world.now += later
+        world.leasing.use("team", [world.config()])
+        one = world.pod("one", applied=LIMIT // 20)
+        world.go(int(SETTLING) + 5, {one: 5})
+        assert (world.applied[one] == LIMIT) is quick
+        world.go(int(MINUTE), {one: 5})
+        assert world.applied[one] == LIMIT
 
 
 def test_where_no_limit_is_left_nothing_is_leased() -> None:

@@ -10,6 +10,8 @@ from signalbox.routing.config import Limits, RouterConfig
 
 # A pod of which nobody says that it has ended, and that says nothing itself, has.
 LOST_SECONDS = 3600.0
+# Limits that come later than this after the first division are new; those before, another leader may have leased.
+INHERITED_SECONDS = 30.0
 
 Key = tuple[str, str]  # namespace and backend
 
@@ -23,6 +25,7 @@ class Leasing:
         self._use: dict[Key, dict[str, Use]] = {}
         self._divisions: dict[Key, Division] = {}
         self._pods: dict[str, Router] = {}
+        self._began: float | None = None
 
     def use(self, namespace: str, routers: Iterable[RouterConfig]) -> None:
         """The configurations of a namespace are these."""
@@ -67,12 +70,14 @@ class Leasing:
     def divide(self) -> None:
         """Once more. To be called every second."""
         now = self._clock()
+        self._began = now if self._began is None else self._began
+        new = Division(inherited=now - self._began <= INHERITED_SECONDS)
         parts: dict[Router, dict[str, dict[str, Lease]]] = {}
         for key, limits in self._limits.items():
             used = self._use.get(key, {})
             for uid in [uid for uid, use in used.items() if now - use.at > LOST_SECONDS]:
                 del used[uid]
-            division = self._divisions[key] = leases(limits, used, self._divisions.get(key, Division()), now)
+            division = self._divisions[key] = leases(limits, used, self._divisions.get(key, new), now)
             for uid, amounts in division.leases.items():
                 parts.setdefault(self._pods[uid], {}).setdefault(uid, {})[key[1]] = _lease(amounts)
         for router, pods in parts.items():
@@ -82,6 +87,7 @@ class Leasing:
         """We do not lead any more."""
         for known in (self._limits, self._use, self._divisions, self._pods):
             known.clear()
+        self._began = None
 
 
 def _amounts(limits: Limits) -> Amounts:
