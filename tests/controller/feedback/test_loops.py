@@ -9,7 +9,7 @@ from aiohttp import web
 from prometheus_client import generate_latest
 
 from signalbox.control.hub import Hub
-from signalbox.control.messages import Report, Traffic, Weights, to_router
+from signalbox.control.messages import Applied, Lease, Report, Traffic, Weights, to_router
 from signalbox.control.peers import Peer, Router
 from signalbox.controller.feedback import loops as module
 from signalbox.controller.feedback.loops import Loops
@@ -109,10 +109,28 @@ async def test_each_router_hears_of_its_own_policies(leader: tuple[Loops, Hub], 
     loops.use("other", Followed(plan=Plan(), scrapes=()), {}, ())
     assert hub.channel(Router("other", "router")).weights is None
     assert list(loops.namespaces) == ["team"]
-    await asyncio.sleep(0.1)  # what was under way
+    await until(lambda: not loops._scraper.under_way)
     asked = answering.asked
     await asyncio.sleep(0.2)
     assert answering.asked == asked
+
+
+async def test_what_a_pod_that_has_ended_said_last_does_not_bring_it_back(leader: tuple[Loops, Hub]) -> None:
+    loops, hub = leader
+    hub.channel(Router("team", "router"))
+    loops.use("team", followed("p"), {}, [router("p", a=Limits(requests_per_minute=60))])
+    one, other = (Peer(Router("team", "router"), uid, uid, 0.0) for uid in ("one", "other"))
+    lease = Lease(requests_per_minute=30)
+    report = Report(backends={"a": Traffic(usable=1)}, leases={"a": Applied(lease=lease, most=lease)})
+    loops.heard(one, report)
+    loops.heard(other, report)
+    assert loops._leasing._use["team", "a"].keys() == {"one", "other"}
+    loops.ended("one")
+    loops.heard(one, report)
+    assert loops._leasing._use["team", "a"].keys() == {"other"}
+    for number in range(module.MOST_ENDED):
+        loops.ended(f"pod-{number}")
+    assert len(loops._ended) == module.MOST_ENDED
 
 
 async def test_authorities_are_those_of_the_namespace(leader: tuple[Loops, Hub]) -> None:

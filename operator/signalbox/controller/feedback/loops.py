@@ -25,6 +25,8 @@ from signalbox.signals.space import Space
 from signalbox.signals.telemetry import LoopFamilies, Seen, Work
 
 LEASE_SECONDS = 1.0
+# Pods that have ended lately: of one, a report may still be on its way.
+MOST_ENDED = 1000
 
 _log = logging.getLogger(__name__)
 
@@ -59,6 +61,7 @@ class Loops:
         self._namespaces: dict[str, _Namespace] = {}
         self._room = Room()
         self._pods: dict[str, str] = {}
+        self._ended: dict[str, None] = {}  # the newest last
         self.families = LoopFamilies(self._seen, self._work, clock)
 
     def use(
@@ -98,13 +101,16 @@ class Loops:
     def heard(self, peer: Peer, report: Report) -> None:
         """A pod of a router says how it is."""
         found = self._namespaces.get(peer.router.namespace)
-        if found is not None:
+        if found is not None and peer.uid not in self._ended:
             self._pods[peer.uid] = peer.router.namespace
             found.space.report(peer.uid, report.backends, report.weights, report.sent)
             self._leasing.heard(peer, report)
 
     def ended(self, uid: str) -> None:
-        """A pod has ended: it will not report again."""
+        """A pod has ended: whatever it reports from here on came too late."""
+        self._ended[uid] = None
+        if len(self._ended) > MOST_ENDED:
+            del self._ended[next(iter(self._ended))]
         found = self._namespaces.get(self._pods.pop(uid, ""))
         if found is not None:
             found.space.gone(uid)
@@ -123,6 +129,7 @@ class Loops:
                 self._end(namespace)
             self._leasing.forget()
             self._pods.clear()
+            self._ended.clear()
 
     async def _lease(self) -> None:
         while True:
