@@ -135,6 +135,10 @@ def test_load_and_weights_are_shown_and_stale_signals_are_nobodys_end(world: Wor
     eventually(lambda: "routes" not in status(world, "RoutingPolicy", "chat"))
     eventually(lambda: fresh(world) == ("True", "Fresh"))
 
+    world.api.delete(API, "RoutingPolicy", "chat", world.namespace)
+    eventually(lambda: "load" not in status(world, "ModelBackend", "a"))
+    eventually(lambda: "SignalsFresh" not in (world.conditions("ModelBackend", "a") or {"SignalsFresh": ""}))
+
 
 @pytest.mark.usefixtures("streaming")
 def test_a_port_that_the_service_does_not_have_is_said(world: World) -> None:

@@ -102,7 +102,7 @@ class StatusWriter:
         the number of seconds after which a figure may be written that may not be written yet."""
         planned = {name: router for router in routers for name in router.members}
         about, done = _by_name("RoutingPolicy", decided.problems), self._done.setdefault(namespace, Memory())
-        said = self._said(namespace)
+        said = self._loop_of(namespace, decided)
         lost = frozenset(problem.name for problem in decided.problems if problem.reason == PORT_NOT_FOUND)
 
         def work() -> Iterator[Awaitable[float | None]]:
@@ -121,6 +121,10 @@ class StatusWriter:
                     )
 
         return min((wait for wait in await in_turn(work(), AT_ONCE) if wait), default=None)
+
+    def _loop_of(self, namespace: str, decided: Decided) -> Said | None:
+        """What the loop says. Where there is no router there is none, and what was said before holds no more."""
+        return self._said(namespace) if decided.plan.routers else Said()
 
     async def _policy(
         self,
@@ -150,7 +154,7 @@ class StatusWriter:
         about, done = _by_name("ModelBackend", decided.problems), self._done.setdefault(namespace, Memory())
         found = self._control.reports(namespace) if self._control is not None else None
         reports = merged(found) if found is not None else None
-        loop = self._said(namespace)
+        loop = self._loop_of(namespace, decided)
 
         def work() -> Iterator[Awaitable[float | None]]:
             for name, kept in self._same(BACKENDS, namespace, decided):
