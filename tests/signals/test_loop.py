@@ -2,15 +2,19 @@
 
 import asyncio
 import logging
+import threading
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 import msgspec
 import pytest
 
 from signalbox.control.messages import RouteWeights, SetWeights, Traffic, Weights
+from signalbox.feedback import law
+from signalbox.feedback.law import Outcome
 from signalbox.feedback.plan import Backend, Mode, Plan, Scrape, SetKey, Share, Spill, TargetSet
 from signalbox.feedback.readings import Reading
-from signalbox.signals.loop import LIVE_SECONDS, MANY_SETS, SETTLE_SECONDS, Loop, Step
+from signalbox.signals.loop import LIVE_SECONDS, MANY, SETTLE_SECONDS, Loop, Step
 from signalbox.signals.schedule import STEP
 
 KEY = SetKey("p", "r")
@@ -232,11 +236,47 @@ async def test_disabled_is_not_even_computed() -> None:
     assert world.message() == Weights()
 
 
-async def test_many_sets_are_stepped_beside_the_event_loop() -> None:
+@pytest.mark.parametrize(("policies", "backends"), [(MANY, 2), (1, MANY), (2, 2)])
+async def test_much_is_stepped_beside_the_event_loop_and_little_on_it(
+    policies: int, backends: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads: list[threading.Thread] = []
+
+    def step(*args: Any) -> Outcome:
+        threads.append(threading.current_thread())
+        return real(*args)
+
+    real = law.step
+    monkeypatch.setattr(law, "step", step)
     world = World()
-    world.loop.use(plan("a", "b", policies=[f"p{number}" for number in range(MANY_SETS)]), [])
+    names = [f"b{number}" for number in range(backends)]
+    world.loop.use(plan(*names, policies=[f"p{number}" for number in range(policies)]), [])
     await world.go(PERIOD)
-    assert len(world.message().policies) == MANY_SETS
+    assert {thread is threading.main_thread() for thread in threads} == {policies + backends < MANY}
+    assert len(world.message().policies) == policies
+
+
+async def test_what_comes_into_force_during_a_step_is_stepped_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun, may_end = threading.Event(), threading.Event()
+
+    def step(*args: Any) -> Outcome:
+        begun.set()
+        may_end.wait(20.0)
+        return real(*args)
+
+    real = law.step
+    monkeypatch.setattr(law, "step", step)
+    world = World()
+    many = [f"b{number}" for number in range(MANY)]
+    world.loop.use(plan(*many), [])
+    going = asyncio.create_task(world.go(0.0))
+    await asyncio.to_thread(begun.wait, 20.0)
+    world.loop.use(plan(*many, policies=["p", "new"]), [])
+    may_end.set()
+    await going
+    assert set(world.message().policies) == {"p"}
+    await world.go(0.6)
+    assert set(world.message().policies) == {"p", "new"}
 
 
 async def test_a_defect_is_logged_and_the_loop_goes_on(

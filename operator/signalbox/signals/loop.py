@@ -29,8 +29,8 @@ LIVE_SECONDS = 10.0
 SETTLE_SECONDS = 5.0
 # News are acted on at once, but not more often than this.
 URGENT_SECONDS = 0.5
-# So many sets take some tens of milliseconds: they are stepped beside the event loop.
-MANY_SETS = 100
+# So many sets and backends together take ten milliseconds: more are stepped beside the event loop.
+MANY = 300
 DEFECT_SECONDS = 1.0
 # Of an interval. The next step comes when the newest samples are in, and so much later than the last one at least,
 # which is when the law moves weights again.
@@ -164,7 +164,7 @@ class Loop:
             plan = msgspec.structs.replace(plan, sets={k: each for k, each in plan.sets.items() if k in state.sets})
         sights = {name: self._sight(name, regular=regular) for name in plan.backends}
         began = time.perf_counter()
-        if len(plan.sets) < MANY_SETS:
+        if len(plan.sets) + len(plan.backends) < MANY:
             self.step = _step(state, plan, sights, now, awaited)
         else:
             self.step = await asyncio.to_thread(_step, state, plan, sights, now, awaited)
