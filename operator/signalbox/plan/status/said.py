@@ -77,8 +77,15 @@ def said(
     if any(each.mode != "Disabled" and key not in outcome.weights for key, each in plan.sets.items()):
         return None
 
+    dates: dict[int, str] = {}  # samples of very many endpoints are of few seconds
+
     def dated(at: float | None) -> str | None:
-        return None if at is None else calendar(at).strftime("%Y-%m-%dT%H:%M:%SZ")
+        if at is None:
+            return None
+        second = int(at)
+        if second not in dates:
+            dates[second] = calendar(second).strftime("%Y-%m-%dT%H:%M:%SZ")
+        return dates[second]
 
     patience = _patience(plan)
     backends = {
