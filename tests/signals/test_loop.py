@@ -29,7 +29,10 @@ class World:
         self.queues: dict[str, float] = {}
         self.followed: list[str] = []
         self.published: list[Step] = []
-        self.loop: Loop = Loop(self, lambda: self.now, self.published.append, settle)
+        self.loop: Loop = Loop(self, lambda: self.now, self.publish, settle)
+
+    async def publish(self, step: Step) -> None:
+        self.published.append(step)
 
     def follow(self, targets: Iterable[Scrape]) -> None:
         self.followed = [target.backend for target in targets]
@@ -286,8 +289,8 @@ async def test_a_defect_is_logged_and_the_loop_goes_on(
     world = World()
     done = asyncio.Event()
 
-    def publish(step: Step) -> None:
-        world.published.append(step)
+    async def publish(step: Step) -> None:
+        await world.publish(step)
         if len(world.published) == 1:
             raise RuntimeError("a defect")
         done.set()

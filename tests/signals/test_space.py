@@ -1,12 +1,14 @@
-"""What metrics see of a loop: the newest step, and what requests did once that is known."""
+"""What metrics see of a loop: the newest step, and what requests did once that is known. Routers come first."""
 
+import asyncio
 from collections.abc import Iterable, Mapping
 
 from signalbox.control.messages import Sent, Traffic
 from signalbox.feedback.plan import Backend, Plan, Scrape, SetKey, Share, TargetSet
 from signalbox.feedback.readings import Reading
+from signalbox.signals.loop import Step
 from signalbox.signals.space import Space
-from signalbox.signals.telemetry import Work
+from signalbox.signals.telemetry import Seen, Work
 
 PLAN = Plan(
     backends={"a": Backend(name="a", engine="VLLM", endpoints=("1",))},
@@ -45,3 +47,25 @@ async def test_nothing_is_said_of_requests_before_routers_were_heard_for_long_en
         now += 1.0
     assert space.seen.answered == {"p": {"r": {"t": 1.0}}}
     assert space.seen.shed == {"a": 2.0}
+
+
+async def test_routers_are_told_before_anything_is_made_for_people() -> None:
+    space: Space
+    seen: list[str] = []
+
+    def publish(step: Step) -> None:
+        seen.append("told")
+        asyncio.get_running_loop().call_soon(write)
+
+    def write() -> None:
+        assert space.board.view() is None and space.seen is None
+        seen.append("written")
+
+    async def told(newest: Seen) -> None:
+        assert newest is space.seen and space.board.view() is not None
+        seen.append("shown")
+
+    space = Space(Engines(), lambda: 0.0, publish, Work(), told=told)
+    space.use(PLAN, ())
+    await space.loop.act()
+    assert seen == ["told", "written", "shown"]

@@ -141,7 +141,7 @@ class Operator:
         rules = AddressRules(parse_networks(self._settings.allow_cidrs), _reserved(access, os.environ))
         control = self._stream.control if self._stream is not None else None
         hub = control.hub if control is not None else Hub(time.monotonic)
-        self._loops = loops = Loops(rules, hub, time.monotonic, self._said.stepped)
+        self._loops = loops = Loops(rules, hub, time.monotonic, self._said.stepped, self._said.forget)
         self.metrics.steer(loops.families)
         if control is not None:
             control.heard = loops.heard

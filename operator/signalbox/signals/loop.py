@@ -7,7 +7,7 @@ weights that are in force stay.
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import suppress
 from typing import Protocol
 
@@ -58,15 +58,16 @@ class Step(msgspec.Struct, frozen=True):
 
 
 class Loop:
-    """One namespace. ``clock`` gives the seconds of readings; ``publish`` is told after each step. ``settle`` is how
-    long to wait for what routers have in force, for who begins where another one may have been. ``observe`` hears how
-    many seconds each step took; ``owner`` is whose targets they are for the scraper, which tells when it asks them."""
+    """One namespace. ``clock`` gives the seconds of readings; ``publish`` is told after each step, and waited for.
+    ``settle`` is how long to wait for what routers have in force, for who begins where another one may have been.
+    ``observe`` hears how many seconds each step took; ``owner`` is whose targets they are for the scraper, which tells
+    when it asks them."""
 
     def __init__(
         self,
         source: Source,
         clock: Callable[[], float],
-        publish: Callable[[Step], None],
+        publish: Callable[[Step], Awaitable[None]],
         settle: float = 0.0,
         observe: Callable[[float], None] = lambda seconds: None,
         owner: str = "",
@@ -171,7 +172,7 @@ class Loop:
         self._observe(time.perf_counter() - began)
         self._state = self.step.outcome.state
         self._missing = self.plan.sets.keys() - self._state.sets.keys()
-        self._publish(self.step)
+        await self._publish(self.step)
 
     def _adopted(self, now: float) -> State:
         """With what routers go by, where we know of nothing better."""

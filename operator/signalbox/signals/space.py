@@ -1,6 +1,7 @@
 """The loop of one namespace, with what people and autoscalers see of it."""
 
-from collections.abc import Callable, Iterable, Mapping
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Protocol
 
 import msgspec
@@ -24,8 +25,9 @@ class Engines(Source, Protocol):
 class Space:
     """See ``Loop``, which this feeds. ``seen`` is for metrics, as of the newest step: a thread may read it.
 
-    ``work`` hears of each step; ``name`` is that of the namespace, "" where there is only one; ``room`` is what the
-    past of all boards together may take.
+    ``publish`` is for routers, and comes first; ``told`` is for whoever may hear of a step a moment later, and waited
+    for. ``work`` hears how long steps took; ``name`` is that of the namespace, "" where there is only one; ``room`` is
+    what the past of all boards together may take.
     """
 
     def __init__(
@@ -37,8 +39,9 @@ class Space:
         name: str = "",
         settle: float = 0.0,
         room: Room | None = None,
+        told: Callable[[Seen], Awaitable[None]] | None = None,
     ) -> None:
-        self._engines, self._publish, self._name = engines, publish, name
+        self._engines, self._publish, self._name, self._told = engines, publish, name, told
         self.loop = Loop(engines, clock, self._stepped, settle, work.stepped, name)
         self.board = Board(clock, room=room)
         self.plan = Plan()
@@ -67,16 +70,21 @@ class Space:
 
     def problems(self) -> dict[str, Mapping[str, str]]:
         """By backend and endpoint, of those that could not be read."""
-        return {name: found for name in self.plan.backends if (found := self._engines.problems(name))}
+        return {name: dict(found) for name in self.plan.backends if (found := self._engines.problems(name))}
 
-    def _stepped(self, step: Step) -> None:
+    async def _stepped(self, step: Step) -> None:
+        """Of very many backends it takes a while until people see all: routers are written to meanwhile."""
         self._publish(step)
-        problems = self.problems()
-        self.board.show(step.outcome, self.plan, problems)
-        self.seen = self._see(step, problems)
+        await asyncio.sleep(0)
+        plan, problems = self.plan, self.problems()
+        self.board.show(step.outcome, plan, problems)
+        await asyncio.sleep(0)
+        self.seen = self._see(step, plan, problems)
+        if self._told is not None:
+            await self._told(self.seen)
 
-    def _see(self, step: Step, problems: Mapping[str, Mapping[str, str]]) -> Seen:
-        made = Seen(namespace=self._name, plan=self.plan, outcome=step.outcome, problems=problems)
+    def _see(self, step: Step, plan: Plan, problems: Mapping[str, Mapping[str, str]]) -> Seen:
+        made = Seen(namespace=self._name, plan=plan, outcome=step.outcome, problems=problems)
         flows = self.board.flows()
         if flows.seconds < WINDOW_SECONDS:
             return made  # too little has been heard: it would look as if nothing were wanted

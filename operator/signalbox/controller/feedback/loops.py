@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from functools import partial
 
 import msgspec
@@ -44,17 +44,18 @@ class _Namespace:
 
 class Loops:
     """``use`` may be called at any time; engines are asked between the beginning and the end of ``lead``, which ends
-    all loops. ``rules`` are those for addresses; ``stepped`` is called with a namespace after each step,
-    and without a space when its loop has ended."""
+    all loops. ``rules`` are those for addresses; ``stepped`` is called after each step, and waited for; ``stopped``
+    with a namespace when its loop has ended."""
 
     def __init__(
         self,
         rules: AddressRules,
         hub: Hub,
         clock: Callable[[], float],
-        stepped: Callable[[str, Space | None], None] = lambda _, __: None,
+        stepped: Callable[[Seen], Awaitable[None]] | None = None,
+        stopped: Callable[[str], None] = lambda namespace: None,
     ) -> None:
-        self._hub, self._clock, self._stepped = hub, clock, stepped
+        self._hub, self._clock, self._stepped, self._stopped = hub, clock, stepped, stopped
         self._work = Work()
         self._scraper = Scraper(rules, clock, self._authority, self._work.looked)
         self._leasing = Leasing(hub, clock)
@@ -77,7 +78,9 @@ class Loops:
         if found is None:
             source = self._scraper.of(namespace)
             publish = partial(self._publish, namespace)
-            space = Space(source, self._clock, publish, self._work, namespace, SETTLE_SECONDS, self._room)
+            space = Space(
+                source, self._clock, publish, self._work, namespace, SETTLE_SECONDS, self._room, self._stepped
+            )
             found = self._namespaces[namespace] = _Namespace(source, space)
         found.routers = {router.name: [policy.name for policy in router.policies] for router in routers}
         found.authorities = authorities
@@ -147,7 +150,7 @@ class Loops:
             ended.source.follow(())
             for name in ended.routers:
                 self._hub.steer(Router(namespace, name), None)
-            self._stepped(namespace, None)
+            self._stopped(namespace)
 
     def _authority(self, scrape: Scrape) -> bytes | None:
         namespace, _, entry = (scrape.ca or "").partition("/")
@@ -161,7 +164,6 @@ class Loops:
             if not steering.awaited.isdisjoint(policies):
                 continue
             self._hub.steer(router, _line(router, steering, policies, self._clock))
-        self._stepped(namespace, found.space)
 
 
 def _named(namespace: str, scrape: Scrape) -> Scrape:

@@ -1,17 +1,18 @@
 """What the feedback loop said last of each namespace, for who writes statuses."""
 
+import asyncio
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from signalbox.plan.status.said import Said, news, pressing, said
 from signalbox.plan.status.telemetry import SECONDS
-from signalbox.signals.space import Space
+from signalbox.signals.telemetry import Seen
 
 
 class Heard:
     """``changed`` is called with a namespace where a status may have to be written: for figures that have moved no more
-    often than they may be written."""
+    often than they may be written. All that takes long of very many backends is done beside the event loop."""
 
     def __init__(self, changed: Callable[[str], None], clock: Callable[[], float] = time.monotonic) -> None:
         self._changed, self._clock = changed, clock
@@ -19,23 +20,23 @@ class Heard:
         self._told: dict[str, Said] = {}
         self._told_at: dict[str, float] = {}
 
-    def stepped(self, namespace: str, space: Space | None) -> None:
-        """The loop of a namespace has decided something; or it has ended, and there is no space any more."""
-        if space is None or space.loop.step is None:
-            self.forget(namespace)
-            return
-        problems, now = space.problems(), time.monotonic()
-        outcome = space.loop.step.outcome
-        found = said(space.plan, outcome, lambda name: problems.get(name, {}), now, _calendar)
+    async def stepped(self, seen: Seen) -> None:
+        """The loop of a namespace has decided something."""
+        found = await asyncio.to_thread(
+            said, seen.plan, seen.outcome, lambda name: seen.problems.get(name, {}), time.monotonic(), _calendar
+        )
         if found is not None:
-            self.take(namespace, found)
+            await self.take(seen.namespace, found)
 
-    def take(self, namespace: str, newest: Said) -> None:
+    async def take(self, namespace: str, newest: Said) -> None:
         """After a step of the loop."""
         self._newest[namespace] = newest
         before, now = self._told.get(namespace), self._clock()
-        early = before is not None and now - self._told_at[namespace] < SECONDS and not pressing(before, newest)
-        if not early and news(before, newest):
+        if before is not None and now - self._told_at[namespace] < SECONDS:
+            moved = await asyncio.to_thread(pressing, before, newest)
+        else:
+            moved = await asyncio.to_thread(news, before, newest)
+        if moved:
             self._told[namespace], self._told_at[namespace] = newest, now
             self._changed(namespace)
 
