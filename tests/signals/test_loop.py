@@ -231,12 +231,21 @@ async def test_observe_computes_and_tells_no_weights() -> None:
     assert set(world.message().loads) == {"a", "b"}  # conditions may ask
 
 
-async def test_disabled_is_not_even_computed() -> None:
+async def test_of_disabled_policies_routers_hear_loads_only() -> None:
     world = World()
+    world.queues = {"a": 80.0, "b": 0.0}
     world.loop.use(plan("a", "b", mode="Disabled"), [])
     await world.go(2 * PERIOD)
     assert not world.published[-1].outcome.weights
-    assert world.message() == Weights()
+    assert not world.message().policies
+    assert world.message().loads["a"].waiting == 80.0  # conditions may ask
+
+
+async def test_nobody_waits_for_what_disabled_policies_have_in_force() -> None:
+    world = World(SETTLE_SECONDS)
+    world.loop.use(plan("a", "b", mode="Disabled"), [])
+    await world.go(1.0)
+    assert not world.published[-1].steering.awaited
 
 
 @pytest.mark.parametrize(("policies", "backends"), [(MANY, 2), (1, MANY), (2, 2)])

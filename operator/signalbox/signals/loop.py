@@ -17,7 +17,7 @@ from signalbox.control.messages import RouteWeights, SetWeights, Traffic
 from signalbox.feedback import law
 from signalbox.feedback.backends import Sight
 from signalbox.feedback.law import Outcome, State
-from signalbox.feedback.plan import INTERVAL, Plan, Scrape, SetKey
+from signalbox.feedback.plan import INTERVAL, Plan, Scrape, SetKey, TargetSet
 from signalbox.feedback.readings import Reading
 from signalbox.signals.message import Steering, in_force, spills_in_force, steering
 from signalbox.signals.schedule import STEP, following, turn
@@ -51,8 +51,9 @@ class Source(Protocol):
 
 
 class Step(msgspec.Struct, frozen=True):
-    """What came of one step: the outcome, and what routers are to be told."""
+    """What came of one step: the plan that was in force, the outcome, and what routers are to be told."""
 
+    plan: Plan
     outcome: Outcome
     steering: Steering
 
@@ -86,19 +87,20 @@ class Loop:
         self._interval = _FAR
         self._urgent = False
         self.plan = Plan()
+        self._sets: Mapping[SetKey, TargetSet] = {}
         self.totals = Totals()
         self.step: Step | None = None
 
     def use(self, plan: Plan, targets: Iterable[Scrape]) -> None:
-        """This is in force now. What is remembered of that which stays is kept."""
+        """This is in force now. What is remembered of that which stays is kept. Nothing is computed of sets that are
+        ``Disabled``, but routers hear of the load of their backends."""
         self._source.follow(targets)
-        sets = {key: each for key, each in plan.sets.items() if each.mode != "Disabled"}
-        plan = msgspec.structs.replace(plan, sets=sets)
         if self._interval < _FAR and plan == self.plan:
             return
         if self._interval == _FAR:
             self._began = self._clock()
         self.plan = plan
+        self._sets = sets = {key: each for key, each in plan.sets.items() if each.mode != "Disabled"}
         self.totals.keep(plan.backends.keys())
         self._interval = min((each.interval for each in sets.values()), default=INTERVAL)
         self._regular_due = min(self._regular_due, self._clock() + self._interval)
@@ -149,7 +151,7 @@ class Loop:
 
     async def act(self) -> None:
         """Step now."""
-        plan, now = self.plan, self._clock()
+        plan, sets, now = self.plan, self._sets, self._clock()
         # Between two periods only what is usable counts: rates over so short a time would be noise.
         regular = now >= self._regular_due
         if regular:
@@ -161,17 +163,17 @@ class Loop:
         state = self._adopted(now)
         awaited: frozenset[str] = frozenset()
         if now < self._began + self._settle:
-            awaited = frozenset(key.policy for key in plan.sets if key not in state.sets)
-            plan = msgspec.structs.replace(plan, sets={k: each for k, each in plan.sets.items() if k in state.sets})
+            awaited = frozenset(key.policy for key in sets if key not in state.sets)
+            sets = {key: each for key, each in sets.items() if key in state.sets}
         sights = {name: self._sight(name, regular=regular) for name in plan.backends}
         began = time.perf_counter()
-        if len(plan.sets) + len(plan.backends) < MANY:
-            self.step = _step(state, plan, sights, now, awaited)
+        if len(sets) + len(plan.backends) < MANY:
+            self.step = _step(state, plan, sets, sights, now, awaited)
         else:
-            self.step = await asyncio.to_thread(_step, state, plan, sights, now, awaited)
+            self.step = await asyncio.to_thread(_step, state, plan, sets, sights, now, awaited)
         self._observe(time.perf_counter() - began)
         self._state = self.step.outcome.state
-        self._missing = self.plan.sets.keys() - self._state.sets.keys()
+        self._missing = self._sets.keys() - self._state.sets.keys()
         await self._publish(self.step)
 
     def _adopted(self, now: float) -> State:
@@ -195,6 +197,13 @@ class Loop:
         self._wake.set()
 
 
-def _step(state: State, plan: Plan, sights: Mapping[str, Sight], now: float, awaited: frozenset[str]) -> Step:
-    outcome = law.step(state, plan, sights, now)
-    return Step(outcome, steering(plan, outcome, now, awaited))
+def _step(
+    state: State,
+    plan: Plan,
+    sets: Mapping[SetKey, TargetSet],
+    sights: Mapping[str, Sight],
+    now: float,
+    awaited: frozenset[str],
+) -> Step:
+    outcome = law.step(state, msgspec.structs.replace(plan, sets=sets), sights, now)
+    return Step(plan, outcome, steering(plan, outcome, now, awaited))

@@ -76,15 +76,15 @@ class Space:
         """Of very many backends it takes a while until people see all: routers are written to meanwhile."""
         self._publish(step)
         await asyncio.sleep(0)
-        plan, problems = self.plan, self.problems()
-        self.board.show(step.outcome, plan, problems)
+        problems = self.problems()
+        self.board.show(step.outcome, step.plan, problems)
         await asyncio.sleep(0)
-        self.seen = self._see(step, plan, problems)
+        self.seen = self._see(step, problems)
         if self._told is not None:
             await self._told(self.seen)
 
-    def _see(self, step: Step, plan: Plan, problems: Mapping[str, Mapping[str, str]]) -> Seen:
-        made = Seen(namespace=self._name, plan=plan, outcome=step.outcome, problems=problems)
+    def _see(self, step: Step, problems: Mapping[str, Mapping[str, str]]) -> Seen:
+        made = Seen(namespace=self._name, plan=step.plan, outcome=step.outcome, problems=problems)
         flows = self.board.flows()
         if flows.seconds < WINDOW_SECONDS:
             return made  # too little has been heard: it would look as if nothing were wanted
