@@ -150,6 +150,25 @@ async def test_selectors_choose_what_users_name(serve: Callable[..., Awaitable[s
         assert (reading.running, reading.waiting, reading.generated) == (3.0, None, None)
 
 
+async def test_counters_of_another_series_are_of_another_source(serve: Callable[..., Awaitable[str]]) -> None:
+    url = await serve(says)
+    old, new = (
+        target(url, engine="Custom", interval=0.05, selectors=Selectors(running=f"vllm:num_requests_{name}"))
+        for name in ("running", "waiting")
+    )
+    async with scraping(old) as scraper:
+        await until(lambda: scraper.readings("b"))
+        before = scraper.readings("b")["e"]
+        await until(lambda: scraper.readings("b")["e"].at > before.at)
+        assert scraper.readings("b")["e"].source == before.source
+        scraper.follow([new])
+        assert not scraper.readings("b")
+        await until(lambda: scraper.readings("b"))
+        after = scraper.readings("b")["e"]
+        assert (before.running, after.running) == (3.0, 1.0)
+        assert after.source != before.source
+
+
 async def test_the_host_is_the_authority_of_the_backend(serve: Callable[..., Awaitable[str]]) -> None:
     hosts: list[str | None] = []
 

@@ -7,6 +7,8 @@ import resource
 import time
 from collections.abc import Callable, Iterable, Mapping
 
+import msgspec
+
 from signalbox.feedback.engines import reader
 from signalbox.feedback.exposition import Unreadable
 from signalbox.feedback.plan import Scrape
@@ -57,8 +59,8 @@ class Scraper:
         self._doubtful: set[Key] = set()
 
     def follow(self, targets: Iterable[Scrape], owner: str = "") -> None:
-        """From now on these of the owner and no others. Who stays keeps its turn, and its reading unless it is another
-        process."""
+        """From now on these of the owner and no others. Who stays keeps its turn, and its reading unless another
+        process is read, or others of its series."""
         known = self._targets.get(owner, {})
         wanted = {(owner, target.backend, target.key): target for target in targets}
         now = self._clock()
@@ -67,7 +69,7 @@ class Scraper:
             self._schedule.remove(key)
         for key, target in wanted.items():
             before = known.get(key)
-            if before is not None and before.url != target.url:
+            if before is not None and _source(before) != _source(target):
                 self._forget(key)
             self._schedule.set(key, target.interval, now)
         if wanted:
@@ -154,7 +156,7 @@ class Scraper:
         try:
             read = reader(target.engine, target.selectors, target.model)
             found = await fetcher.fetch(target, read.scan(), slow=bool(self._costly.get(key)))
-            reading = read.reading(found, self._clock())
+            reading = msgspec.structs.replace(read.reading(found, self._clock()), source=_source(target))
         except Failed as failed:
             problem, costly = failed.kind, failed.costly
         except Unreadable:
@@ -195,6 +197,11 @@ class Scraper:
             self._problems.pop(of, None)
         self._costly.pop(key, None)
         self._skip.pop(key, None)
+
+
+def _source(target: Scrape) -> int:
+    """What counters are of: those of another source say nothing of these."""
+    return hash((target.url, target.engine, target.model, target.selectors))
 
 
 def _allow_files() -> None:
