@@ -48,8 +48,9 @@ class Fetcher:
 
     def __init__(self, rules: AddressRules, authorities: Authorities) -> None:
         self._rules, self._authorities = rules, authorities
+        self._resolver = RuledResolver(rules)
         connector = aiohttp.TCPConnector(
-            resolver=RuledResolver(rules), limit=0, limit_per_host=0, keepalive_timeout=IDLE_SECONDS, ttl_dns_cache=5
+            resolver=self._resolver, limit=0, limit_per_host=0, keepalive_timeout=IDLE_SECONDS, ttl_dns_cache=5
         )
         self._session = aiohttp.ClientSession(
             connector=connector,
@@ -67,6 +68,7 @@ class Fetcher:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self._session.close()
+        await self._resolver.close()
 
     async def fetch(self, target: Scrape, scan: Scan, *, slow: bool = False) -> list[Series]:
         """The series that a scan wants; ``slow``: give it more time. Raises ``Failed``."""
