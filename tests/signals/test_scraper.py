@@ -194,12 +194,19 @@ async def test_a_certificate_must_be_of_the_authority_and_for_the_name(serve: Ca
         target(url, "public", server_name=name),
         target(url, "missing", ca="nowhere", server_name=name),
         target(url, "broken", ca="broken", server_name=name),
-        authorities={"own": authority.cert_pem.bytes(), "other": trustme.CA().cert_pem.bytes(), "broken": b"x"},
+        target(url, "empty", ca="empty", server_name=name),
+        authorities={
+            "own": authority.cert_pem.bytes(),
+            "other": trustme.CA().cert_pem.bytes(),
+            "broken": b"x",
+            "empty": b"",
+        },
     ) as scraper:
-        await until(lambda: scraper.readings("b") and len(scraper.problems("b")) == 5)
+        await until(lambda: scraper.readings("b") and len(scraper.problems("b")) == 6)
         assert scraper.readings("b").keys() == {"good"}
         failed = dict.fromkeys(("name", "unknown", "public"), "TLSFailed")
-        assert scraper.problems("b") == failed | {"missing": "MissingCA", "broken": "InvalidCA"}
+        wrong = dict.fromkeys(("broken", "empty"), "InvalidCA")
+        assert scraper.problems("b") == failed | wrong | {"missing": "MissingCA"}
 
 
 @pytest.mark.parametrize(
