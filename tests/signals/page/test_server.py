@@ -157,6 +157,17 @@ async def test_a_stream_has_the_view_of_each_moment(scene: Scene, monkeypatch: p
         assert new["view"]["stepped"] == 1.0, "no step since"
 
 
+async def test_between_long_views_the_page_hears_that_somebody_is_there(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "INTERVAL", 0.05)
+    monkeypatch.setattr(server, "BYTES_A_SECOND", 10_000)
+    async with served({"default": scene.board}) as session, session.get("/stream") as response:
+        first, second = await events(response, 2)
+    assert first["view"] is not None
+    assert second == first | {"view": None}
+
+
 async def test_streams_are_bounded(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server, "INTERVAL", 0.05)
     monkeypatch.setattr(server, "MAX_STREAMS", 3)

@@ -112,12 +112,23 @@ class Page:
         return response
 
     async def _follow(self, request: web.Request, response: web.StreamResponse) -> None:
-        """Nothing queues up: whoever reads slowly misses views."""
+        """Nothing queues up: whoever reads slowly misses views. Between long ones the page hears that somebody is
+        there."""
         while True:
-            data = b"data: " + self._encode(self._message(*self._choose(request))) + b"\n\n"
-            async with asyncio.timeout(STALL_SECONDS):
-                await response.write(data)
-            await asyncio.sleep(max(INTERVAL, len(data) / BYTES_A_SECOND))
+            message = self._message(*self._choose(request))
+            pause = await self._write(response, message) / BYTES_A_SECOND
+            while pause > INTERVAL:
+                await asyncio.sleep(INTERVAL)
+                pause -= INTERVAL
+                await self._write(response, msgspec.structs.replace(message, who=self._who(), view=None))
+            await asyncio.sleep(INTERVAL)
+
+    async def _write(self, response: web.StreamResponse, message: Message) -> int:
+        """How many bytes it took."""
+        data = b"data: " + self._encode(message) + b"\n\n"
+        async with asyncio.timeout(STALL_SECONDS):
+            await response.write(data)
+        return len(data)
 
     def _message(self, space: str, board: Board | None) -> Message:
         return Message(
