@@ -61,6 +61,13 @@ class History:
         self._at: array[float] = array("d")
         self._lines: dict[Line, Columns] = {}
 
+    def copied(self) -> "History":
+        """As it is now: it may be read beside the event loop."""
+        made = History(self._room)
+        made._at = self._at[:]
+        made._lines = {line: {name: column[:] for name, column in each.items()} for line, each in self._lines.items()}
+        return made
+
     def due(self, at: float) -> bool:
         """Whether anything of a view of that time would be kept."""
         if self._room.full and not self._lines:

@@ -5,6 +5,7 @@ import contextlib
 import json
 import re
 import socket
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from scene import Scene, usual
 
 import signalbox.signals.page as package
 from signalbox.signals.board import Board
+from signalbox.signals.history import History, Recorded
 from signalbox.signals.page import server
 from signalbox.signals.page.server import Page, Who
 
@@ -141,6 +143,22 @@ async def test_a_fresh_page_gets_the_past(scene: Scene) -> None:
     assert {len(column) for line in past["backends"].values() for column in line.values()} == {len(past["at"])}
     async with served({}) as session, session.get("/history") as response:
         assert (await response.json())["at"] == []
+
+
+async def test_the_past_is_written_down_beside_the_event_loop(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    threads: list[threading.Thread] = []
+
+    def recorded(history: History) -> Recorded:
+        threads.append(threading.current_thread())
+        scene.run(60)  # what comes meanwhile is not in it
+        return real(history)
+
+    real = History.recorded
+    monkeypatch.setattr(History, "recorded", recorded)
+    before = real(scene.board.history).at
+    async with served({"default": scene.board}) as session, session.get("/history") as response:
+        assert (await response.json())["at"] == before
+    assert threads and threading.main_thread() not in threads
 
 
 async def test_a_stream_has_the_view_of_each_moment(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:

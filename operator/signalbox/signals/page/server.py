@@ -10,6 +10,7 @@ import msgspec
 from aiohttp import web
 
 from signalbox.signals.board import Board
+from signalbox.signals.history import History
 from signalbox.signals.page.guard import guard, protect
 from signalbox.signals.view import View
 
@@ -54,7 +55,7 @@ class Page:
     ) -> None:
         self._boards, self._who = boards, who
         self._streams: set[asyncio.Task[None]] = set()
-        self._encode = msgspec.json.Encoder().encode
+        self._encode = msgspec.json.encode
         self._files = {path: (type_, content) for path, type_, content in _assets(files(__package__) / ASSETS)}
 
     @property
@@ -81,14 +82,15 @@ class Page:
         return web.Response(body=content, content_type=type_, charset="utf-8")
 
     async def _view(self, request: web.Request) -> web.Response:
-        space, board = self._choose(request)
-        return self._json(self._message(space, board))
+        message = self._message(*self._choose(request))
+        return web.Response(body=self._encode(message), content_type="application/json")
 
     async def _history(self, request: web.Request) -> web.Response:
+        """Long where backends are many: it is written down beside the event loop."""
         _, board = self._choose(request)
-        if board is None:
-            return self._json({"at": [], "reasons": [], "weights": {}, "backends": {}})
-        response = self._json(board.history.recorded())
+        past = board.history.copied() if board is not None else History()
+        body = await asyncio.to_thread(lambda: self._encode(past.recorded()))
+        response = web.Response(body=body, content_type="application/json")
         response.enable_compression()
         return response
 
@@ -144,9 +146,6 @@ class Page:
         wanted = request.query.get("namespace", "")
         space = wanted if wanted in boards else min(boards, default="")
         return space, boards.get(space)
-
-    def _json(self, value: object) -> web.Response:
-        return web.Response(body=self._encode(value), content_type="application/json")
 
     async def _end(self, _: web.Application) -> None:
         for task in self._streams:
