@@ -3,6 +3,7 @@
 from signalbox.feedback.law import Outcome, State, step
 from signalbox.feedback.plan import Backend, Plan, SetKey, Share, TargetSet
 from signalbox.signals.board import MOST_BACKENDS, Board
+from signalbox.signals.history import History
 
 PLAN = Plan(
     backends={"a": Backend(name="a", endpoints=("1",))}, sets={SetKey("p", "r"): TargetSet(shares=(Share("t", "a"),))}
@@ -52,8 +53,10 @@ def test_of_very_many_backends_the_past_is_not_kept() -> None:
     board = Board(lambda: 5.0, lambda: 1000.0)
     backends = {f"b{number}": Backend(name=f"b{number}") for number in range(MOST_BACKENDS + 1)}
     plan = Plan(backends=backends)
+    board.show(step(State(), PLAN, {}, 5.0), PLAN, {})
+    assert board.history.recorded().at == [1000.0]
     board.show(step(State(), plan, {}, 5.0), plan, {})
-    assert board.history.recorded().at == []
+    assert board.history.recorded() == History().recorded(), "what was before they became so many takes no room"
     view = board.view()
     assert view is not None
     assert len(view.backends) == MOST_BACKENDS + 1

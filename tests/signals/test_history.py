@@ -56,6 +56,17 @@ def test_the_ring_is_bounded_and_forgets_what_has_gone() -> None:
     assert "a" not in found.backends
 
 
+def test_a_calendar_that_is_set_back_drops_what_would_come_later() -> None:
+    history = History()
+    for seconds in (990.0, 1000.0, 1005.0, 1010.0, 998.0, 1003.0, 400.0, 405.0):
+        assert history.due(seconds)
+        history.add(at(seconds, (backend("a", seconds),)))
+        if seconds == 1003.0:
+            assert history.recorded().at == [990.0, 998.0, 1003.0]
+            assert history.recorded().backends["a"]["waiting"] == [990.0, 998.0, 1003.0]
+    assert history.recorded().at == history.recorded().backends["a"]["waiting"] == [400.0, 405.0]
+
+
 def test_lines_are_bounded_over_all_that_share_a_room() -> None:
     room = Room(10)
     first, second = History(room), History(room)

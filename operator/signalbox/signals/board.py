@@ -47,6 +47,7 @@ class Board:
         """The loop has stepped. ``problems`` are by backend and endpoint: what was in the way of reading it."""
         self._stepped, self._built = (self._clock(), outcome, plan, problems), None
         if len(plan.backends) > MOST_BACKENDS:
+            self.history.close()
             return
         if self.history.due(self._calendar()) and (found := self.view()) is not None:
             self.history.add(found)

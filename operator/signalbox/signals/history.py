@@ -1,6 +1,7 @@
 """The last quarter of an hour, so that a page that was just opened has a past: a bounded ring of numbers."""
 
 from array import array
+from bisect import bisect_left
 from collections.abc import Mapping
 from math import nan
 
@@ -72,12 +73,13 @@ class History:
         """Whether anything of a view of that time would be kept."""
         if self._room.full and not self._lines:
             return False
-        return not self._at or at - self._at[-1] >= STEP_SECONDS - 0.1
+        return not self._at or not 0.0 <= at - self._at[-1] < STEP_SECONDS - 0.1
 
     def add(self, view: View) -> None:
         """A view; one that is too soon after the last is left out."""
         if not self.due(view.at):
             return
+        self._drop(slice(bisect_left(self._at, view.at), None))  # nothing, unless the calendar was set back
         self._at.append(view.at)
         found = dict(_lines(view))
         for line, values in found.items():
@@ -87,19 +89,22 @@ class History:
             values = found.get(line, {})
             for name, column in columns.items():
                 column.append(values.get(name, nan))
-        while len(self._at) > POINTS:
-            del self._at[0]
-            for columns in self._lines.values():
-                for column in columns.values():
-                    del column[0]
+        self._drop(slice(0, max(0, len(self._at) - POINTS)))
         for line in [line for line in self._lines if line not in found and self._empty(line)]:
             del self._lines[line]
             self._room.leave(1)
 
     def close(self) -> None:
-        """Keep nothing any more."""
+        """Keep nothing of what was."""
         self._room.leave(len(self._lines))
         self._lines.clear()
+        del self._at[:]
+
+    def _drop(self, points: slice) -> None:
+        del self._at[points]
+        for columns in self._lines.values():
+            for column in columns.values():
+                del column[points]
 
     def _empty(self, line: Line) -> bool:
         return all(value != value for column in self._lines[line].values() for value in column)  # noqa: PLR0124 (NaN)
