@@ -27,6 +27,19 @@ spec:
   - name: all
     weighted: {targets: [{name: big}, {name: little}]}
 """
+TWO_ENDPOINTS = """apiVersion: v1
+kind: Service
+metadata: {name: a}
+spec: {ports: [{port: 80}]}
+---
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: {name: a, labels: {kubernetes.io/service-name: a}}
+addressType: IPv4
+ports: [{port: 8000}]
+endpoints: [{addresses: [10.0.0.1]}, {addresses: [10.0.0.2]}]
+---
+"""
 BACKENDS = BACKEND.format(name="a", capacity="{concurrency: 16, tokensPerSecond: 800}") + BACKEND.format(
     name="b", capacity="{concurrency: 8, tokensPerSecond: 400}"
 )
@@ -90,28 +103,24 @@ def test_a_policy_that_is_not_valid_is_left_out_and_named(tmp_path: Path) -> Non
 
 
 def test_a_limit_of_all_endpoints_is_no_batch_of_one(tmp_path: Path) -> None:
-    slices = """apiVersion: v1
-kind: Service
-metadata: {name: a}
-spec: {ports: [{port: 80}]}
----
-apiVersion: discovery.k8s.io/v1
-kind: EndpointSlice
-metadata: {name: a, labels: {kubernetes.io/service-name: a}}
-addressType: IPv4
-ports: [{port: 8000}]
-endpoints: [{addresses: [10.0.0.1]}, {addresses: [10.0.0.2]}]
----
-"""
     limited = BACKENDS.replace(
         "capacity: {concurrency: 16, tokensPerSecond: 800}", "limits: {maxInFlight: 256, tokensPerMinute: 60000}"
     )
-    result = run(tmp_path, backends=slices + limited)
+    result = run(tmp_path, backends=TWO_ENDPOINTS + limited)
     assert "note: a: capacity.concurrency is not declared; simulated as 32" in result.stdout
     measured = "signals: {engine: VLLM}, limits"
-    result = run(tmp_path, backends=slices + limited.replace(measured, "limits"))
+    result = run(tmp_path, backends=TWO_ENDPOINTS + limited.replace(measured, "limits"))
     assert "a: capacity.concurrency" not in result.stdout
     assert "note: a: capacity.tokensPerSecond is not declared; simulated as 500" in result.stdout
+
+
+def test_affinity_finds_prompts_that_engines_keep(tmp_path: Path) -> None:
+    chats = ("--scenario", "chats", "-o", "json")
+    drawn = figures(run(tmp_path, *chats, backends=TWO_ENDPOINTS + BACKENDS))
+    kept = figures(run(tmp_path, *chats, backends=TWO_ENDPOINTS + BACKENDS, mode="Active}\n  affinity: {key: Prefix"))
+    assert kept["feedback"]["cached"] > 1.2 * drawn["feedback"]["cached"] > 0.0
+    assert figures(run(tmp_path, "-o", "json"))["feedback"]["cached"] == 0.0
+    assert " cached" in run(tmp_path, "--scenario", "chats").stdout
 
 
 def test_the_picture_is_one(tmp_path: Path) -> None:

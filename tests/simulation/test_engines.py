@@ -121,4 +121,4 @@ def test_a_conversation_finds_its_prompt() -> None:
         return job.uncached
 
     assert [ask(1), ask(1), ask(2), ask(3), ask(1)] == [400.0, 100.0, 400.0, 400.0, 400.0]
-    assert engine.hits == (300.0, 2000.0)
+    assert (engine.hits, engine.prompted) == (300.0, 2000.0)

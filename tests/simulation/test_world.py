@@ -88,3 +88,9 @@ def test_conversations_that_find_their_prompts_are_less_work() -> None:
         return sum(map(sum, found.worked))
 
     assert worked(1e6) < 0.95 * worked(0.0)
+
+
+def test_affinity_finds_what_two_random_draws_lose() -> None:
+    drawn, kept = (run(replace(scenarios.chats(percent), requests=3000), "Law", 1) for percent in (None, 125))
+    assert kept.cached > 1.5 * drawn.cached
+    assert kept.quantile(0.5) < drawn.quantile(0.5)

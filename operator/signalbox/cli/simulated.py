@@ -15,10 +15,10 @@ from signalbox.simulation.engines import Machine
 from signalbox.simulation.picture import Line, Panel, Span, draw
 from signalbox.simulation.records import Records
 from signalbox.simulation.scenario import Change, Scenario
-from signalbox.simulation.scenarios import FIRST, LAST
+from signalbox.simulation.scenarios import FIRST, LAST, chatting
 from signalbox.simulation.schedulers import Scheduler
 
-Story = Literal["steady", "slow", "dead", "bursts", "day", "unknown"]
+Story = Literal["steady", "slow", "dead", "bursts", "day", "unknown", "chats"]
 STORIES: Mapping[Story, str] = {
     "steady": "the same load all the time",
     "slow": "one backend is 4 times slower for half of the time",
@@ -26,6 +26,7 @@ STORIES: Mapping[Story, str] = {
     "bursts": "ten seconds of five times the mean rate, every two minutes, after 55 s first",
     "day": "the rate swings by half, twice",
     "unknown": "as steady, but nothing is declared of capacities: all is to be learned",
+    "chats": "long prompts that go on where the last one ended, which engines keep: what affinity is worth",
 }
 NAMES: Mapping[Scheduler, str] = {"Law": "feedback", "Static": "static weights", "LeastInFlight": "least in flight"}
 CONCURRENCY, PROVIDER_CONCURRENCY = 32, 64
@@ -56,12 +57,14 @@ class Target(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class Outcome(msgspec.Struct, frozen=True, rename="camel"):
-    """Of one way to route: latencies in seconds, requests, and by backend how much of it was used, and its part."""
+    """Of one way to route: latencies in seconds, requests, the part of prompt tokens that engines had kept, and by
+    backend how much of it was used, and its part."""
 
     p50: float
     p99: float
     served: int
     refused: int
+    cached: float
     utilization: dict[str, float]
     shares: dict[str, float]
 
@@ -99,11 +102,14 @@ def tell(base: Scenario, story: Story, backend: str | None, seconds: float) -> S
         "slow": (Change(FIRST, name, slow=4.0), Change(LAST, name, slow=1.0)),
         "dead": (Change(FIRST, name, down=True), Change(LAST, name, down=False)),
     }
-    backends = base.backends
-    if story == "unknown":
-        backends = tuple(replace(each, declared=False, batch_declared=False) for each in backends)
     arrivals: model.Arrivals = "Bursty" if story == "bursts" else "Diurnal" if story == "day" else "Poisson"
-    told = replace(base, name=story, changes=changes.get(story, ()), backends=backends, arrivals=arrivals)
+    if story == "unknown":
+        base = replace(
+            base, backends=tuple(replace(each, declared=False, batch_declared=False) for each in base.backends)
+        )
+    elif story == "chats":
+        base = chatting(base)
+    told = replace(base, name=story, changes=changes.get(story, ()), arrivals=arrivals)
     return replace(told, requests=max(1, round(told.rate * seconds)))
 
 
@@ -162,6 +168,7 @@ def _policy(policy: config.Policy, routers: int) -> model.Policy:
         mode=policy.feedback.mode,
         interval=policy.feedback.interval_ms / 1000,
         stale_after=policy.feedback.stale_after_ms / 1000,
+        affinity=policy.affinity.max_overload_percent if policy.affinity is not None else None,
     )
 
 
@@ -173,6 +180,7 @@ def said(told: Scenario, runs: Mapping[Scheduler, Records], notes: Sequence[str]
             p99=each.quantile(0.99),
             served=len(each.latencies),
             refused=each.shed + each.failed,
+            cached=each.cached,
             utilization=each.utilization(),
             shares=each.shares(),
         )
@@ -189,13 +197,15 @@ def said(told: Scenario, runs: Mapping[Scheduler, Records], notes: Sequence[str]
 
 def screen(found: Said) -> str:
     """For a terminal."""
+    cached = any(each.cached for each in found.outcomes.values())
     lines = [
         f"{found.scenario}: {found.requests_per_second:.1f} requests/s for {found.seconds:.0f} simulated seconds",
         "",
-        f"{'':<18}{'p50 s':>9}{'p99 s':>9}{'served':>10}{'refused':>9}",
+        f"{'':<18}{'p50 s':>9}{'p99 s':>9}{'served':>10}{'refused':>9}" + (f"{'cached':>9}" if cached else ""),
     ]
     for name, each in found.outcomes.items():
-        lines.append(f"{name:<18}{each.p50:>9.2f}{each.p99:>9.2f}{each.served:>10,}{each.refused:>9,}")
+        line = f"{name:<18}{each.p50:>9.2f}{each.p99:>9.2f}{each.served:>10,}{each.refused:>9,}"
+        lines.append(line + (f"{100 * each.cached:>7.0f} %" if cached else ""))
     width = max(18, *(len(name) + 2 for each in found.outcomes.values() for name in each.shares))
     columns = "".join(f"{name:>18}" for name in found.outcomes)
     lines += ["", f"{'used / requests':<{width}}{columns}"]

@@ -29,24 +29,25 @@ class Machine(NamedTuple):
 
 
 class Engine:
-    """One endpoint. ``version`` changes with whatever changes ``due``; times never go back."""
+    """One endpoint. ``version`` changes with whatever changes ``due``; times never go back. ``hits`` of all
+    ``prompted`` tokens were in the cache, since the beginning."""
 
     __slots__ = (
         "_cache",
         "_clock",
         "_finished",
         "_heap",
-        "_hits",
         "_kept",
         "_lost",
         "_number",
-        "_prompted",
         "_queue",
         "_queued",
         "_speeds",
         "_virtual",
         "down",
+        "hits",
         "machine",
+        "prompted",
         "slow",
         "version",
         "worked",
@@ -65,7 +66,7 @@ class Engine:
         self._speeds: list[float] = []
         self._cache: OrderedDict[int, float] = OrderedDict()
         self._kept = 0.0
-        self._lost = self._prompted = self._hits = 0.0
+        self._lost = self.prompted = self.hits = 0.0
         self._finished = 0
         self._pace()
 
@@ -104,7 +105,8 @@ class Engine:
         """Take a request whose answer is ``longer`` times as long here; an engine that is ``down`` takes none."""
         self.advance(now)
         self.version += 1
-        job.uncached = job.prompt - self._recall(job)
+        job.uncached = self.missing(job)
+        self._remember(job)
         job.work = job.output * longer + PROMPT_WORK * job.uncached
         if len(self._heap) < self.machine.batch:
             self._start(job)
@@ -173,31 +175,27 @@ class Engine:
             waiting=len(self._queue),
             kv_usage=KV_PART * running / self.machine.batch,
             generated=self.worked - self._lost,
-            prompted=self._prompted,
-            cached=self._prompted,  # its work is in ``generated``, spread over the time that it takes
+            prompted=self.prompted,
+            cached=self.prompted,  # its work is in ``generated``, spread over the time that it takes
             finished=self._finished,
         )
 
-    @property
-    def hits(self) -> tuple[float, float]:
-        """Prompt tokens that were in the cache, and all of them, since the beginning."""
-        return self._hits, self._prompted
+    def missing(self, job: Job) -> float:
+        """Prompt tokens that it would have to compute: those that no request of the conversation has left there."""
+        return job.prompt - min(self._cache.get(job.conversation, 0.0), job.prefix)
 
     def _start(self, job: Job) -> None:
         self._number += 1
         heappush(self._heap, (self._virtual + job.work, self._number, job))
 
-    def _recall(self, job: Job) -> float:
-        self._prompted += job.prompt
+    def _remember(self, job: Job) -> None:
+        self.prompted += job.prompt
+        self.hits += job.prompt - job.uncached
         room = self.machine.cache
         if not room or job.conversation < 0:
-            return 0.0
-        known = self._cache.pop(job.conversation, 0.0)
-        hit = min(known, job.prefix)
-        self._kept += job.prompt - known
+            return
+        self._kept += job.prompt - self._cache.pop(job.conversation, 0.0)
         self._cache[job.conversation] = job.prompt
         while self._kept > room:
             _, tokens = self._cache.popitem(last=False)
             self._kept -= tokens
-        self._hits += hit
-        return hit

@@ -10,7 +10,8 @@ from signalbox.simulation.scenario import Scenario
 
 
 class Records:
-    """Latencies in order of arrival's end, weights at each step, requests in each backend every ``every`` seconds."""
+    """Latencies in order of arrival's end, weights at each step, requests in each backend every ``every`` seconds.
+    ``cached`` is the part of all prompt tokens that an engine had not to compute again."""
 
     def __init__(self, scenario: Scenario, every: float) -> None:
         self.scenario = scenario
@@ -22,7 +23,7 @@ class Records:
         self.looks: list[tuple[float, list[int]]] = []
         self.weights: dict[SetKey, list[tuple[float, dict[str, float]]]] = {}
         self.last: law.Outcome | None = None
-        self.seconds = 0.0
+        self.seconds = self.cached = 0.0
         self.worked: list[list[float]] = []
 
     @property

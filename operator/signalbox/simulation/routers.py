@@ -2,13 +2,23 @@
 
 import random
 from collections.abc import Callable, Hashable, Sequence
+from typing import NamedTuple
 
+from signalbox.routing import affinity
 from signalbox.routing.backlog import Backlog
 from signalbox.routing.ejection import BackendHealth, Cause, EndpointHealth
 from signalbox.simulation.jobs import Job
 
 BUSY_SECONDS = 1.0
 """How long a backend is left alone after a 429 that says nothing of it."""
+
+
+class Place(NamedTuple):
+    """An endpoint as affinity looks at it."""
+
+    number: int
+    seed: int
+    in_flight: int
 
 
 class Router:
@@ -18,6 +28,7 @@ class Router:
         "_cooling",
         "_endpoints",
         "_health",
+        "_seeds",
         "_troubled",
         "backlogs",
         "busy",
@@ -36,6 +47,7 @@ class Router:
         self.busy = [0] * backends
         self.work = [0.0] * backends
         self.flights: list[list[int]] = [[] for _ in range(backends)]
+        self._seeds: list[list[int]] = [[] for _ in range(backends)]
         self._endpoints: list[list[EndpointHealth]] = [[] for _ in range(backends)]
         self._troubled: set[int] = set()
         self._cooling: dict[int, float] = {}
@@ -45,6 +57,7 @@ class Router:
         """Hear of endpoints, which are only ever added."""
         for number in range(len(self.flights[backend]), endpoints):
             self.flights[backend].append(0)
+            self._seeds[backend].append(affinity.seed_of(f"{backend}/{number}"))
             self._endpoints[backend].append(self._health[backend].endpoint(number))
 
     def blocked(self, now: float, ready: Sequence[Sequence[int]]) -> int:
@@ -68,6 +81,12 @@ class Router:
             return list(ready)
         found = self._endpoints[backend]
         return [e for e in ready if not found[e].ejected or found[e].admits(now)]
+
+    def keeper(self, backend: int, among: Sequence[int], conversation: int, percent: int) -> int:
+        """The endpoint that keeps a conversation."""
+        seeds, flights = self._seeds[backend], self.flights[backend]
+        places = [Place(endpoint, seeds[endpoint], flights[endpoint]) for endpoint in among]
+        return affinity.choose(affinity.seed_of(str(conversation)), places, percent).number
 
     def gave_up(self, backend: int, ready: Sequence[int]) -> bool:
         """Whether it has no endpoint of the backend left, as it says in its reports."""

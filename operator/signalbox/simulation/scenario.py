@@ -40,7 +40,8 @@ class Route:
 
 @dataclass(frozen=True)
 class Policy:
-    """``part`` of all requests go to its ``routers``, each the same."""
+    """``part`` of all requests go to its ``routers``, each the same. With ``affinity``, a conversation keeps to one
+    endpoint of a target, as long as that has at most so many percent of the mean in flight."""
 
     name: str
     routes: tuple[Route, ...]
@@ -49,6 +50,7 @@ class Policy:
     mode: Mode = "Active"
     interval: float = INTERVAL
     stale_after: float = STALE_AFTER
+    affinity: int | None = None
 
 
 @dataclass(frozen=True)

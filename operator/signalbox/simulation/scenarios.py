@@ -154,6 +154,30 @@ def days() -> Scenario:
     return replace(steady(0.6, 4), name="two days", arrivals="Diurnal")
 
 
+CHAT_PROMPT = 2_000.0
+KEPT = 2
+"""Prompts that an engine keeps for each place in its batch."""
+
+
+def chatting(scenario: Scenario) -> Scenario:
+    """Long prompts that go on where the last one ended. As many conversations as the engines of the largest backend
+    can keep, all together."""
+    backends = tuple(
+        replace(each, machine=each.machine._replace(cache=KEPT * CHAT_PROMPT * each.machine.batch))
+        for each in scenario.backends
+    )
+    conversations = max(KEPT * each.machine.batch * each.endpoints for each in backends)
+    return replace(scenario, backends=backends, prompt=CHAT_PROMPT, conversations=conversations)
+
+
+def chats(affinity: int | None) -> Scenario:
+    """Conversations at backends of four endpoints, each with a cache of its own."""
+    backends = tuple(Backend(name, machine(each), endpoints=4) for name, each in (("large", 2), ("small", 1)))
+    policies = tuple(replace(each, affinity=affinity) for each in free(backends, routers=4))
+    by = "two random draws" if affinity is None else "affinity"
+    return chatting(Scenario(f"conversations, {by}", backends, policies))
+
+
 BEYOND: tuple[Callable[[], Scenario], ...] = (
     lambda: shared(1),
     lambda: shared(4),
@@ -170,4 +194,6 @@ BEYOND: tuple[Callable[[], Scenario], ...] = (
     lying,
     bursts,
     days,
+    lambda: chats(None),
+    lambda: chats(125),
 )

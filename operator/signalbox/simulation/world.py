@@ -76,6 +76,8 @@ class World:
                 clock.at(REPORT_SECONDS * (number + 0.5) / len(self._routers), self._report, number)
         clock.at(0.0, self._record)
         clock.run(lambda: self._left > 0)
+        engines = [engine for each in self._engines for engine in each]
+        self.records.cached = sum(engine.hits for engine in engines) / max(1.0, sum(e.prompted for e in engines))
         self.records.close(clock.now, [[engine.worked for engine in each] for each in self._engines])
         return self.records
 
@@ -154,12 +156,16 @@ class World:
         return self._choices[job.router][job.route].pick(usable, job) if usable else -1
 
     def _endpoint(self, router: Router, backend: int, job: Job) -> int:
-        """Of two by chance the one with fewer requests; the omniscient scheduler takes the best of all."""
+        """The one that keeps the conversation, or of two by chance the one with fewer requests. Who is omniscient
+        takes the best of all."""
         ready = router.usable(backend, self.clock.now, self._ready[backend])
         if len(ready) < 2:
             return ready[0] if ready else -1
         if self.scheduler == "Omniscient":
             return min((self._expect(job, backend, endpoint), endpoint) for endpoint in ready)[1]
+        percent = self.scenario.policies[router.policy].affinity
+        if percent is not None and job.conversation >= 0:
+            return router.keeper(backend, ready, job.conversation, percent)
         one, other = router.random.sample(ready, 2)
         flights = router.flights[backend]
         return one if flights[one] <= flights[other] else other
@@ -171,7 +177,7 @@ class World:
         engine = self._engines[backend][endpoint]
         if engine.down:
             return float("inf")
-        work = job.output * self.scenario.backends[backend].longer + PROMPT_WORK * job.prompt
+        work = job.output * self.scenario.backends[backend].longer + PROMPT_WORK * engine.missing(job)
         return engine.expected(work, self.clock.now)
 
     # What goes wrong
