@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from signalbox.feedback.engines import PRESETS, reader
+from signalbox.feedback.engines.preset import MOST
 from signalbox.feedback.exposition import Unreadable
 from signalbox.feedback.plan import Engine, Selectors
 from signalbox.feedback.readings import Reading, rates
@@ -40,6 +41,19 @@ def test_a_broken_series_leaves_the_sum_unknown_and_no_counter_goes_back() -> No
     readings = [reader("VLLM").read(text.encode(), at) for at, text in enumerate((whole, broken, whole))]
     between = [rates(one, other) for one, other in pairwise(readings)]
     assert [each.work if each else "no time" for each in between] == [None, None]
+
+
+def test_numbers_that_no_engine_has_are_unknown() -> None:
+    text = "".join(
+        f"vllm:{name} 1e308\n" for name in ("num_requests_running", "num_requests_waiting", "generation_tokens_total")
+    )
+    assert read("VLLM", text) == Reading(at=1.0)
+
+
+def test_a_copy_that_is_no_number_leaves_the_others_unknown_in_whatever_order() -> None:
+    for values in ((5, "NaN"), ("NaN", 5)):
+        text = "".join(f'sglang:num_running_reqs{{tp_rank="{n}"}} {value}\n' for n, value in enumerate(values))
+        assert read("SGLang", text).running is None
 
 
 def test_counters_of_another_kind_are_not_compared() -> None:
@@ -101,5 +115,5 @@ def test_every_reading_can_be_worked_with(found: list[tuple[str, str, object]]) 
     except Unreadable:
         return
     for value in (reading.running, reading.waiting, reading.kv_usage, reading.generated):
-        assert value is None or 0.0 <= value < float("inf")
+        assert value is None or 0.0 <= value <= len(found) * MOST
     assert reading.kv_usage is None or reading.kv_usage <= 1.0

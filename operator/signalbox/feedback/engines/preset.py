@@ -9,6 +9,9 @@ from signalbox.feedback.exposition import Names, Scan, Series, Unreadable
 from signalbox.feedback.readings import Reading
 
 MODEL_LABEL = "model_name"
+MOST = 1e15
+"""Of anything that is counted, tokens since an engine's start above all. What is more comes of no engine, and sums and
+rates of it would end as infinity, or as no number at all."""
 
 
 class Source(msgspec.Struct, frozen=True):
@@ -100,8 +103,8 @@ class Reader:
 
 
 class _Values:
-    """The series by name, and sums of them. A series that is no number, or negative, leaves its sum unknown: without
-    it a counter would seem to go back, and then to leap."""
+    """The series by name, and sums of them. A series that is no number, negative or beyond ``MOST`` leaves its sum
+    unknown: without it a counter would seem to go back, and then to leap."""
 
     def __init__(self, series: list[Series], copies: tuple[str, ...]) -> None:
         self._by_name: dict[str, list[Series]] = {}
@@ -141,16 +144,15 @@ class _Values:
     def _distinct(self, series: list[Series]) -> list[float]:
         if not self._copies or len(series) == 1:
             return [_number(each.value) for each in series]
-        groups: dict[tuple[tuple[str, str], ...], float] = {}
+        groups: dict[tuple[tuple[str, str], ...], list[float]] = {}
         for each in series:
             key = tuple(sorted((k, v) for k, v in each.labels.items() if k not in self._copies))
-            value = _number(each.value)
-            groups[key] = value if key not in groups or not value <= groups[key] else groups[key]
-        return list(groups.values())
+            groups.setdefault(key, []).append(_number(each.value))
+        return [math.nan if any(map(math.isnan, values)) else max(values) for values in groups.values()]
 
 
 def _number(value: float) -> float:
-    return value if value >= 0.0 else math.nan
+    return value if 0.0 <= value <= MOST else math.nan
 
 
 def _names(preset: Preset) -> Iterable[str]:
