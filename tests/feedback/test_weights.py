@@ -95,7 +95,9 @@ def test_a_late_sample_holds_the_weight() -> None:
         Candidate(name="c", base=1.0, delay=0.0),
     ]
     weights = steer(found, {"a": 0.4, "b": 0.3, "c": 0.3}, PERIOD)
-    assert math.isclose(weights["a"], 0.4 / (0.4 + 2 / 3), rel_tol=1e-6)
+    assert math.isclose(weights["a"], 0.4, rel_tol=1e-6)
+    low = steer(found[:2], {"a": 0.02, "b": 0.98}, PERIOD)  # also where all others want less
+    assert math.isclose(low["a"], 0.02, rel_tol=1e-6)
 
 
 def test_what_chance_makes_of_few_requests_moves_nothing() -> None:

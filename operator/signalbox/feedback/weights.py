@@ -59,12 +59,12 @@ def steer(candidates: Sequence[Candidate], before: Mapping[str, float], period: 
     held = {each.name for each in candidates if each.held and before.get(each.name)}
     left = sum(before.get(name, 0.0) for name in base)
     known = {name: before.get(name, 0.0) / left for name in base} if left > 0.0 else {}
-    for name in held:
-        wanted[name] = known[name]
     if not known:
         return fit(wanted, dict.fromkeys(base, 0.0), dict.fromkeys(base, 1.0))
     low = {name: max(FALL * known[name], FLOOR * base[name]) for name in base}
     high = {name: max(RISE * known[name], RETURN * base[name], low[name]) for name in base}
+    for name in held:  # what the others make up among themselves does not touch it
+        low[name] = high[name] = max(known[name], FLOOR * base[name])
     return fit(wanted, low, high)
 
 
