@@ -91,6 +91,11 @@ def test_who_waits_and_who_was_turned_away_count() -> None:
     assert replicas(made, came(a=2), capacity, {"a": load(2.0)}, {"a": 4.0})["a"] == pytest.approx(6.0)
 
 
+def test_who_was_turned_away_counts_beside_what_was_moved() -> None:
+    found = replicas(plan({"a": 1, "b": 1}), came(a=2, b=8), {"a": 100.0, "b": 100.0}, None, {"a": 5.0, "b": 5.0})
+    assert found == {"a": pytest.approx(10.0), "b": pytest.approx(13.0)}
+
+
 def test_what_spills_is_wanted_in_the_first_tier_and_borne_by_the_second() -> None:
     backends = {n: Backend(name=n, engine="VLLM", endpoints=("e",)) for n in ("own", "rented")}
     sets = {

@@ -87,7 +87,8 @@ def demand(
         if load is None:
             continue
         comes = max(came[name], load.arrivals or 0.0)
-        rate = max(comes + shed.get(name, 0.0), comes - came[name] + wanted[name]) + load.waiting / DRAIN_SECONDS
+        served = comes + max(0.0, wanted[name] - came[name])
+        rate = served + shed.get(name, 0.0) + load.waiting / DRAIN_SECONDS
         found[name] = Demand(work=rate * load.length, capacity=capacity.get(name))
     return found
 
