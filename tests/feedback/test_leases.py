@@ -31,6 +31,15 @@ def settled(names: str, limits: Amounts, at: float, division: Division, **starte
     return leases(limits, usage, division, at)
 
 
+@pytest.mark.parametrize("counter", ["started", "shed", "tokens"])
+def test_any_counter_that_went_back_is_that_of_another_process(counter: str) -> None:
+    lease, spent = Amounts(requests=50), dict.fromkeys(("started", "shed", "tokens"), 1000)
+    division = leases(Amounts(requests=100), {"a": use(0.0, lease, **spent)}, Division(began=-SETTLING), 0.0)
+    division = leases(Amounts(requests=100), {"a": use(1.0, lease, **{**spent, counter: 0})}, division, 1.0)
+    assert len(division.ended) == 1
+    assert division.routers["a"].wants is None
+
+
 def test_nothing_is_lost_to_rounding() -> None:
     division = Division(began=-SETTLING)
     for at in range(10):

@@ -106,7 +106,7 @@ def leases(limits: Amounts, usage: Mapping[str, Use], before: Division, now: flo
     routers: dict[str, Router] = {}
     for name, use in usage.items():
         known = before.routers.get(name)
-        if known is not None and use.started < known.use.started:  # another process under the same name
+        if known is not None and _anew(known.use, use):  # another process under the same name
             ended.append(Ended(_most(known), now + MINUTE))
             known = None
         was_told = known is not None and (before.settled or known.told != known.use.lease)
@@ -217,6 +217,11 @@ def _unclaimed(limits: Amounts, routers: Mapping[str, Router], ended: list[Ended
             for index, limit in enumerate(limits)
         )
     )
+
+
+def _anew(before: Use, after: Use) -> bool:
+    """Whether a counter went back."""
+    return after.started < before.started or after.shed < before.shed or after.tokens < before.tokens
 
 
 def _most(router: Router) -> Amounts:
