@@ -116,8 +116,9 @@ class _Ports:
 
     def __init__(self, port: int | str | None, service: Service | None) -> None:
         self._number = port if isinstance(port, int) else None
-        self._named = service.metrics if isinstance(port, str) and service is not None else None
-        self._by_host = {address.host: address.port for address in self._named or ()}
+        named = service.metrics if isinstance(port, str) and service is not None else None
+        self._named = None if named is None else frozenset(named)
+        self._by_host = {address.host: address.port for address in named or ()}
         # A Service that isn't there is a problem of its own.
         self.missing = isinstance(port, str) and service is not None and service.port and self._named is None
 
