@@ -93,6 +93,14 @@ def test_each_class_of_error_has_a_reason(problem: str, reason: str) -> None:
     assert found.backends["b"].reasons == (reason,)
 
 
+def test_who_answers_without_saying_how_much_runs_says_nothing_of_its_load() -> None:
+    mute = msgspec.structs.replace(reading(20.0), running=None)
+    heard = {"a": Sight(readings={"a1:80": reading(20.0), "a2:80": mute}), "b": Sight(readings={"b1:80": mute})}
+    found = say(PLAN, {0.0: everybody(0.0), 20.0: heard}).backends
+    assert (found["a"].silent, found["a"].reasons) == (1, ("MissingSeries",))
+    assert found["b"].fresh is False
+
+
 def test_who_has_just_come_was_not_asked_yet() -> None:
     early, late = (say(PLAN, {0.0: {}, at: {}}).backends["a"] for at in (10.0, 16.0))
     assert (early.fresh, early.new, early.silent) == (None, 2, 0)

@@ -35,7 +35,7 @@ CLASSES = {
     "NoSeries": "MissingSeries",
 }
 """Reasons of a condition by what the scraper met; anything else that was answered is not metrics."""
-NOT_METRICS, STALE = "NotMetrics", "Stale"
+NOT_METRICS, STALE, MISSING_SERIES = "NotMetrics", "Stale", "MissingSeries"
 
 
 class BackendSaid(msgspec.Struct, frozen=True, kw_only=True):
@@ -127,12 +127,15 @@ def _backend(
     new = 0
     for key in backend.endpoints:
         endpoint = state.endpoints.get(key) if state is not None else None
-        heard = endpoint.reading.at if endpoint is not None and endpoint.reading is not None else None
+        reading = endpoint.reading if endpoint is not None else None
+        heard = reading.at if reading is not None else None
         if heard is None and (endpoint is None or endpoint.first_at >= since):
             new += 1
         elif heard is None or heard < since:
             problem = problems.get(key)
             silent[CLASSES.get(problem, NOT_METRICS) if problem else STALE] += 1
+        elif reading is not None and reading.running is None:
+            silent[MISSING_SERIES] += 1
     return BackendSaid(
         measured=True,
         endpoints=len(backend.endpoints),

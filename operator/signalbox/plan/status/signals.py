@@ -16,7 +16,7 @@ _FIXES = {
     "Unauthorized": "the metrics want credentials, and none are sent: serve them at a port without",
     "TooLarge": "an answer is larger than any engine's metrics: are spec.signals.port and path right?",
     "NotMetrics": "the answer is an error or a redirect: are spec.signals.port and path right?",
-    "MissingSeries": "what is answered has no series of this engine: are spec.signals.engine, port and path right?",
+    "MissingSeries": "what is answered lacks series of this engine: are spec.signals.engine, port and path right?",
     "Stale": "the engines answer too late, or the operator has too much to do",
 }
 _COUNTS = re.compile(r"(\d+) of (\d+) ")
