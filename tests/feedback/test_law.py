@@ -4,8 +4,10 @@ import math
 from collections.abc import Callable, Mapping
 
 import msgspec
+import pytest
 
 from signalbox.feedback.backends import Sight
+from signalbox.feedback.engines import reader
 from signalbox.feedback.law import Outcome, State, adopt, step
 from signalbox.feedback.plan import Backend, Plan, SetKey, Share, Spill, TargetSet
 from signalbox.feedback.readings import Reading
@@ -113,6 +115,85 @@ def test_an_engine_that_calls_itself_idle_hides_nothing() -> None:
     assert step(State(), made, {"a": sight}, 5.0).loads["a"].in_system == 6
 
 
+def test_an_engine_that_does_not_say_how_much_runs_is_not_idle() -> None:
+    made, capacity = plan({"a": None}), engine(100, 8, 2)
+    state = run(made, {"a": capacity}, 10).state
+    now = 10 * PERIOD
+    mute = msgspec.structs.replace(capacity(now), running=None, kv_usage=None)
+    outcome = step(state, made, {"a": Sight(readings={"e": mute})}, now)
+    assert (outcome.loads["a"].silent, outcome.loads["a"].utilization, outcome.loads["a"].delay) == (1, None, None)
+    assert reasons(outcome) == {"a": "Base"}
+
+
+def test_what_routers_wait_for_goes_with_them() -> None:
+    for made in (plan({"a": None}), Plan(backends={"a": Backend(name="a", endpoints=("e",), max_in_flight=100)})):
+        idle = Reading(at=0.0, running=0.0, waiting=0.0)
+        before = step(State(), made, {"a": Sight(readings={"e": idle}, traffic=Traffic(at=0.0, in_flight=50))}, 0.0)
+        assert before.loads["a"].in_system == 50
+        later = Sight(readings={"e": msgspec.structs.replace(idle, at=60.0)})
+        assert step(before.state, made, {"a": later}, 60.0).loads["a"].in_system == 0
+
+
+def test_whatever_an_engine_says_loads_and_weights_are_numbers() -> None:
+    made, state = plan({"a": None, "b": None}), State()
+    for number, (tokens, there) in enumerate([(0, 8), (1, 8), (1.7e308, 1.7e308), (0, 8), (100, 8), (200, 8)]):
+        now = number * PERIOD
+        said = dict.fromkeys(("num_requests_running", "num_requests_waiting"), there)
+        said |= dict.fromkeys(("generation_tokens_total", "prompt_tokens_total"), tokens)
+        text = "".join(f"vllm:{name} {value}\n" for name, value in said.items())
+        readings = {"a": reader("VLLM").read(text.encode(), now), "b": engine(100, 8, 2)(now)}
+        outcome = step(state, made, {name: Sight(readings={"e": each}) for name, each in readings.items()}, now)
+        state = outcome.state
+        for load in outcome.loads.values():
+            assert all(math.isfinite(x) for x in (load.in_system, load.length, load.capacity or 0.0, load.delay or 0.0))
+        assert all(math.isfinite(weight.base) and weight.base > 0.0 for weight in outcome.weights[KEY])
+
+
+def test_who_is_busy_while_others_of_its_model_idle_is_believed_all_the_same() -> None:
+    made = plan(dict.fromkeys("abc"))
+    backends = {n: msgspec.structs.replace(b, concurrency=None) for n, b in made.backends.items()}
+    made = Plan(backends=backends, sets=made.sets)
+    idle = dict.fromkeys("bc", engine(5, 1, 0))
+    state = run(made, idle, 5).state
+    outcome = run(made, {"a": engine(3000, 20, 5), **idle}, 10, state, 5 * PERIOD)
+    assert outcome.loads["a"].capacity == pytest.approx(3000, rel=0.1)
+
+
+def test_a_counter_that_leaps_is_not_believed() -> None:
+    made, state = plan(dict.fromkeys("abc")), State()
+    for number in range(12):
+        now = number * PERIOD
+        readings = {name: engine(100, 8, 2)(now) for name in "abc"}
+        if number > 8:
+            readings["a"] = msgspec.structs.replace(readings["a"], generated=100 * now + 1e14)
+        outcome = step(state, made, {name: Sight(readings={"e": each}) for name, each in readings.items()}, now)
+        state = outcome.state
+        assert (outcome.loads["a"].capacity or 0.0) <= 20 * 100
+
+
+def test_what_a_hosted_api_got_is_not_what_it_can_do() -> None:
+    """Until it says itself that it was too much."""
+    backends = {
+        "own": Backend(name="own", engine="VLLM", endpoints=("e",), concurrency=8),
+        "hosted": Backend(name="hosted", endpoints=("e",)),
+    }
+    shares = (Share("own", "own"), Share("hosted", "hosted"))
+    made, state = Plan(backends=backends, sets={KEY: TargetSet(shares=shares)}), State()
+
+    def base(number: int, busy: int = 0) -> float:
+        nonlocal state
+        now = number * PERIOD
+        little = Traffic(at=now, started=number, completed=number, busy=busy, output_tokens=300 * number)
+        sights = {"own": Sight(readings={"e": engine(1000, 8, 2)(now)}), "hosted": Sight(traffic=little)}
+        outcome = step(state, made, sights, now)
+        state = outcome.state
+        return outcome.weights[KEY][1].base
+
+    assert [base(number) for number in range(40)][-1] == pytest.approx(0.5, abs=0.01)
+    assert base(40, busy=1) < 0.1
+    assert [base(number, busy=1) for number in range(41, 61)][-1] == pytest.approx(0.5, abs=0.01)
+
+
 def test_samples_that_are_late_but_new_go_on_steering() -> None:
     made = plan({"a": None, "b": None})
     engines = {"a": engine(100, 8, 200), "b": engine(100, 4, 0)}
@@ -159,6 +240,17 @@ def test_an_overloaded_target_gives_away_and_gets_back() -> None:
     assert effective(again) == {"a": 0.9, "b": 0.1}
 
 
+def test_a_target_that_goes_between_two_periods_takes_no_more_from_others() -> None:
+    made = plan({"a": 6, "b": 2, "c": 2})
+    engines = {"a": engine(100, 8, 20), "b": engine(100, 1, 0), "c": engine(100, 1, 0)}
+    before = run(made, engines, 2)
+    now = PERIOD + 1.0
+    sights = {name: Sight(readings={"e": each(now)}, reachable=name != "c") for name, each in engines.items()}
+    after = effective(step(before.state, made, sights, now))
+    assert after["c"] == 0.0
+    assert after["a"] / after["b"] == pytest.approx(effective(before)["a"] / effective(before)["b"])
+
+
 def test_without_an_endpoint_there_is_no_weight() -> None:
     made = plan({"a": None, "b": None})
     backends = {**made.backends, "a": Backend(name="a", engine="VLLM", endpoints=())}
@@ -185,6 +277,25 @@ def test_a_new_leader_goes_on_where_the_old_one_was() -> None:
     engines = {"a": engine(100, 8, 2), "b": engine(100, 8, 2)}
     first = run(made, engines, 1, adopt(State(), {KEY: {"a": 0.2, "b": 0.8}}))
     assert math.isclose(effective(first)["a"], 0.3, rel_tol=0.01)  # towards the middle, a step at a time
+
+
+def test_a_new_leader_keeps_what_was_taken_from_a_declared_share() -> None:
+    made, shares = plan({"a": 9, "b": 1}), {KEY: {"a": 0.9, "b": 0.1}}
+    state = adopt(State(), {KEY: {"a": 0.6, "b": 0.4}}, shares, 0.0)
+    first = run(made, {"a": engine(100, 6, 0), "b": engine(100, 1, 0)}, 1, state, PERIOD)
+    assert 0.6 < effective(first)["a"] < 0.7
+    assert reasons(first) == {"a": "Overloaded", "b": "Declared"}
+    gone = adopt(State(), {KEY: {"a": 0.0, "b": 1.0}}, shares, 0.0)  # that was no overload
+    again = run(made, {"a": engine(100, 1, 0), "b": engine(100, 1, 0)}, 1, gone, PERIOD)
+    assert effective(again) == {"a": 0.9, "b": 0.1}
+
+
+def test_what_a_former_leader_thought_of_capacity_is_forgotten_once_it_is_learned() -> None:
+    made = plan({"a": None, "b": None})
+    bases = {KEY: {"a": 0.1, "b": 0.9}}
+    state = run(made, {"a": engine(100, 8, 2)}, 3, adopt(State(), bases, bases)).state
+    assert state.adopted == bases
+    assert run(made, {"b": engine(100, 8, 2)}, 3, state, 3 * PERIOD).state.adopted == {}
 
 
 def test_a_new_leader_goes_on_spilling() -> None:

@@ -70,7 +70,7 @@ class BackendState(msgspec.Struct, frozen=True, kw_only=True):
 class Sight(msgspec.Struct, frozen=True, kw_only=True):
     """What is new about a backend: readings by endpoint, and what routers counted.
 
-    ``unusable`` endpoints are those that every router has given up. ``reachable`` False: no router has a usable one.
+    ``reachable`` False: no router has a usable endpoint.
     """
 
     readings: dict[str, Reading] = {}
@@ -78,14 +78,20 @@ class Sight(msgspec.Struct, frozen=True, kw_only=True):
     reachable: bool = True
 
 
-def observe(state: BackendState, backend: Backend, sight: Sight, now: float, *, first: bool) -> BackendState:
-    """Take over what is new. ``first``: the loop has just begun, and endpoints that it finds are not new."""
+def observe(
+    state: BackendState, backend: Backend, sight: Sight, now: float, *, first: bool, typical: float | None = None
+) -> BackendState:
+    """Take over what is new. ``first``: the loop has just begun, and endpoints that it finds are not new. ``typical``
+    is the capacity of an endpoint of the same model, as far as it is known by now."""
     known: dict[str, Endpoint] = {}
     length = state.length
     for key in backend.endpoints:
         before = state.endpoints.get(key) or Endpoint(first_at=now, new=not first)
         reading = sight.readings.get(key)
-        after = known[key] = before if reading is None else endpoint.read(before, reading, backend, state.length.mean)
+        after = before
+        if reading is not None:
+            after = endpoint.read(before, reading, backend, state.length.mean, typical)
+        known[key] = after
         between = after.rates
         if between is not before.rates and between is not None and between.work is not None and between.finished:
             # All endpoints together let the past fade once.
@@ -119,11 +125,15 @@ def observe(state: BackendState, backend: Backend, sight: Sight, now: float, *, 
 def load(state: BackendState, backend: Backend, sight: Sight, now: float, fresh: float, typical: float | None) -> Load:
     """The load now. Samples of the last ``fresh`` seconds count; ``typical`` is the capacity of an endpoint of the same
     model, for those of which nothing is known."""
-    usable = list(state.endpoints.values()) if sight.reachable else []
+    endpoints = list(state.endpoints.values())
+    usable = endpoints if sight.reachable else []
+    # Routers that have gone took with them what they waited for.
+    traffic = state.traffic if state.traffic is not None and now - state.traffic.at <= fresh else None
     if not backend.measured:
-        return _reported(state, backend, len(usable))
-    speaking = [(each, each.reading) for each in usable if each.reading and now - each.reading.at <= fresh]
-    observed = [each.reading.at for each in state.endpoints.values() if each.reading is not None]
+        return _reported(state, backend, len(usable), traffic)
+    # Who does not say how much runs says nothing of its load.
+    heard = [(each, each.reading) for each in endpoints if each.reading and each.reading.running is not None]
+    speaking = [(each, reading) for each, reading in heard if now - reading.at <= fresh] if sight.reachable else []
     own = endpoint.typical(usable) or backend.tokens_per_second or typical
     known = [(each.capacity or own, endpoint.ramp(each, backend.slow_start, now)) for each in usable]
     capacity = sum(value * part for value, part in known if value is not None) or None
@@ -131,9 +141,9 @@ def load(state: BackendState, backend: Backend, sight: Sight, now: float, fresh:
     scale = len(usable) / len(speaking) if speaking else 1.0  # the silent ones are taken to be like the others
     running = sum(reading.running or 0.0 for _, reading in trusted) * scale
     waiting = sum(reading.waiting or 0.0 for _, reading in trusted) * scale
-    if state.traffic is not None:
+    if traffic is not None:
         # Gauges lag, and a draining engine says that it is idle; what routers wait for is there, whatever it says.
-        running = max(running, state.traffic.in_flight - waiting)
+        running = max(running, traffic.in_flight - waiting)
     usages = [reading.kv_usage for _, reading in trusted if reading.kv_usage is not None]
     usage = sum(usages) / len(usages) if usages else None
     limits = [each.concurrency for each, _ in trusted if each.concurrency is not None]
@@ -146,7 +156,7 @@ def load(state: BackendState, backend: Backend, sight: Sight, now: float, fresh:
         arrivals=state.arrivals,
         work=state.work,
         silent=len(usable) - len(speaking),
-        observed_at=max(observed, default=None),
+        observed_at=max((reading.at for _, reading in heard), default=None),
         running=running,
         waiting=waiting,
         kv_usage=usage,
@@ -155,32 +165,32 @@ def load(state: BackendState, backend: Backend, sight: Sight, now: float, fresh:
     )
 
 
-def _reported(state: BackendState, backend: Backend, usable: int) -> Load:
+def _reported(state: BackendState, backend: Backend, usable: int, traffic: Traffic | None) -> Load:
     """Where no engine can be asked: routers know what they sent, and a 429 says that it was too much."""
-    traffic = state.traffic
     limit = backend.tokens_per_minute / 60.0 if backend.tokens_per_minute else None
+    bound = backend.max_in_flight
     prior = backend.tokens_per_second * max(1, len(backend.endpoints)) if backend.tokens_per_second else None
-    known = [value for value in (state.peak, prior) if value is not None]
+    # Where nothing bounds it, the most that was seen is what came: who got little would go on to get little.
+    bounded = limit is not None or bound is not None or state.belief < 1.0
+    known = [value for value in (state.peak if bounded else None, prior) if value is not None]
     capacity = max(known) if known else None
     if limit is not None:
         capacity = limit if capacity is None else min(capacity, limit)
     in_flight = float(traffic.in_flight) if traffic is not None else 0.0
-    bound = backend.max_in_flight
     return Load(
         usable=usable,
         length=state.length.mean,
         arrivals=state.arrivals,
         work=state.work,
-        observed_at=traffic.at if traffic is not None else None,
+        observed_at=state.traffic.at if state.traffic is not None else None,
         running=in_flight,
-        utilization=min(MOST_UTILIZATION, in_flight / bound) if bound else None,
+        utilization=min(MOST_UTILIZATION, in_flight / bound) if bound and traffic is not None else None,
         capacity=None if capacity is None else capacity * state.belief,
     )
 
 
 class _Passed:
-    """What routers counted since the last look. Routers that have gone took their counters with them: what is summed
-    here never goes back."""
+    """What routers counted since the last look. Sums begin anew where a backend had gone and is there again."""
 
     def __init__(self, before: Traffic | None, after: Traffic | None) -> None:
         if before is None or after is None or after.at <= before.at:
@@ -188,9 +198,9 @@ class _Passed:
             self.started = self.completed = self.busy = 0
             return
         self.seconds = after.at - before.at
-        self.started = after.started - before.started
-        self.completed = after.completed - before.completed
-        self.busy = after.busy - before.busy
+        self.started = max(0, after.started - before.started)
+        self.completed = max(0, after.completed - before.completed)
+        self.busy = max(0, after.busy - before.busy)
         self.work = max(0.0, after.work - before.work)
 
 

@@ -4,6 +4,7 @@ Nothing exports an engine's capacity. It is the throughput while requests queue;
 law that was measured on real engines: r sequences in a batch get r^0.6 times the rate of one.
 """
 
+import math
 from statistics import median
 
 import msgspec
@@ -23,7 +24,8 @@ ROOM = 1.25
 """Times what an engine does that it is taken to be able to do, as long as no queue has shown its limit. Without it,
 who was never full would never get more; with it, nobody is taken to be more than 80 % used before a queue says so."""
 LEAST, MOST = 0.05, 20.0
-"""Capacity in relation to what was declared: beyond that it is a fault of measuring."""
+"""Capacity in relation to what was declared: beyond that it is a fault of measuring. Where nothing was, it still does
+not leap to more than ``MOST`` times what is known; what is far less may be so, for engines of one model are unlike."""
 FIRST_RAMP = 0.1
 
 
@@ -49,8 +51,9 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
         return self.window[-1] if self.window else None
 
 
-def read(endpoint: Endpoint, reading: Reading, backend: Backend, length: float) -> Endpoint:
-    """With a further reading. One that is not newer changes nothing. ``length`` is tokens of work a request."""
+def read(endpoint: Endpoint, reading: Reading, backend: Backend, length: float, typical: float | None) -> Endpoint:
+    """With a further reading. One that is not newer changes nothing. ``length`` is tokens of work a request,
+    ``typical`` what endpoints of the same model do."""
     before = endpoint.reading
     if before is not None and reading.at <= before.at:
         return endpoint
@@ -69,7 +72,7 @@ def read(endpoint: Endpoint, reading: Reading, backend: Backend, length: float) 
         concurrency=concurrency,
         arrivals=_arrivals(endpoint.arrivals, between),
         saturated=saturated,
-        capacity=_learn(endpoint, between, part or (), concurrency, saturated, backend.tokens_per_second),
+        capacity=_learn(endpoint, between, part or (), concurrency, saturated, _bounds(endpoint, backend, typical)),
         proven=endpoint.proven or moved or not endpoint.new,
     )
 
@@ -98,13 +101,22 @@ def _concurrency(known: float | None, reading: Reading) -> float | None:
     return max(known or 0.0, reading.running)
 
 
+def _bounds(endpoint: Endpoint, backend: Backend, typical: float | None) -> tuple[float, float]:
+    """Between what its capacity is to be."""
+    prior = backend.tokens_per_second
+    if prior is not None:
+        return LEAST * prior, MOST * prior
+    known = max(endpoint.capacity or 0.0, typical or 0.0)
+    return 0.0, MOST * known if known else math.inf
+
+
 def _learn(
     endpoint: Endpoint,
     between: Rates | None,
     window: Window,
     concurrency: float | None,
     saturated: int,
-    prior: float | None,
+    bounds: tuple[float, float],
 ) -> float | None:
     known = endpoint.capacity
     if between is None or between.work is None or between.work <= 0.0:
@@ -124,6 +136,5 @@ def _learn(
     else:
         room = ROOM * work
         learned = max(room, (known or room) + FADING * (room - (known or room)))
-    if prior is not None:
-        learned = min(max(learned, LEAST * prior), MOST * prior)
-    return learned
+    least, most = bounds
+    return min(max(learned, least), most)

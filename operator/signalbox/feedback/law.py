@@ -9,7 +9,7 @@ from signalbox.feedback import endpoints, shares, weights
 from signalbox.feedback.backends import BackendState, Load, Sight, load, observe
 from signalbox.feedback.endpoints import Endpoint
 from signalbox.feedback.plan import INTERVAL, Backend, Plan, SetKey, Spill, TargetSet
-from signalbox.feedback.shares import Declared, Parts
+from signalbox.feedback.shares import Declared, Parts, kept_of
 from signalbox.feedback.weights import Candidate
 
 FRESH_INTERVALS = 3.0
@@ -70,11 +70,13 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def step(state: State, plan: Plan, sights: Mapping[str, Sight], now: float) -> Outcome:
-    """One step. Call it whenever samples are in; each set moves once in its own interval. ``now`` is seconds of the
-    clock that samples carry."""
+    """One step. Call it whenever samples are in; each set moves in the first one after its own interval. ``now`` is
+    seconds of the clock that samples carry."""
+    before = {name: state.backends.get(name, BackendState()) for name in plan.backends}
+    typical = _typical(plan.backends, before)
     backends = {
         name: observe(
-            state.backends.get(name, BackendState()), backend, sights.get(name, Sight()), now, first=not state.began
+            before[name], backend, sights.get(name, Sight()), now, first=not state.began, typical=typical.get(name)
         )
         for name, backend in plan.backends.items()
     }
@@ -93,7 +95,7 @@ def step(state: State, plan: Plan, sights: Mapping[str, Sight], now: float) -> O
         for key, spill in plan.spills.items()
         if key in plan.sets
     }
-    adopted = {key: bases for key, bases in state.adopted.items() if key in plan.sets}
+    adopted = {key: bases for key, bases in state.adopted.items() if _awaited(bases, key, plan, backends)}
     after = State(backends=backends, sets=sets, spills=spills, adopted=adopted, began=True)
     return Outcome(state=after, loads=loads, weights={k: s.weights for k, s in sets.items()}, spills=spills)
 
@@ -112,7 +114,7 @@ def adopt(
     for key, found in in_force.items():
         base = bases.get(key, {})
         weights = (Weight(target=t, base=base.get(t, 0.0), effective=w, reason="Held") for t, w in found.items())
-        parts = state.sets[key].parts if key in state.sets else Parts()
+        parts = state.sets[key].parts if key in state.sets else kept_of(found, base)
         sets[key] = SetState(weights=tuple(weights), parts=parts, stepped_at=now)
     return msgspec.structs.replace(
         state,
@@ -130,12 +132,12 @@ def _move(before: SetState, each: TargetSet, plan: Plan, loads: Mapping[str, Loa
     due = before.stepped_at is None or now - before.stepped_at >= 0.9 * each.interval
     if not due and not gone and known == {share.target for share in each.shares}:
         return before
-    moved = _declared(before, each, loads, now) if each.declared else _free(before, each, plan, loads, now)
+    moved = _declared(before, each, loads, now, due=due) if each.declared else _free(before, each, plan, loads, now)
     # What had to be done at once does not put off what comes next.
     return moved if due else msgspec.structs.replace(moved, stepped_at=before.stepped_at)
 
 
-def _declared(before: SetState, each: TargetSet, loads: Mapping[str, Load], now: float) -> SetState:
+def _declared(before: SetState, each: TargetSet, loads: Mapping[str, Load], now: float, *, due: bool) -> SetState:
     targets = [
         Declared(
             name=share.target,
@@ -146,7 +148,7 @@ def _declared(before: SetState, each: TargetSet, loads: Mapping[str, Load], now:
         )
         for share in each.shares
     ]
-    parts = shares.keep(targets, before.parts)
+    parts = shares.keep(targets, before.parts) if due else before.parts
     base, effective = shares.declared(targets), shares.weights(targets, parts.kept)
     moved = tuple(
         Weight(
@@ -157,7 +159,7 @@ def _declared(before: SetState, each: TargetSet, loads: Mapping[str, Load], now:
                 "NoEndpoint"
                 if not _usable(loads, share.backend)
                 else "Overloaded"
-                if parts.kept[share.target] < 1.0
+                if parts.kept.get(share.target, 1.0) < 1.0
                 else "Declared"
             ),
             observed_at=loads[share.backend].observed_at if share.backend in loads else None,
@@ -272,6 +274,13 @@ def _implied(state: State, plan: Plan, backends: Mapping[str, BackendState]) -> 
                 name: base * scale / max(1, len(backends[name].endpoints)) for name, base in unknown if name in backends
             }
     return found
+
+
+def _awaited(bases: Mapping[str, float], key: SetKey, plan: Plan, backends: Mapping[str, BackendState]) -> bool:
+    """Whether something that a former leader knew is yet to be learned. What was learned once is known otherwise."""
+    shares = plan.sets[key].shares if key in plan.sets else ()
+    names = {share.backend for share in shares if bases.get(share.target)} & backends.keys()
+    return any(plan.backends[name].measured and _learned(backends[name]) is None for name in names)
 
 
 def _learned(backend: BackendState | None) -> float | None:

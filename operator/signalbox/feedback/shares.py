@@ -13,6 +13,8 @@ OVERLOADED, RELIEVED = 0.9, 0.7
 """Utilisation from which a target counts as overloaded, and below which no more."""
 LEAST_PART = 0.1
 FALL, RISE = 0.5, 1.5
+NEARLY = 0.99
+"""Of a part: what is missing is what rounding took."""
 
 
 class Declared(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,13 +47,21 @@ def keep(targets: Sequence[Declared], before: Parts) -> Parts:
         )
         if on and load is not None:
             overloaded.add(each.name)
-            part *= min(RISE, max(FALL, OVERLOADED / load)) if load else RISE
+            part *= min(RISE, max(FALL, OVERLOADED / load))
         else:
             part *= RISE
         kept[each.name] = min(1.0, max(LEAST_PART, part))
     # Where all are overloaded nobody can take what others give.
     most = max((kept[each.name] for each in targets if each.usable and each.share), default=1.0)
     return Parts({name: min(1.0, part / most) for name, part in kept.items()}, frozenset(overloaded))
+
+
+def kept_of(effective: Mapping[str, float], shares: Mapping[str, float]) -> Parts:
+    """What was kept where these weights were in force: who has most in relation to its share has kept all of it."""
+    ratios = {name: weight / shares[name] for name, weight in effective.items() if weight and shares.get(name)}
+    most = max(ratios.values(), default=1.0)
+    kept = {name: max(LEAST_PART, ratio / most) for name, ratio in ratios.items()}
+    return Parts(kept, frozenset(name for name, part in kept.items() if part < NEARLY))
 
 
 def weights(targets: Sequence[Declared], parts: Mapping[str, float]) -> dict[str, float]:

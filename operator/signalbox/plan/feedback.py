@@ -20,7 +20,7 @@ class Followed(msgspec.Struct, frozen=True, kw_only=True):
 def feedback_plan(planned: Plan) -> Followed:
     """Of everything that serves. Backends that no policy uses are not looked at.
 
-    Sets of a policy with ``Disabled`` are there too: their weights stay, but loads are known to conditions.
+    Sets of a policy with ``Disabled`` are there too: the loop leaves them out, but conditions ask for loads.
     """
     policies = [policy for router in planned.routers for policy in router.config.policies]
     sets: dict[SetKey, TargetSet] = {}
