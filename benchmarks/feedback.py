@@ -12,6 +12,7 @@ import msgspec
 
 from benchmarks.harness.bench import Settings
 from benchmarks.harness.report import Cell, Report, Table
+from signalbox.simulation.records import Steadiness
 from signalbox.simulation.scenario import Scenario
 from signalbox.simulation.scenarios import BEYOND, PROMISED
 from signalbox.simulation.schedulers import Scheduler
@@ -47,12 +48,14 @@ class Mean(msgspec.Struct, frozen=True):
 
 
 class Found(msgspec.Struct, frozen=True):
-    """Of one run: latencies in seconds, requests that nobody served, variation and autocorrelation of weights."""
+    """Of one run: latencies in seconds, requests that nobody served, the part of prompt tokens that engines had kept,
+    how steady weights were."""
 
     p50: float
     p99: float
     refused: int
-    steadiness: tuple[float, float]
+    cached: float
+    steadiness: Steadiness
     shares: dict[str, float]
 
 
@@ -115,7 +118,8 @@ def _one(scenario: Scenario, scheduler: Scheduler, seed: int) -> Found:
         records.quantile(0.5),
         records.quantile(0.99),
         records.shed + records.failed,
-        records.steadiness(key) if key else (0.0, 0.0),
+        records.cached,
+        records.steadiness(key) if key else Steadiness(0.0, 0.0, 0.0),
         records.shares(),
     )
 
@@ -126,9 +130,13 @@ def _ratio(found: dict[Key, Found], name: str, k: int, scheduler: Scheduler, see
     )
 
 
-def _steadiness(found: dict[Key, Found], name: str, k: int, seeds: Sequence[int]) -> tuple[Mean, Mean]:
+def _steadiness(found: dict[Key, Found], name: str, k: int, seeds: Sequence[int]) -> tuple[Mean, Mean, Mean]:
     each = [found[_key(name, k, "Law", seed)].steadiness for seed in seeds]
-    return Mean.of([one for one, _ in each]), Mean.of([other for _, other in each])
+    return (
+        Mean.of([one.variation for one in each]),
+        Mean.of([one.worst for one in each]),
+        Mean.of([one.autocorrelation for one in each]),
+    )
 
 
 def _figures(
@@ -154,8 +162,8 @@ def _promised(
             (ratio.value / goal, (f"{scenario.name}, k = {k}", goal, *_figures(found, scenario.name, k, seeds, OTHERS)))
         )
         if not scenario.changes and scenario.skip:
-            variation, lag = _steadiness(found, scenario.name, k, seeds)
-            steady.append((-lag.value, (f"{scenario.name}, k = {k}", str(variation), str(lag))))
+            variation, worst, lag = _steadiness(found, scenario.name, k, seeds)
+            steady.append((-lag.value, (f"{scenario.name}, k = {k}", str(variation), str(worst), str(lag))))
             report.expect(
                 f"{scenario.name}, k = {k}: variation at most {VARIATION}, autocorrelation at least {AUTOCORRELATION}",
                 f"{variation}, {lag}",
@@ -165,7 +173,7 @@ def _promised(
     report.expectations.sort(key=lambda each: each.met)
     title = "p99 over that of the omniscient scheduler, by routers (k), worst first"
     report.tables.append(Table(title, ("scenario", "goal", *COLUMNS, "inverse queue", "uniform"), _worst(rows)))
-    columns = ("scenario", "coefficient of variation", "lag-1 autocorrelation of changes")
+    columns = ("scenario", "coefficient of variation", "of the worst target", "lag-1 autocorrelation of changes")
     report.tables.append(Table("Weights at steady load, worst first", columns, _worst(steady)))
 
 
@@ -183,6 +191,12 @@ def _beyond(report: Report, cells: Sequence[Scenario], found: dict[Key, Found], 
             for scheduler in ("Law", "Omniscient")
         )
         shares.append((name, *(" ".join(f"{share:.3f}" for share in each.values()) for each in (mine, best))))
+        if scenario.conversations:
+            p50, cached = (
+                statistics.mean(getattr(found[_key(name, k, "Law", seed)], figure) for seed in seeds)
+                for figure in ("p50", "cached")
+            )
+            report.notes.append(f"{name}: {100 * cached:.0f} % of the prompt tokens had been kept, p50 {p50:.2f} s")
     report.tables.append(Table("Beyond what is promised, worst first", ("scenario", *COLUMNS), _worst(rows)))
     report.tables.append(Table("Shares of the requests, by backend", ("scenario", "law", "omniscient"), shares))
 

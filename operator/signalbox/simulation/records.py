@@ -2,11 +2,21 @@
 
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import NamedTuple
 
 from signalbox.feedback import law
 from signalbox.feedback.plan import SetKey
 from signalbox.simulation.jobs import Job
 from signalbox.simulation.scenario import Scenario
+
+
+class Steadiness(NamedTuple):
+    """Of weights: the coefficient of variation, as a mean over targets by weight and of the target where it is largest;
+    and the lag-1 autocorrelation of their changes (negative: they swing)."""
+
+    variation: float
+    worst: float
+    autocorrelation: float
 
 
 class Records:
@@ -91,23 +101,24 @@ class Records:
         total = sum(counts) or 1
         return {each.name: count / total for each, count in zip(self.scenario.backends, counts, strict=True)}
 
-    def steadiness(self, key: SetKey) -> tuple[float, float]:
-        """Of the weights after ``skip``: coefficient of variation, the mean over targets by weight, and lag-1
-        autocorrelation of their changes (negative: they swing). Raises ``ValueError`` for fewer than ten steps."""
+    def steadiness(self, key: SetKey) -> Steadiness:
+        """Of the weights after ``skip``. Raises ``ValueError`` for fewer than ten steps."""
         found = [weights for at, weights in self.weights.get(key, []) if self.begin <= at <= self.scenario.duration]
         if len(found) < 10:
             raise ValueError("ten steps at least say how steady weights are")
-        variation = products = squares = 0.0
+        variation = worst = products = squares = 0.0
         for name in found[0]:
             series = [weights.get(name, 0.0) for weights in found]
             mean = sum(series) / len(series)
             if mean <= 0.0:
                 continue
-            variation += (sum((x - mean) ** 2 for x in series) / len(series)) ** 0.5
+            deviation = (sum((x - mean) ** 2 for x in series) / len(series)) ** 0.5
+            variation += deviation
+            worst = max(worst, deviation / mean)
             moves = [b - a for a, b in pairwise(series)]
             products += sum(a * b for a, b in pairwise(moves))
             squares += sum(a * a for a in moves)
-        return variation, products / squares if squares else 0.0
+        return Steadiness(variation, worst, products / squares if squares else 0.0)
 
 
 def quantile(ordered: Sequence[float], q: float) -> float:
