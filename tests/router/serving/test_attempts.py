@@ -179,6 +179,20 @@ async def test_a_prompt_that_is_too_long_goes_to_a_larger_window(
     assert attempts(router)["small", "context_length"] == 2
 
 
+async def test_a_prompt_that_is_too_long_is_no_probe_of_a_larger_window_that_is_down(
+    start_router: StartRouter, pair: tuple[Upstream, Upstream]
+) -> None:
+    """It would be answered by a failure that says nothing of its length."""
+    targets = backend(pair[0], context_window=100), backend(pair[1], context_window=200)
+    router = await start_router(config(in_order(*targets), *targets))
+    client = await router.connect()
+    pair[0].reply, pair[1].reply = LONG, refusal(500, "x")
+    while not health(router, "second").ejected:
+        assert (await client.ask(ASK)).status == 502
+    got = await client.ask(ASK)
+    assert (got.status, got.code) == (400, "context_length_exceeded")
+
+
 async def test_retries_are_bounded(start_router: StartRouter, start_upstream: StartUpstream) -> None:
     upstreams = [await start_upstream(f"u{i}") for i in range(10)]
     for each in upstreams:

@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 
 from harness import STREAM_HEAD, Gate, Router, Upstream, chat, chunk, completion, event, request, response
-from signalbox.router.serving import booking
+from signalbox.router.serving import booking, replies
 from signalbox.router.serving.attempt import Attempt
 from signalbox.router.serving.client import ClientConnection
 from signalbox.router.serving.exchange import Exchange
 from signalbox.router.serving.live import LivePolicy
+from signalbox.router.serving.search import Search
 from signalbox.router.upstream.endpoint import Endpoint
 from signalbox.router.wire.requests import RequestReader
 
@@ -52,7 +53,8 @@ PLACES = [
     (LivePolicy, "available"),
     (Exchange, "_try"),
     (Exchange, "answer"),
-    (Exchange, "_head"),
+    (replies, "head"),
+    (Search, "first"),
     (Attempt, "connected"),
     (Endpoint, "take"),
     (Attempt, "received"),

@@ -9,11 +9,12 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from signalbox.router.serving import replies
 from signalbox.router.upstream.backend import BackendState
 from signalbox.router.upstream.connection import UpstreamConnection
 from signalbox.router.upstream.endpoint import Endpoint
 from signalbox.router.upstream.line import Line
-from signalbox.router.wire import events, usage
+from signalbox.router.wire import answers, events, usage
 from signalbox.router.wire.encoding import EncodingError, decoder_for
 from signalbox.router.wire.sse import EventStream
 from signalbox.routing import outcomes, rate_limits
@@ -147,7 +148,7 @@ class Attempt(Line):
             if b"content-encoding" in headers:
                 self.decoder = decoder_for(headers[b"content-encoding"])
             if status == 200 and headers.get(b"content-type", b"").lower().startswith(b"text/event-stream"):
-                self.events = self.exchange.event_stream(b"transfer-encoding" in headers)
+                self.events = replies.events(self.exchange, b"transfer-encoding" in headers)
                 self._phase = self._hold_events
             else:
                 self._phase = self._hold_body
@@ -281,7 +282,7 @@ class Attempt(Line):
                 return
             self.endpoint.health.abandoned(self.started_at, now)
         else:
-            answer = self.exchange.read_answer(body)
+            answer = answers.read(body)
             if answer.error is not None:
                 self._error_event(answer.error, "answered 200 with an error")
                 return
@@ -379,7 +380,7 @@ class Attempt(Line):
     def _elsewhere(self, now: float) -> bool:
         """Whether waiting on is pointless: the endpoint is out or silent, and another one would take the request."""
         health = self.endpoint.health
-        return (health.ejected or health.silent(now)) and self.exchange.has_alternative(self, now)
+        return (health.ejected or health.silent(now)) and self.exchange.has_alternative(now)
 
     def _expire(self, now: float, which: str, *, retry: bool) -> None:
         self.abort()

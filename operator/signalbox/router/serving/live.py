@@ -93,10 +93,7 @@ class LivePolicy:
         for position, backend in enumerate(self.backends):
             if not positions >> position & 1 or not backend.usable(now):
                 continue
-            tokens = 0
-            if needs is not None and backend.config.limits.tokens_per_minute is not None:
-                tokens = round(needs.prompt_tokens * backend.correction.value) + needs.output_tokens
-            delay = backend.limits.wait(now, tokens)
+            delay = backend.limits.wait(now, 0 if needs is None else backend.tokens(needs))
             if delay:
                 full |= 1 << position
                 wait = min(wait, delay)
@@ -125,6 +122,11 @@ class LivePolicy:
         if least is None:
             return 0.0
         return retry_after(*least, rank, self._rank_count, randomness.random())  # noqa: S311 - a draw, not a secret
+
+    def turned_away(self, position: int) -> None:
+        """For want of room at a target, which was drawn as if there was some: nothing else would show the demand."""
+        if position >= 0:
+            self._statistics.turned_away(self.backends[position].config.name)
 
     def weightless(self, route: CompiledRoute | None, position: int) -> bool:
         """Whether a route gives a target nothing."""

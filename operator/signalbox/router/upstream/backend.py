@@ -14,6 +14,7 @@ from signalbox.routing import affinity
 from signalbox.routing.backlog import Backlog
 from signalbox.routing.config import Address, Backend
 from signalbox.routing.ejection import BackendHealth, Cause
+from signalbox.routing.eligibility import Requirements
 from signalbox.routing.engine_load import EngineLoad
 from signalbox.routing.limits import BackendLimits
 from signalbox.routing.quantiles import DecayedMean, ErrorRate, TokenCorrection
@@ -238,6 +239,12 @@ class BackendState:
         """An endpoint that may be tried although it is out: the least busy of those that have their turn."""
         due = [endpoint for endpoint in self.endpoints if endpoint.health.may_probe(now)]
         return min(due, key=lambda endpoint: endpoint.in_flight) if due else None
+
+    def tokens(self, needs: Requirements) -> int:
+        """About how many tokens a request takes; 0 where they are not limited: counting costs time."""
+        if self.config.limits.tokens_per_minute is None:
+            return 0
+        return round(needs.prompt_tokens * self.correction.value) + needs.output_tokens
 
     def served(self, failed: bool, ttft: float | None, now: float) -> None:
         """Count an attempt that succeeded or failed; ``ttft`` in seconds."""
