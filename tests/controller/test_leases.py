@@ -219,5 +219,5 @@ def test_a_new_leader_takes_into_account_who_ended_with_the_one_before(
     streaming.kill()
     successor.append(StreamingOperator(access, namespace, *OPEN))
     with asking(idle) as (second,):
-        eventually(lambda: most(second) >= SOME, PATIENCE)
+        eventually(lambda: most(second) >= NEARLY_ALL, PATIENCE)
     assert most(first, second) <= MOST
