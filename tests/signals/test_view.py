@@ -43,7 +43,7 @@ OUTCOME = Outcome(
 )  # fmt: skip
 FLOWS = Flows(
     backends={"a": Flow(requests=3.0, tokens=9.0, errors=0.5, first_token=0.2, known=3, usable=1, causes=("connect",))},
-    ways={"p": {"free": {"x": Way(requests=2.0, errors=0.1)}, "asked": {"x": Way(requests=1.0)}}},
+    ways={"p": {"free": {"x": Way(requests=2.0, errors=0.1)}, "deleted": {"x": Way(requests=1.0)}}},
 )
 
 
@@ -52,13 +52,12 @@ def shown(**more: object) -> View:
     return view(msgspec.structs.replace(OUTCOME, **more), PLAN, FLOWS, problems, NOW, 1_700_000_000.0)
 
 
-def test_a_policy_shows_its_routes_in_the_order_of_the_plan_and_then_those_without_weights() -> None:
+def test_a_policy_shows_the_routes_that_it_has_in_the_order_of_the_plan() -> None:
     (policy,) = shown().policies
-    assert (policy.name, policy.mode, policy.requests, policy.stale_after) == ("p", "Observe", 3.0, 9.0)
+    assert (policy.name, policy.mode, policy.requests, policy.stale_after) == ("p", "Observe", 2.0, 9.0)
     assert [(route.name, route.spill, len(route.sets)) for route in policy.routes] == [
         ("free", None, 1),
         ("down", 0.25, 2),
-        ("asked", None, 1),
     ]
 
 
@@ -73,11 +72,6 @@ def test_tiers_are_in_their_order_and_one_without_weights_yet_says_none() -> Non
     first, second = shown().policies[0].routes[1].sets
     assert (first.tier, first.declared, first.targets[0].reason) == (0, True, "Declared")
     assert (second.tier, second.declared, second.targets[0].effective) == (1, False, None)
-
-
-def test_a_target_that_the_request_chooses_has_no_weight() -> None:
-    (target,) = shown().policies[0].routes[2].sets[0].targets
-    assert (target.name, target.effective, target.reason, target.requests) == ("x", None, "", 1.0)
 
 
 def test_a_backend_shows_its_load_and_what_is_wrong() -> None:

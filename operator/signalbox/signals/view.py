@@ -19,7 +19,7 @@ class _Shown(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 class TargetView(_Shown, frozen=True, kw_only=True):
-    """One target of a set. ``reason`` is the law's; a target without weights has "": its route chooses by the request.
+    """One target of a set. ``reason`` is the law's, "" where it has said nothing yet.
 
     ``requests`` and ``errors`` are what came of it.
     """
@@ -141,7 +141,6 @@ def _policies(plan: Plan) -> dict[str, Routes]:
 def _policy(name: str, sets: Routes, outcome: Outcome, flows: Flows, now: float) -> PolicyView:
     ways = flows.ways.get(name, {})
     routes = [_route(SetKey(name, route), tiers, outcome, ways.get(route, {}), now) for route, tiers in sets.items()]
-    routes += [_chosen(route, targets) for route, targets in sorted(ways.items()) if route not in sets]
     first = next(each for tiers in sets.values() for each in tiers.values())
     return PolicyView(
         name=name,
@@ -172,12 +171,6 @@ def _route(
         spill=outcome.spills.get(key),
         sets=tuple(sets),
     )
-
-
-def _chosen(route: str, ways: Mapping[str, Way]) -> RouteView:
-    """A route without weights: a request's label, cost or cascade chooses."""
-    targets = tuple(_target(name, "", None, way, 0.0) for name, way in sorted(ways.items()))
-    return RouteView(name=route, requests=sum(way.requests for way in ways.values()), sets=(SetView(targets=targets),))
 
 
 def _alone(each: TargetSet) -> dict[str, Weight]:

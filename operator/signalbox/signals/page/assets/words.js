@@ -35,7 +35,9 @@ const PROBLEMS = {
   Encoded: 'metrics: compressed', TooLarge: 'metrics: too large', MissingCA: 'metrics: no authority to trust', InvalidCA: 'metrics: the authority cannot be read',
   AddressRefused: 'metrics: the address is not allowed', ResolutionFailed: 'metrics: the name is not resolved',
   TLSFailed: 'metrics: TLS fails', InvalidURL: 'metrics: no URL', ConnectionLost: 'metrics: the connection broke', ProtocolError: 'metrics: no HTTP',
-  connect: 'routers cannot connect', health: 'health checks fail', credential: 'the credential is refused',
+  NoSeries: 'metrics: not those of the engine', NoSelector: 'metrics: nothing to read is named', Defect: 'metrics: a defect, see the log',
+  connect: 'routers cannot connect', error: 'requests fail', slow: 'requests get no answer in time', check: 'health checks fail',
+  credential: 'the credential is refused',
 };
 
 export const problem = (text) => {
@@ -61,7 +63,7 @@ export function reason(target, backend, mode) {
       if (target.effective > 1.15 * target.base) return { text: `has room${behind}`, tone: '' };
       return { text: `by load${behind}`, tone: '' };
     }
-    case '': return { text: target.backend ? 'not known yet' : 'chosen by the request', tone: '' };
+    case '': return { text: 'not known yet', tone: '' };
     default: return { text: target.reason, tone: '' };
   }
 }
