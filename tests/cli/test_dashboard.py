@@ -1,6 +1,7 @@
 """signalbox dashboard: it finds who leads, or says clearly why there is no way there."""
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -45,6 +46,23 @@ def test_without_a_cluster_it_says_what_kubectl_says(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert done.stderr.startswith("Error: who leads is not known: ")
     assert "Traceback" not in done.stderr
+
+
+def test_it_ends_whatever_kubectl_does(tmp_path: Path) -> None:
+    kubectl = tmp_path / "kubectl"
+    stubborn = "trap '' TERM; echo Forwarding; exec sleep 60"
+    kubectl.write_text(f'#!/bin/sh\ncase "$*" in *port-forward*) {stubborn};; *) echo some-pod_0123456789;; esac\n')
+    kubectl.chmod(0o755)
+    command = [sys.executable, "-m", "signalbox.cli", "dashboard", "--no-open"]
+    environment = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
+        assert process.stdout is not None
+        assert "pod some-pod leads" in process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        try:
+            assert process.wait(30) == 0
+        finally:
+            process.kill()
 
 
 @pytest.mark.parametrize(

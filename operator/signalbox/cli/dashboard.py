@@ -17,6 +17,8 @@ from signalbox.cli.options import LEASE, PAGE_PORT
 LOOK_SECONDS = 5.0
 AGAIN_SECONDS = 2.0
 ANSWER_SECONDS = 30.0
+# For so long kubectl is asked to end, and then it is ended.
+END_SECONDS = 3.0
 
 EPILOG = """\b
 It finds the holder of the Lease signalbox-operator and runs kubectl port-forward to its pod; when another one leads, it
@@ -165,10 +167,12 @@ async def _drain(pipe: asyncio.StreamReader) -> None:
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:
-    if process.returncode is None:
-        with contextlib.suppress(ProcessLookupError):
-            process.terminate()
-        await process.wait()
+    for end in (process.terminate, process.kill):
+        if process.returncode is None:
+            with contextlib.suppress(ProcessLookupError, TimeoutError):
+                end()
+                async with asyncio.timeout(END_SECONDS):
+                    await process.wait()
 
 
 def _last(said: bytes) -> str:
