@@ -89,7 +89,6 @@ class Loop:
         self.plan = Plan()
         self._sets: Mapping[SetKey, TargetSet] = {}
         self.totals = Totals()
-        self.step: Step | None = None
 
     def use(self, plan: Plan, targets: Iterable[Scrape]) -> None:
         """This is in force now. What is remembered of that which stays is kept. Nothing is computed of sets that are
@@ -151,6 +150,9 @@ class Loop:
 
     async def act(self) -> None:
         """Step now."""
+        await self._publish(await self._decided())
+
+    async def _decided(self) -> Step:
         plan, sets, now = self.plan, self._sets, self._clock()
         # Between two periods only what is usable counts: rates over so short a time would be noise.
         regular = now >= self._regular_due
@@ -168,13 +170,13 @@ class Loop:
         sights = {name: self._sight(name, regular=regular) for name in plan.backends}
         began = time.perf_counter()
         if len(sets) + len(plan.backends) < MANY:
-            self.step = _step(state, plan, sets, sights, now, awaited)
+            step = _step(state, plan, sets, sights, now, awaited)
         else:
-            self.step = await asyncio.to_thread(_step, state, plan, sets, sights, now, awaited)
+            step = await asyncio.to_thread(_step, state, plan, sets, sights, now, awaited)
         self._observe(time.perf_counter() - began)
-        self._state = self.step.outcome.state
+        self._state = step.outcome.state
         self._missing = self._sets.keys() - self._state.sets.keys()
-        await self._publish(self.step)
+        return step
 
     def _adopted(self, now: float) -> State:
         """With what routers go by, where we know of nothing better."""
