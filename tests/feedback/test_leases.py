@@ -219,8 +219,8 @@ class Obedient:
         return admitted
 
     def report(self, now: int) -> Use:
-        in_force = self.limits.in_force(float(now))
-        lease, most, spent = (Amounts(requests=each.requests_per_minute) for each in in_force)
+        allowance = self.limits.allowance(float(now))
+        lease, most, spent = (Amounts(requests=each.requests_per_minute) for each in allowance)
         return Use(at=float(now), lease=lease, most=most, spent=spent, started=self.started, shed=self.shed)
 
 

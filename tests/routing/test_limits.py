@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from signalbox.routing.config import Limits
-from signalbox.routing.limits import BackendLimits, InForce, added, larger, parts
+from signalbox.routing.limits import Allowance, BackendLimits, added, larger, parts
 
 
 def test_without_limits_nothing_waits() -> None:
@@ -134,11 +134,11 @@ def test_a_lease_changes_the_part_and_forgets_nothing() -> None:
         limits.acquire(0.5, 1)
     limits.lease(Limits(requests_per_minute=5))
     spent = Limits(max_in_flight=8, requests_per_minute=8, tokens_per_minute=0)
-    assert limits.in_force(1.0) == InForce(Limits(requests_per_minute=5), Limits(requests_per_minute=8), spent)
+    assert limits.allowance(1.0) == Allowance(Limits(requests_per_minute=5), Limits(requests_per_minute=8), spent)
     assert limits.wait(1.0, 1) == 60.0
     limits.lease(Limits(requests_per_minute=9))
     assert limits.wait(1.0, 1) == 0.0
-    assert limits.in_force(61.0)[:2] == (Limits(requests_per_minute=9), Limits(requests_per_minute=9))
+    assert limits.allowance(61.0)[:2] == (Limits(requests_per_minute=9), Limits(requests_per_minute=9))
 
 
 def test_a_lease_outlives_a_reload_and_never_exceeds_the_limit() -> None:
@@ -146,7 +146,7 @@ def test_a_lease_outlives_a_reload_and_never_exceeds_the_limit() -> None:
     old.lease(Limits(max_in_flight=8, requests_per_minute=60))
     new = BackendLimits(Limits(max_in_flight=4, requests_per_minute=100, tokens_per_minute=400), 4)
     new.carry_over(old)
-    assert new.in_force(0.0).lease == Limits(max_in_flight=4, requests_per_minute=60, tokens_per_minute=100)
+    assert new.allowance(0.0).lease == Limits(max_in_flight=4, requests_per_minute=60, tokens_per_minute=100)
 
 
 @pytest.mark.parametrize(
@@ -185,14 +185,14 @@ def test_what_one_does_not_know_is_not_known_of_both() -> None:
 def test_who_awaits_a_lease_takes_a_tenth_and_at_least_one() -> None:
     limits = BackendLimits(Limits(max_in_flight=9, requests_per_minute=600), 2)
     limits.await_lease()
-    assert limits.in_force(0.0).lease == Limits(max_in_flight=1, requests_per_minute=30)
+    assert limits.allowance(0.0).lease == Limits(max_in_flight=1, requests_per_minute=30)
     limits.lease(None)
-    assert limits.in_force(0.0).lease == Limits(max_in_flight=4, requests_per_minute=300)
+    assert limits.allowance(0.0).lease == Limits(max_in_flight=4, requests_per_minute=300)
 
 
 def test_what_was_spent_before_is_in_the_minute() -> None:
     limits = BackendLimits(Limits(requests_per_minute=5, tokens_per_minute=100))
     limits.inherit(10.0, Limits(max_in_flight=3, requests_per_minute=5, tokens_per_minute=40))
     assert limits.wait(11.0, 1) == 60.0
-    assert limits.in_force(11.0).spent == Limits(max_in_flight=0, requests_per_minute=5, tokens_per_minute=40)
+    assert limits.allowance(11.0).spent == Limits(max_in_flight=0, requests_per_minute=5, tokens_per_minute=40)
     assert limits.wait(71.0, 100) == 0.0

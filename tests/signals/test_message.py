@@ -9,7 +9,7 @@ from signalbox.control.messages import RouteWeights, SetWeights
 from signalbox.feedback.backends import Load
 from signalbox.feedback.law import Outcome, State, Weight
 from signalbox.feedback.plan import Backend, Plan, SetKey, Share, Spill, TargetSet
-from signalbox.router import steering as router
+from signalbox.router import in_force as router
 from signalbox.routing import config
 from signalbox.signals.message import in_force, spills_in_force, steering
 

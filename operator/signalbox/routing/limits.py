@@ -18,7 +18,7 @@ DEFAULT_COOL_DOWN = 1.0
 MAX_COOL_DOWN = 300.0
 
 
-class InForce(NamedTuple):
+class Allowance(NamedTuple):
     """A part of a backend's limits, what is in flight or was ``spent`` in the minute that ends now, and the ``most`` in
     any from there on: more than the part where more was spent before it was lowered."""
 
@@ -128,7 +128,7 @@ class BackendLimits:
         usage.requests.spend(now, spent.requests_per_minute or 0)
         usage.tokens.spend(now, spent.tokens_per_minute or 0)
 
-    def in_force(self, now: float) -> InForce:
+    def allowance(self, now: float) -> Allowance:
         """What is applied, and what that comes to at most."""
         usage = self._usage
         usage.requests.expire(now)
@@ -139,7 +139,7 @@ class BackendLimits:
             requests_per_minute=usage.requests.total,
             tokens_per_minute=usage.tokens.total,
         )
-        return InForce(part, larger(part, spent), spent)
+        return Allowance(part, larger(part, spent), spent)
 
     @property
     def in_flight(self) -> int:

@@ -9,8 +9,8 @@ from typing import Protocol
 
 from signalbox.routing import config
 from signalbox.routing.backlog import Backlog
+from signalbox.routing.draws import FreeDraws, SharedDraws
 from signalbox.routing.shares import GOLDEN, TRIAL, Draws
-from signalbox.routing.steering import FreeDraws, SharedDraws
 
 SetDraws = FreeDraws | SharedDraws
 Weights = Sequence[float] | None

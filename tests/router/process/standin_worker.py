@@ -17,7 +17,7 @@ from signalbox.router.telemetry.accesslog import AccessLog, Entry
 from signalbox.router.telemetry.statistics import EndpointGauge, Statistics
 from signalbox.router.wire.errors import ConfigRejectedError
 from signalbox.routing.config import Limits
-from signalbox.routing.limits import InForce
+from signalbox.routing.limits import Allowance
 
 
 class StandIn:
@@ -61,8 +61,8 @@ class StandIn:
     def inherit(self, spent: Mapping[str, Limits]) -> None:
         self.spent = dict(spent)
 
-    def limits(self) -> dict[str, InForce]:
-        return {name: InForce(part, part, self.spent.get(name, Limits())) for name, part in self.parts.items()}
+    def limits(self) -> dict[str, Allowance]:
+        return {name: Allowance(part, part, self.spent.get(name, Limits())) for name, part in self.parts.items()}
 
     def drain(self) -> None:
         self.draining = True

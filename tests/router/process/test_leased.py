@@ -3,11 +3,11 @@
 from signalbox.control.messages import Applied, Lease, Leases
 from signalbox.router.process.leased import Leased
 from signalbox.routing.config import Limits
-from signalbox.routing.limits import InForce
+from signalbox.routing.limits import Allowance
 
 
-def requests(lease: int, spent: int) -> InForce:
-    return InForce(*(Limits(requests_per_minute=amount) for amount in (lease, max(lease, spent), spent)))
+def requests(lease: int, spent: int) -> Allowance:
+    return Allowance(*(Limits(requests_per_minute=amount) for amount in (lease, max(lease, spent), spent)))
 
 
 def applied(lease: int, most: int, spent: int) -> Applied:
@@ -40,7 +40,7 @@ def test_what_a_worker_was_told_counts_before_it_says_so() -> None:
 
 
 def test_a_worker_that_has_not_read_of_a_limit_hides_it() -> None:
-    nothing = InForce(Limits(), Limits(), Limits())
+    nothing = Allowance(Limits(), Limits(), Limits())
     workers = [(0, {"a": requests(5, 2)}), (1, {"a": nothing})]
     assert Leased(2).applied(workers) == {"a": Applied(lease=Lease(), most=Lease())}
 

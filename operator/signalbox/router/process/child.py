@@ -29,7 +29,7 @@ from signalbox.router.process.messages import (
     ToSupervisor,
 )
 from signalbox.routing.config import Limits
-from signalbox.routing.limits import InForce
+from signalbox.routing.limits import Allowance
 
 SECRET_VARIABLES = "SIGNALBOX_SECRET_"  # noqa: S105 - a prefix of names, no secret
 _serials = itertools.count(1)
@@ -55,7 +55,7 @@ class Child:
         self.draining = False
         self.memory = 0
         self.lag = 0.0
-        self.limits: dict[str, InForce] = {}
+        self.limits: dict[str, Allowance] = {}
         self.reported_at = asyncio.get_running_loop().time()
         self._process = process
         self._link = link

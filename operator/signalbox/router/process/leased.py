@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 
 from signalbox.control.messages import Applied, Lease, Leases
 from signalbox.routing.config import Limits
-from signalbox.routing.limits import InForce, added, larger, parts
+from signalbox.routing.limits import Allowance, added, larger, parts
 
 
 class Leased:
@@ -23,7 +23,7 @@ class Leased:
         """What a worker is to apply, by backend; empty before the first lease."""
         return {name: of[worker] for name, of in self._parts.items()}
 
-    def ended(self, worker: int, said: Mapping[str, InForce]) -> None:
+    def ended(self, worker: int, said: Mapping[str, Allowance]) -> None:
         """A worker has died, which said this last; one that died before it said anything has spent nothing."""
         if said:
             self._spent[worker] = {name: each.spent for name, each in said.items()}
@@ -32,19 +32,19 @@ class Leased:
         """What those that were this worker before had spent when they died, by backend."""
         return self._spent.get(worker, {})
 
-    def applied(self, workers: Iterable[tuple[int, Mapping[str, InForce]]]) -> dict[str, Applied]:
+    def applied(self, workers: Iterable[tuple[int, Mapping[str, Allowance]]]) -> dict[str, Applied]:
         """Of all workers (by number), from what each said last. What a worker was told may be applied by now."""
-        sums: dict[str, InForce] = {}
+        sums: dict[str, Allowance] = {}
         for number, said in workers:
             for name, each in said.items():
                 told = self._parts[name][number] if name in self._parts else Limits()
-                one = InForce(each.lease, larger(each.most, told), each.spent)
+                one = Allowance(each.lease, larger(each.most, told), each.spent)
                 sums[name] = _both(sums[name], one) if name in sums else one
         return {name: Applied(**{f: _lease(v) for f, v in each._asdict().items()}) for name, each in sums.items()}
 
 
-def _both(one: InForce, other: InForce) -> InForce:
-    return InForce(*map(added, one, other))
+def _both(one: Allowance, other: Allowance) -> Allowance:
+    return Allowance(*map(added, one, other))
 
 
 def _limits(lease: Lease) -> Limits:

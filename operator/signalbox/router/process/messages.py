@@ -14,7 +14,7 @@ from signalbox.control.messages import Weights
 from signalbox.router.options import ProxyOptions
 from signalbox.router.telemetry.statistics import Snapshot
 from signalbox.routing.config import Limits
-from signalbox.routing.limits import InForce
+from signalbox.routing.limits import Allowance
 
 MAX_MESSAGE_BYTES = 256 << 20
 _LENGTH = struct.Struct("!I")
@@ -116,7 +116,7 @@ class Report(Message, frozen=True):
     draining: bool
     lag: float
     memory: int
-    limits: dict[str, InForce] = {}
+    limits: dict[str, Allowance] = {}
 
 
 ToWorker = Setup | Prepare | Commit | Abort | Steer | Grant | Inherit | Ask | Drain

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import msgspec
 
 from signalbox.control.messages import MAX_REPORT_BYTES, RouteWeights, Weights
-from signalbox.router.steering import InForce, fitting, in_force
+from signalbox.router.in_force import InForce, fitting, in_force
 from signalbox.routing.config import Policy, decode
 
 # Of a report, whose other half is for backends.
@@ -13,7 +13,7 @@ MAX_WEIGHTS_BYTES = MAX_REPORT_BYTES // 4
 
 
 class Steered:
-    """``clock`` gives seconds. It judges as the workers do: ``router.steering``."""
+    """``clock`` gives seconds. It judges as the workers do: ``router.in_force``."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock

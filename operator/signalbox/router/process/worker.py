@@ -41,7 +41,7 @@ from signalbox.router.telemetry.accesslog import AccessLog
 from signalbox.router.telemetry.statistics import EndpointGauge, Statistics
 from signalbox.router.wire.errors import ConfigRejectedError
 from signalbox.routing.config import Limits
-from signalbox.routing.limits import InForce
+from signalbox.routing.limits import Allowance
 
 REPORT_SECONDS = 1.0
 HANDSHAKE_SECONDS = 10.0
@@ -78,7 +78,7 @@ class Application(Protocol):
     def inherit(self, spent: Mapping[str, Limits]) -> None:
         """Count what was spent of limits in the minute before, by backend; called before any configuration."""
 
-    def limits(self) -> dict[str, InForce]:
+    def limits(self) -> dict[str, Allowance]:
         """What is applied of the limits of those backends that have some."""
 
     def gauges(self) -> Iterable[EndpointGauge]:

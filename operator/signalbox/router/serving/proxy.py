@@ -29,7 +29,7 @@ from signalbox.router.wire.errors import ConfigRejectedError
 from signalbox.routing.address_rules import AddressRefused, AddressRules, parse_networks
 from signalbox.routing.config import Address, Limits, RouterConfig, decode
 from signalbox.routing.ejection import Cause
-from signalbox.routing.limits import InForce
+from signalbox.routing.limits import Allowance
 from signalbox.routing.retries import RetryBudget
 
 SWEEP_SECONDS = 0.25
@@ -124,11 +124,11 @@ class Proxy:
         """See ``worker.Application``."""
         self._inherited = spent
 
-    def limits(self) -> dict[str, InForce]:
+    def limits(self) -> dict[str, Allowance]:
         """See ``worker.Application``."""
         now = time.monotonic()
         return {
-            name: backend.limits.in_force(now)
+            name: backend.limits.allowance(now)
             for name, backend in self._backends.items()
             if backend.config.limits != NO_LIMITS
         }

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from itertools import repeat
 
 from signalbox.control.messages import RouteWeights, Weights
+from signalbox.router.in_force import InForce, in_force, stale_after
 from signalbox.router.serving.live import LivePolicy
-from signalbox.router.steering import InForce, in_force, stale_after
 from signalbox.router.upstream.backend import BackendState
 from signalbox.routing import config
 from signalbox.routing.strategies import Weights as ByPosition

@@ -11,7 +11,7 @@ import msgspec
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from signalbox.router.steering import InForce
+from signalbox.router.in_force import InForce
 from signalbox.router.telemetry.statistics import (
     DURATION_BOUNDS,
     TOKEN_BOUNDS,

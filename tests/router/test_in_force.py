@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from signalbox.control.messages import Load, RouteWeights, SetWeights, Weights
-from signalbox.router.steering import NOTHING, fitting, in_force, stale_after
+from signalbox.router.in_force import NOTHING, fitting, in_force, stale_after
 from signalbox.routing.config import Address, Backend, Feedback, Policy
 
 
