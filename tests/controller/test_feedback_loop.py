@@ -21,9 +21,9 @@ from signalbox.sim.profile import Profile
 from signalbox.sim.server import SimulatedEngine
 
 OPEN = ("--allow-cidr", "127.0.0.0/8")
-# About 9 requests a second each.
+# About 9 requests a second each: either can do alone what the clients of both routers want, for as long as it takes.
 PROFILE = Profile(model="m", batch=8, decode_rate=50, prefill_rate=8_000, output_tokens=20, jitter=0.0)
-RATE = 5.0
+RATE = 3.5
 PATIENT, HASTY = "patient", "hasty"
 STEP_SECONDS = 4.0
 GROUP = "shared-group"
