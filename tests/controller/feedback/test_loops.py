@@ -18,6 +18,7 @@ from signalbox.plan.feedback import Followed
 from signalbox.routing import config
 from signalbox.routing.address_rules import AddressRules, parse_networks
 from signalbox.routing.config import Access, Limits, Policy, RouterConfig
+from signalbox.signals.telemetry import Seen
 from waiting import until
 
 
@@ -150,6 +151,23 @@ async def test_weights_that_do_not_fit_are_not_sent(leader: tuple[Loops, Hub], m
     await until(lambda: hub.channel(Router("team", "router")).weights)
     weights = hub.channel(Router("team", "router")).weights
     assert weights is not None and weights() == b""
+
+
+async def test_nothing_more_is_made_of_a_namespace_whose_loop_has_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "SETTLE_SECONDS", 0.0)
+    begun, ended, stopped = list[str](), list[str](), list[str]()
+
+    async def stepped(seen: Seen) -> None:
+        begun.append(seen.namespace)
+        await asyncio.sleep(0.05)
+        ended.append(seen.namespace)
+
+    loops = Loops(AddressRules(()), Hub(time.monotonic), time.monotonic, stepped, stopped.append)
+    loops.use("team", followed("p"), {}, [router("p")])
+    await until(lambda: begun)
+    loops.use("team", Followed(plan=Plan(), scrapes=()), {}, ())
+    await asyncio.sleep(0.1)
+    assert (begun, ended, stopped) == (["team"], [], ["team"])
 
 
 async def test_metrics_are_by_namespace(leader: tuple[Loops, Hub], engine: tuple[Engine, int]) -> None:
