@@ -25,6 +25,7 @@ class World:
     """A scene whose seconds pass, served. ``paused`` stops the loop and leaves the server."""
 
     scene: Scene
+    boards: dict[str, Board]
     url: str
     runner: web.AppRunner
     who: Who
@@ -37,7 +38,7 @@ async def serving(scene: Scene, *boards: str, seconds: float = 300.0) -> AsyncIt
     shown = dict.fromkeys(boards or ("default",), scene.board)
     page = Page(lambda: shown, lambda: world.who)
     runner, url = await serve(page, "127.0.0.1", 0)
-    world = World(scene, url, runner, Who())
+    world = World(scene, shown, url, runner, Who())
 
     async def pass_time() -> None:
         while True:
@@ -225,6 +226,34 @@ async def test_namespaces_can_be_chosen(browser: Browser) -> None:
         await browser.evaluate("document.getElementById('space').dispatchEvent(new Event('change')) && null")
         await browser.until("document.title.startsWith('team-b') && location.search === '?namespace=team-b'")
         assert browser.complaints == []
+
+
+async def test_a_namespace_that_ends_gives_way_to_another_and_its_past(browser: Browser) -> None:
+    async with serving(usual(), "team-a", "team-b", "team-c") as world:
+        await browser.go(f"{world.url}?namespace=team-b")
+        await browser.until("document.title.startsWith('team-b')")
+        await browser.evaluate("document.getElementById('space').focus()")
+        del world.boards["team-b"]
+        await browser.until(
+            "document.title.startsWith('team-a') && document.getElementById('space').value === 'team-a'"
+        )
+        asked = "performance.getEntriesByType('resource').map((each) => each.name.split('/').at(-1))"
+        assert "history?namespace=team-a" in await browser.evaluate(asked)
+        assert browser.complaints == []
+
+
+async def test_a_clock_that_is_set_back_drops_what_would_come_later(browser: Browser) -> None:
+    async with serving(usual()) as world:
+        await browser.go(world.url)
+        kept = """import(new URL('store.js', document.baseURI)).then(({ Store }) => {
+          const store = new Store(() => {});
+          const keep = (at) => store.keep({ at, policies: [], backends: [{ name: 'a', running: at }] });
+          [1000, 1001, 1002, 1001.5].forEach(keep);
+          const first = [...store.times];
+          [400, 401, 401].forEach(keep);
+          return [first, store.times, store.backends.get('a').running];
+        })"""
+        assert await browser.evaluate(kept) == [[1000, 1001, 1001.5], [400, 401], [400, 401]]
 
 
 async def test_nothing_to_see_is_said(browser: Browser) -> None:

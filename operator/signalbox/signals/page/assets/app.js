@@ -89,6 +89,7 @@ function spaces(message) {
   if (select.dataset.of !== text) {
     select.dataset.of = text;
     select.replaceChildren(...message.spaces.map((name) => el('option', { value: name }, name)));
+    select.value = message.space;
   }
   if (document.activeElement !== select) select.value = message.space;
   const title = message.spaces.length > 1 ? `${message.space} · Signalbox` : 'Signalbox';

@@ -62,9 +62,13 @@ export class Store {
   }
 
   take(message) {
+    if (this.space && message.space && message.space !== this.space) {
+      this.follow(message.space);  // that one has ended: what is told now is of another, which has a past of its own
+      return;
+    }
     this.message = message;
     this.heardAt = performance.now();
-    this.space = message.space;
+    this.space ||= message.space;
     const fresh = message.view != null && message.view.at !== this.view?.at;
     if (fresh) {
       this.view = message.view;
@@ -83,8 +87,10 @@ export class Store {
   }
 
   keep(view) {
+    if (view.at === this.times.at(-1)) return;
+    const later = this.times.findIndex((at) => at >= view.at);
+    if (later >= 0) this.drop(later, this.times.length - later);  // the calendar was set back
     const last = this.times.at(-1);
-    if (last !== undefined && view.at <= last) return;
     if (last !== undefined && view.at - last > 20) this.point(last + 1, new Map(), new Map());  // a gap is no line
     const weights = new Map();
     for (const policy of view.policies) for (const route of policy.routes) for (const set of route.sets) for (const target of set.targets) {
@@ -111,11 +117,14 @@ export class Store {
   trim(now) {
     let old = 0;
     while (old < this.times.length && this.times[old] < now - KEEP_SECONDS) old += 1;
-    if (old < SPARE) return;
-    this.times.splice(0, old);
+    if (old >= SPARE) this.drop(0, old);
+  }
+
+  drop(from, count) {
+    this.times.splice(from, count);
     for (const lines of [this.weights, this.backends]) {
       for (const [name, columns] of lines) {
-        for (const column of Object.values(columns)) column.splice(0, old);
+        for (const column of Object.values(columns)) column.splice(from, count);
         if (Object.values(columns).every((column) => column.every((value) => value == null))) lines.delete(name);
       }
     }
