@@ -239,7 +239,25 @@ async def test_a_namespace_that_ends_gives_way_to_another_and_its_past(browser: 
         )
         asked = "performance.getEntriesByType('resource').map((each) => each.name.split('/').at(-1))"
         assert "history?namespace=team-a" in await browser.evaluate(asked)
+        assert await browser.evaluate("location.search") == "?namespace=team-a"
         assert browser.complaints == []
+
+
+async def test_a_new_leader_that_does_not_know_the_namespace_yet_is_waited_for(browser: Browser) -> None:
+    async with serving(usual()) as world:
+        await browser.go(world.url)
+        followed = """import(new URL('store.js', document.baseURI)).then(({ Store }) => {
+          const told = [];
+          const store = new Store(() => {}, (space) => told.push(space));
+          const message = (space) => ({ space, spaces: [space], who: {}, view: null });
+          store.space = 'ours';
+          ['ours', 'other', 'other', 'ours', 'other'].forEach((space) => store.take(message(space)));
+          const waited = [...told];
+          store.lostAt -= 11_000;
+          store.take(message('other'));
+          return [waited, told, store.message.space];
+        })"""
+        assert await browser.evaluate(followed) == [[], ["other"], "ours"]
 
 
 async def test_a_clock_that_is_set_back_drops_what_would_come_later(browser: Browser) -> None:

@@ -93,9 +93,13 @@ class _Growth(Generic[Name, Said]):
         """It counts no more."""
         self._said.pop(router, None)
 
-    def said(self, name: Name) -> list[Said]:
-        """By whoever says anything of it."""
-        return [said[name] for said in self._said.values() if name in said]
+    def said(self) -> dict[Name, list[Said]]:
+        """Of each name, by whoever says anything of it."""
+        found: dict[Name, list[Said]] = {}
+        for said in self._said.values():
+            for name, each in said.items():
+                found.setdefault(name, []).append(each)
+        return found
 
     def moved(self, now: float) -> tuple[float, dict[Name, Counts]]:
         """In the last seconds, and how many those are."""
@@ -160,7 +164,8 @@ class Meter:
         for router in [router for router, at in self._heard.items() if at < silent]:
             self.gone(router)
         seconds, moved = self._backends.moved(now)
-        backends = {name: _flow(counts, seconds, self._backends.said(name)) for name, counts in moved.items()}
+        said = self._backends.said()
+        backends = {name: _flow(counts, seconds, said.get(name, ())) for name, counts in moved.items()}
         ways: dict[str, dict[str, dict[str, Way]]] = {}
         for (policy, route, target), counts in self._ways.moved(now)[1].items():
             ways.setdefault(policy, {}).setdefault(route, {})[target] = _way(counts, seconds)

@@ -37,7 +37,7 @@ class Who(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """What a page is sent. ``view`` is None where nobody has decided anything yet."""
+    """What a page is sent. ``view`` is None where nobody has decided anything yet, and between two long ones."""
 
     who: Who
     spaces: tuple[str, ...]

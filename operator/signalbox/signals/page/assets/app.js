@@ -16,7 +16,7 @@ const picked = new Set();
 const policies = new Map();
 const tiles = new Tiles();
 const backends = new Backends(picked, () => draw());
-const store = new Store((fresh) => { if (fresh) draw(); state(); });
+const store = new Store((fresh) => { if (fresh) draw(); state(); }, choose);
 
 function draw() {
   const { view } = store;
@@ -96,13 +96,16 @@ function spaces(message) {
   if (document.title !== title) document.title = title;
 }
 
-byId('space').addEventListener('change', (event) => {
-  history.replaceState(null, '', `?namespace=${encodeURIComponent(event.target.value)}`);
+// Show another namespace.
+function choose(space) {
+  history.replaceState(null, '', `?namespace=${encodeURIComponent(space)}`);
   policies.clear();
   draw.policies = draw.names = '';
   picked.clear();
-  store.follow(event.target.value);
-});
+  store.follow(space);
+}
+
+byId('space').addEventListener('change', (event) => choose(event.target.value));
 theme(() => { for (const each of policies.values()) each.theme(); backends.theme(); draw(); });
 document.addEventListener('visibilitychange', () => { if (!document.hidden) draw(); });
 setInterval(state, 1000);

@@ -4,12 +4,15 @@ const KEEP_SECONDS = 900;
 const SPARE = 60;
 const SILENT_SECONDS = 7;
 const AGAIN_SECONDS = 3;
+const LOST_SECONDS = 10;
 const WEIGHT = ['effective', 'base', 'reason'];
 export const MEASURES = ['requests', 'running', 'waiting', 'kvUsage', 'utilization', 'firstToken', 'errors', 'age', 'tokens'];
 
 export class Store {
-  constructor(changed) {
+  // `changed` hears whether there is a new view, `ended` of another namespace when that which is followed has gone.
+  constructor(changed, ended) {
     this.changed = changed;
+    this.ended = ended;
     this.space = '';
     this.clear();
   }
@@ -18,6 +21,7 @@ export class Store {
     this.message = null;
     this.view = null;
     this.heardAt = 0;
+    this.lostAt = null;
     this.times = [];
     this.weights = new Map();
     this.backends = new Map();
@@ -62,12 +66,15 @@ export class Store {
   }
 
   take(message) {
+    this.heardAt = performance.now();
     if (this.space && message.space && message.space !== this.space) {
-      this.follow(message.space);  // that one has ended: what is told now is of another, which has a past of its own
+      // What is told now is of another, which has a past of its own. A new leader may only not know ours yet.
+      this.lostAt ??= this.heardAt;
+      if (this.heardAt - this.lostAt > LOST_SECONDS * 1000) this.ended(message.space);
       return;
     }
+    this.lostAt = null;
     this.message = message;
-    this.heardAt = performance.now();
     this.space ||= message.space;
     const fresh = message.view != null && message.view.at !== this.view?.at;
     if (fresh) {
