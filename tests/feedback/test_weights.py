@@ -31,7 +31,7 @@ def candidates(*, known: bool = False) -> st.SearchStrategy[list[Candidate]]:
 before = st.lists(st.floats(0.0, 1.0), min_size=8, max_size=8).map(lambda w: {f"t{i}": x for i, x in enumerate(w)})
 
 
-@given(candidates(), before)
+@given(candidates(), before | st.just({}))
 def test_weights_sum_to_one_and_nobody_is_cut_off(found: list[Candidate], known: dict[str, float]) -> None:
     weights = steer(found, known, PERIOD)
     base = bases(found)
@@ -40,8 +40,7 @@ def test_weights_sum_to_one_and_nobody_is_cut_off(found: list[Candidate], known:
     for name, weight in weights.items():
         assert math.isfinite(weight)
         assert weight > 0.0
-        if sum(known[n] for n in base) > 0.0:
-            assert weight >= 0.4 * FLOOR * base[name]  # the floor, where others leave room for it
+        assert weight >= 0.97 * FLOOR * base[name]  # where all others are held, they leave it a little less
 
 
 @given(candidates(), before)

@@ -59,12 +59,13 @@ def steer(candidates: Sequence[Candidate], before: Mapping[str, float], period: 
     held = {each.name for each in candidates if each.held and before.get(each.name)}
     left = sum(before.get(name, 0.0) for name in base)
     known = {name: before.get(name, 0.0) / left for name in base} if left > 0.0 else {}
+    floor = {name: FLOOR * part for name, part in base.items()}
     if not known:
-        return fit(wanted, dict.fromkeys(base, 0.0), dict.fromkeys(base, 1.0))
-    low = {name: max(FALL * known[name], FLOOR * base[name]) for name in base}
+        return fit(wanted, floor, dict.fromkeys(base, 1.0))
+    low = {name: max(FALL * known[name], floor[name]) for name in base}
     high = {name: max(RISE * known[name], RETURN * base[name], low[name]) for name in base}
     for name in held:  # what the others make up among themselves does not touch it
-        low[name] = high[name] = max(known[name], FLOOR * base[name])
+        low[name] = high[name] = max(known[name], floor[name])
     return fit(wanted, low, high)
 
 
