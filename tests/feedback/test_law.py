@@ -240,6 +240,30 @@ def test_an_overloaded_target_gives_away_and_gets_back() -> None:
     assert effective(again) == {"a": 0.9, "b": 0.1}
 
 
+def test_a_late_sample_takes_no_more_of_a_declared_share_and_an_old_one_gives_it_back() -> None:
+    made = plan({"a": 9, "b": 1})
+    before = run(made, {"a": engine(100, 8, 8), "b": engine(100, 1, 0)}, 2)
+    state, heard = before.state, []
+    for number in range(2, 12):
+        outcome = step(state, made, {}, number * PERIOD)
+        state = outcome.state
+        heard.append(effective(outcome)["a"])
+    assert heard[:3] == [effective(before)["a"]] * 3
+    assert heard[3] > heard[2]
+    assert effective(outcome) == {"a": 0.9, "b": 0.1}
+
+
+def test_what_was_heard_between_two_periods_counts_in_the_next_one() -> None:
+    made = plan({"a": 6, "b": 2, "c": 2})
+    calm = {"a": engine(100, 6, 0), "b": engine(100, 1, 0), "c": engine(100, 1, 0)}
+    state, now = run(made, calm, 2).state, PERIOD + 4.0
+    full = {**calm, "a": engine(100, 8, 8)}
+    sights = {name: Sight(readings={"e": each(now)}, reachable=name != "c") for name, each in full.items()}
+    between = step(state, made, sights, now)
+    assert reasons(between)["a"] == "Declared"
+    assert reasons(step(between.state, made, sights, 2 * PERIOD))["a"] == "Overloaded"
+
+
 def test_a_target_that_goes_between_two_periods_takes_no_more_from_others() -> None:
     made = plan({"a": 6, "b": 2, "c": 2})
     engines = {"a": engine(100, 8, 20), "b": engine(100, 1, 0), "c": engine(100, 1, 0)}

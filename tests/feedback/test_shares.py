@@ -16,7 +16,7 @@ ONE = st.builds(
     share=st.integers(0, 1_000_000).map(float),
     usable=st.booleans(),
     utilization=LOADS,
-    stale=st.booleans(),
+    held=st.booleans(),
 )
 SETS = st.lists(ONE, min_size=1, max_size=MOST).map(
     lambda found: [replace(each, name=f"t{number}") for number, each in enumerate(found)]
@@ -59,3 +59,10 @@ def test_what_was_kept_is_seen_in_the_weights(targets: list[Declared], story: li
     for name, part in found.kept.items():
         assert math.isclose(part, parts.kept[name], rel_tol=1e-6)
         assert (name in found.overloaded) == (part < 0.99)
+
+
+def test_a_part_moves_by_no_more_than_half_in_a_period() -> None:
+    full, idle = Declared(name="a", share=9.0, utilization=2.0), Declared(name="b", share=1.0, utilization=0.0)
+    parts = keep([full, idle], Parts())
+    assert parts.kept == {"a": 0.5, "b": 1.0}
+    assert keep([replace(full, utilization=0.0), idle], parts).kept["a"] == 0.75

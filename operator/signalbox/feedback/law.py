@@ -47,6 +47,11 @@ class SetState(msgspec.Struct, frozen=True, kw_only=True):
         """Weights in force by target."""
         return {each.target: each.effective for each in self.weights}
 
+    @property
+    def observed_at(self) -> dict[str, float | None]:
+        """By target: when the sample was taken that has moved its weight."""
+        return {each.target: each.observed_at for each in self.weights}
+
 
 class State(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that one step hands to the next. Empty at first; ``adopted`` are bases that a new leader heard of, by
@@ -138,13 +143,16 @@ def _move(before: SetState, each: TargetSet, plan: Plan, loads: Mapping[str, Loa
 
 
 def _declared(before: SetState, each: TargetSet, loads: Mapping[str, Load], now: float, *, due: bool) -> SetState:
+    used = before.observed_at
+    newest = {share.target: _observed_at(loads, share.backend) for share in each.shares}
+    fresh = {share.target for share in each.shares if _age(loads, share.backend, now) <= each.stale_after}
     targets = [
         Declared(
             name=share.target,
             share=float(share.weight or 0),
             usable=_usable(loads, share.backend),
-            utilization=loads[share.backend].utilization if share.backend in loads else None,
-            stale=_age(loads, share.backend, now) > each.stale_after,
+            utilization=loads[share.backend].utilization if share.target in fresh else None,
+            held=share.target in fresh and newest[share.target] == used.get(share.target),
         )
         for share in each.shares
     ]
@@ -162,7 +170,8 @@ def _declared(before: SetState, each: TargetSet, loads: Mapping[str, Load], now:
                 if parts.kept.get(share.target, 1.0) < 1.0
                 else "Declared"
             ),
-            observed_at=loads[share.backend].observed_at if share.backend in loads else None,
+            # A step before its time moves nothing: what it sees is still to be used.
+            observed_at=newest[share.target] if due else used.get(share.target),
         )
         for share in each.shares
     )
@@ -177,7 +186,7 @@ def _free(before: SetState, each: TargetSet, plan: Plan, loads: Mapping[str, Loa
     known = known or list(before_base.values())  # nothing is known: what was taken for granted goes on to be
     unknown = {} if any(capacities) else before_base
     middle = sum(known) / len(known) if known else 1.0
-    used = {weight.target: weight.observed_at for weight in before.weights}
+    used = before.observed_at
     reasons: dict[str, Reason] = {}
     candidates = []
     for share, capacity in zip(usable, capacities, strict=True):
@@ -214,7 +223,7 @@ def _free(before: SetState, each: TargetSet, plan: Plan, loads: Mapping[str, Loa
             base=base.get(share.target, 0.0),
             effective=effective.get(share.target, 0.0),
             reason=reasons.get(share.target, "NoEndpoint"),
-            observed_at=loads[share.backend].observed_at if share.backend in loads else None,
+            observed_at=_observed_at(loads, share.backend),
         )
         for share in each.shares
     )
@@ -242,10 +251,15 @@ def _usable(loads: Mapping[str, Load], backend: str) -> bool:
     return backend in loads and loads[backend].usable > 0
 
 
+def _observed_at(loads: Mapping[str, Load], backend: str) -> float | None:
+    """When the newest sample was taken."""
+    return loads[backend].observed_at if backend in loads else None
+
+
 def _age(loads: Mapping[str, Load], backend: str, now: float) -> float:
     """Of the newest sample, in seconds."""
-    found = loads.get(backend)
-    return now - found.observed_at if found is not None and found.observed_at is not None else float("inf")
+    at = _observed_at(loads, backend)
+    return now - at if at is not None else float("inf")
 
 
 def _typical(plan: Mapping[str, Backend], backends: Mapping[str, BackendState]) -> dict[str, float]:

@@ -18,14 +18,16 @@ NEARLY = 0.99
 
 
 class Declared(msgspec.Struct, frozen=True, kw_only=True):
-    """A target with a share (any unit). ``utilization`` is None where nothing is known: then it is not overloaded."""
+    """A target with a share (any unit). ``utilization`` is None where nothing is known: then it is not overloaded.
+
+    ``held``: there is no new sample, but the last one still means something: it keeps its part.
+    """
 
     name: str
     share: float
     usable: bool = True
     utilization: float | None = None
-    stale: bool = False
-    """Its sample means nothing: it gets what was declared."""
+    held: bool = False
 
 
 class Parts(msgspec.Struct, frozen=True):
@@ -38,14 +40,13 @@ class Parts(msgspec.Struct, frozen=True):
 def keep(targets: Sequence[Declared], before: Parts) -> Parts:
     """One period further."""
     kept: dict[str, float] = {}
-    overloaded = set()
+    overloaded: set[str] = set()
     for each in targets:
-        part = before.kept.get(each.name, 1.0)
+        part, was = before.kept.get(each.name, 1.0), each.name in before.overloaded
         load = each.utilization
-        on = (
-            load is not None and not each.stale and load >= (RELIEVED if each.name in before.overloaded else OVERLOADED)
-        )
-        if on and load is not None:
+        if each.held:
+            overloaded |= {each.name} & before.overloaded
+        elif load is not None and load >= (RELIEVED if was else OVERLOADED):
             overloaded.add(each.name)
             part *= min(RISE, max(FALL, OVERLOADED / load))
         else:
