@@ -314,6 +314,13 @@ def test_a_new_leader_keeps_what_was_taken_from_a_declared_share() -> None:
     assert effective(again) == {"a": 0.9, "b": 0.1}
 
 
+def test_what_rounding_took_of_a_share_is_no_overload() -> None:
+    made, shares = plan({"a": 6, "b": 3, "c": 1}), {"a": 0.6, "b": 0.3, "c": 0.1}
+    state = adopt(State(), {KEY: {"a": 0.599999, "b": 0.3, "c": 0.100001}}, {KEY: shares}, 0.0)
+    outcome = step(state, made, {"c": Sight(reachable=False)}, 1.0)
+    assert reasons(outcome) == {"a": "Declared", "b": "Declared", "c": "NoEndpoint"}
+
+
 def test_what_a_former_leader_thought_of_capacity_is_forgotten_once_it_is_learned() -> None:
     made = plan({"a": None, "b": None})
     bases = {KEY: {"a": 0.1, "b": 0.9}}

@@ -9,7 +9,7 @@ from signalbox.feedback import endpoints, shares, weights
 from signalbox.feedback.backends import BackendState, Load, Sight, load, observe
 from signalbox.feedback.endpoints import Endpoint
 from signalbox.feedback.plan import INTERVAL, Backend, Plan, SetKey, Spill, TargetSet
-from signalbox.feedback.shares import Declared, Parts, kept_of
+from signalbox.feedback.shares import NEARLY, Declared, Parts, kept_of
 from signalbox.feedback.weights import Candidate
 
 FRESH_INTERVALS = 3.0
@@ -167,7 +167,7 @@ def _declared(before: SetState, each: TargetSet, loads: Mapping[str, Load], now:
                 "NoEndpoint"
                 if not _usable(loads, share.backend)
                 else "Overloaded"
-                if parts.kept.get(share.target, 1.0) < 1.0
+                if parts.kept.get(share.target, 1.0) < NEARLY
                 else "Declared"
             ),
             # A step before its time moves nothing: what it sees is still to be used.
