@@ -223,6 +223,27 @@ def test_a_late_sample_holds_and_an_old_one_goes_back_to_the_base() -> None:
     assert all(math.isclose(weight.effective, weight.base, rel_tol=0.01) for weight in lost.weights[KEY])
 
 
+def test_one_that_falls_silent_goes_back_while_the_others_are_steered() -> None:
+    made = plan(dict.fromkeys("abc"))
+    engines = {"a": engine(100, 8, 60), "b": engine(100, 4, 0), "c": engine(100, 8, 60)}
+    before = run(made, engines, 6)
+    outcome = run(made, {name: engines[name] for name in "ab"}, 12, before.state, 6 * PERIOD)
+    assert reasons(outcome) == {"a": "Load", "b": "Load", "c": "Stale"}
+    assert effective(outcome)["a"] < 0.02
+    assert effective(before)["c"] < 0.1
+    assert 0.2 < effective(outcome)["c"] < effective(outcome)["b"]
+
+
+def test_endpoints_that_say_nothing_are_taken_to_be_like_the_others() -> None:
+    made = Plan(backends={"a": Backend(name="a", engine="VLLM", endpoints=("e", "f"), concurrency=8)})
+    one = Reading(at=0.0, running=4.0, waiting=2.0)
+    whole, half = (
+        step(State(), made, {"a": Sight(readings=dict.fromkeys(keys, one))}, 0.0).loads["a"] for keys in ("ef", "e")
+    )
+    assert (whole.silent, whole.in_system, whole.utilization) == (0, 12.0, 0.75)
+    assert (half.silent, half.in_system, half.utilization) == (1, 12.0, 0.75)
+
+
 def test_declared_shares_stay_while_nobody_is_overloaded() -> None:
     outcome = run(plan({"a": 9, "b": 1}), {"a": engine(100, 6, 0), "b": engine(100, 1, 0)}, 20)
     assert effective(outcome) == {"a": 0.9, "b": 0.1}
@@ -380,6 +401,14 @@ def test_spill_rises_with_the_first_tier() -> None:
     assert run(made, {"a": engine(100, 4, 0)}, 5).spills[KEY] == 0.0
     assert math.isclose(run(made, {"a": engine(100, 7, 0)}, 9).spills[KEY], 0.375)
     assert run(made, {"a": engine(100, 8, 4)}, 9).spills[KEY] == 1.0
+
+
+def test_a_spill_ends_when_nothing_is_known_of_the_first_tier_any_more() -> None:
+    made = plan({"a": 1})
+    made = Plan(backends=made.backends, sets=made.sets, spills={KEY: Spill(0.8, 1.0)})
+    before = run(made, {"a": engine(100, 8, 4)}, 9)
+    assert before.spills[KEY] == 1.0
+    assert run(made, {}, 9, before.state, 9 * PERIOD).spills[KEY] == 0.0
 
 
 def test_lengths_fade_with_seconds_and_with_requests_whichever_is_longer() -> None:
