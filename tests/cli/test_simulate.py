@@ -8,6 +8,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from signalbox.cli.main import main
+from signalbox.cli.simulated import STORIES
 
 BACKEND = """apiVersion: signalbox.dev/v1alpha1
 kind: ModelBackend
@@ -72,6 +73,33 @@ def test_it_shows_what_the_loop_would_do(tmp_path: Path) -> None:
 def test_a_slow_backend_costs_less_with_feedback(tmp_path: Path) -> None:
     found = figures(run(tmp_path, "--scenario", "slow", "--backend", "b", "-o", "json"))
     assert 2 * found["feedback"]["p99"] < found["static weights"]["p99"]
+
+
+@pytest.mark.parametrize("story", list(STORIES))
+def test_every_scenario_serves_all_of_its_requests(tmp_path: Path, story: str) -> None:
+    for each in figures(run(tmp_path, "--scenario", story, "--duration", "2m", "-o", "json")).values():
+        assert each["served"] > 100
+        assert each["refused"] == 0
+
+
+@pytest.mark.parametrize("story", ["bursts", "day"])
+def test_requests_that_come_unevenly_wait_for_longer(tmp_path: Path, story: str) -> None:
+    even, uneven = (figures(run(tmp_path, "--scenario", each, "-o", "json")) for each in ("steady", story))
+    for name, each in uneven.items():
+        assert each["served"] == even[name]["served"]
+        assert each["p50"] > 1.2 * even[name]["p50"]
+
+
+def test_capacities_that_nobody_declared_are_learned(tmp_path: Path) -> None:
+    known, unknown = (
+        json.loads(run(tmp_path, "--scenario", each, "-o", "json").stdout) for each in ("steady", "unknown")
+    )
+    assert unknown["outcomes"]["static weights"] == known["outcomes"]["static weights"]  # they are of the same requests
+    assert unknown["outcomes"]["feedback"] != known["outcomes"]["feedback"]
+    assert {each["target"]: each["base"] for each in unknown["weights"]} == {
+        "big": pytest.approx(2 / 3, abs=0.05),
+        "little": pytest.approx(1 / 3, abs=0.05),
+    }
 
 
 def test_the_same_seed_says_the_same(tmp_path: Path) -> None:
