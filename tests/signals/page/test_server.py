@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import hashlib
 import json
 import re
 import socket
@@ -96,6 +97,13 @@ def test_the_chart_library_says_its_licence_and_version() -> None:
     assert version is not None
     assert f"(v{version[1]})" in (vendored / "uPlot.iife.min.js").read_text()[:100]
     assert "MIT License" in (vendored / "LICENSE").read_text()
+
+
+def test_the_chart_library_is_as_its_package_ships_it() -> None:
+    vendored = ASSETS / "vendor" / "uplot"
+    sums = {name: digest for digest, name in re.findall(r"([0-9a-f]{64})  (\S+)", (vendored / "README.md").read_text())}
+    files = {path.name: path for path in vendored.iterdir() if path.name != "README.md"}
+    assert {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in files.items()} == sums
 
 
 @pytest.mark.parametrize(
