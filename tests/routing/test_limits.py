@@ -196,3 +196,13 @@ def test_what_was_spent_before_is_in_the_minute() -> None:
     assert limits.wait(11.0, 1) == 60.0
     assert limits.allowance(11.0).spent == Limits(max_in_flight=0, requests_per_minute=5, tokens_per_minute=40)
     assert limits.wait(71.0, 100) == 0.0
+
+
+def test_each_of_what_was_spent_before_leaves_the_minute_at_its_own_time() -> None:
+    limits = BackendLimits(Limits(requests_per_minute=5))
+    limits.inherit(-50.0, Limits(requests_per_minute=3))
+    limits.inherit(-20.0, Limits(requests_per_minute=2))
+    assert limits.wait(0.0, 1) == 11.0
+    limits.acquire(11.0, 1)
+    assert limits.allowance(11.0).spent.requests_per_minute == 3
+    assert limits.allowance(41.0).spent.requests_per_minute == 1

@@ -27,6 +27,11 @@ class Allowance(NamedTuple):
     spent: Limits
 
 
+def in_minute(at: float, now: float) -> bool:
+    """Whether what was spent then is still in the last minute."""
+    return int(at) + MINUTE + 1.0 > now
+
+
 class _Minute:
     """What was spent in the last minute, in steps of one second.
 
@@ -42,7 +47,7 @@ class _Minute:
 
     def expire(self, now: float) -> None:
         steps = self._steps
-        while steps and steps[0][0] + MINUTE + 1.0 <= now:
+        while steps and not in_minute(steps[0][0], now):
             self.total -= steps.popleft()[1]
 
     def spend(self, now: float, amount: int) -> None:
@@ -122,11 +127,12 @@ class BackendLimits:
         fields = msgspec.structs.asdict(self._limits).items()
         self.lease(Limits(**{name: _part(limit, shares, None) for name, limit in fields}))
 
-    def inherit(self, now: float, spent: Limits) -> None:
-        """Count what a worker that has died spent in its last minute as if it were of now: the backend remembers it."""
+    def inherit(self, at: float, spent: Limits) -> None:
+        """Count what another worker had spent in the minute before as if it were of then: the backend remembers it. Of
+        several the oldest comes first."""
         usage = self._usage
-        usage.requests.spend(now, spent.requests_per_minute or 0)
-        usage.tokens.spend(now, spent.tokens_per_minute or 0)
+        usage.requests.spend(at, spent.requests_per_minute or 0)
+        usage.tokens.spend(at, spent.tokens_per_minute or 0)
 
     def allowance(self, now: float) -> Allowance:
         """What is applied, and what that comes to at most."""
@@ -183,7 +189,7 @@ class BackendLimits:
             return
         if actual > estimated:
             self._usage.tokens.spend(now, actual - estimated)
-        elif acquired_at is None or int(acquired_at) + MINUTE + 1.0 > now:
+        elif acquired_at is None or in_minute(acquired_at, now):
             self._usage.tokens.refund(estimated - actual)
 
     def cool_down(self, now: float, seconds: float | None) -> None:
@@ -212,6 +218,11 @@ def parts(lease: Limits, count: int) -> list[Limits]:
 def added(one: Limits, other: Limits) -> Limits:
     """The sum; what one of them does not have is not known of both."""
     return _paired(one, other, lambda a, b: None if a is None or b is None else a + b)
+
+
+def less(one: Limits, other: Limits) -> Limits:
+    """What is left of one without the other, never below 0."""
+    return _paired(one, other, lambda a, b: None if a is None else max(0, a - (b or 0)))
 
 
 def larger(one: Limits, other: Limits) -> Limits:

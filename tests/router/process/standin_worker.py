@@ -7,7 +7,7 @@ import asyncio
 import os
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import cast
 
 from signalbox.control.messages import Weights
@@ -58,8 +58,9 @@ class StandIn:
     def lease(self, parts: Mapping[str, Limits]) -> None:
         self.parts = dict(parts)
 
-    def inherit(self, spent: Mapping[str, Limits]) -> None:
-        self.spent = dict(spent)
+    def inherit(self, spent: Sequence[tuple[float, Mapping[str, Limits]]]) -> None:
+        for _, each in spent:
+            self.spent.update(each)
 
     def limits(self) -> dict[str, Allowance]:
         return {name: Allowance(part, part, self.spent.get(name, Limits())) for name, part in self.parts.items()}

@@ -1,5 +1,7 @@
 """Leases of limits on the wire."""
 
+import time
+
 from conftest import StartRouter
 from harness import Upstream, backend, chat, config, policy, request
 from signalbox.routing.config import Limits
@@ -59,7 +61,14 @@ async def test_what_was_spent_before_it_began_is_in_its_first_minute(
 ) -> None:
     target = backend(upstream, limits=LIMITS)
     router = await start_router()
-    router.proxy.inherit({target.name: Limits(requests_per_minute=7, tokens_per_minute=9_000)})
+    now = time.monotonic()
+    router.proxy.inherit(
+        [
+            (now - 70.0, {target.name: Limits(requests_per_minute=7)}),
+            (now - 30.0, {"other": Limits(requests_per_minute=1)}),
+            (now - 5.0, {target.name: Limits(requests_per_minute=7, tokens_per_minute=9_000)}),
+        ]
+    )
     router.configure(config(policy(target), target))
     assert router.proxy.limits()[target.name].spent == Limits(
         max_in_flight=0, requests_per_minute=7, tokens_per_minute=9_000

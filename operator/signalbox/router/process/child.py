@@ -129,8 +129,8 @@ class Child:
         """Let the worker apply parts of limits, by backend."""
         self._link.send(Grant(parts=parts))
 
-    def inherit(self, spent: dict[str, Limits]) -> None:
-        """Let the worker count what the one before it had spent, by backend."""
+    def inherit(self, spent: list[tuple[float, dict[str, Limits]]]) -> None:
+        """Let the worker count what those before it had spent, by backend, at these times."""
         self._link.send(Inherit(spent=spent))
 
     async def report(self, number: int) -> None:

@@ -4,16 +4,17 @@ from collections.abc import Iterable, Mapping
 
 from signalbox.control.messages import Applied, Lease, Leases
 from signalbox.routing.config import Limits
-from signalbox.routing.limits import Allowance, added, larger, parts
+from signalbox.routing.limits import Allowance, added, in_minute, larger, less, parts
 
 
 class Leased:
-    """A backend that is not named keeps what it had: without an operator the last lease stays."""
+    """A backend that is not named keeps what it had: without an operator the last lease stays. Times are monotonic
+    seconds, which all processes of a machine share."""
 
     def __init__(self, workers: int) -> None:
         self._workers = workers
         self._parts: dict[str, list[Limits]] = {}
-        self._spent: dict[int, dict[str, Limits]] = {}
+        self._spent: dict[int, list[tuple[float, dict[str, Limits]]]] = {}
 
     def hear(self, leases: Leases) -> None:
         """These count from now on."""
@@ -23,14 +24,21 @@ class Leased:
         """What a worker is to apply, by backend; empty before the first lease."""
         return {name: of[worker] for name, of in self._parts.items()}
 
-    def ended(self, worker: int, said: Mapping[str, Allowance]) -> None:
-        """A worker has died, which said this last; one that died before it said anything has spent nothing."""
-        if said:
-            self._spent[worker] = {name: each.spent for name, each in said.items()}
+    def ended(self, worker: int, said: Mapping[str, Allowance], at: float) -> None:
+        """A worker has died, which said this last, and then: what it had inherited and what it spent itself. One that
+        died before it said anything has spent nothing."""
+        if not said:
+            return
+        own = {name: each.spent for name, each in said.items()}
+        inherited = [each for each in self.spent(worker) if in_minute(each[0], at)]
+        for _, spent in inherited:
+            own = {name: less(each, spent.get(name, Limits())) for name, each in own.items()}
+        self._spent[worker] = [*inherited, (at, own)]
 
-    def spent(self, worker: int) -> dict[str, Limits]:
-        """What those that were this worker before had spent when they died, by backend."""
-        return self._spent.get(worker, {})
+    def spent(self, worker: int) -> list[tuple[float, dict[str, Limits]]]:
+        """When those that were this worker before said their last, and what each had spent itself in the minute before,
+        by backend; the oldest first."""
+        return self._spent.get(worker, [])
 
     def applied(self, workers: Iterable[tuple[int, Mapping[str, Allowance]]]) -> dict[str, Applied]:
         """Of all workers (by number), from what each said last. What a worker was told may be applied by now."""

@@ -72,10 +72,10 @@ class Grant(Message, frozen=True):
 
 
 class Inherit(Message, frozen=True):
-    """Supervisor: the worker whose place it takes had spent so much in its last minute, by backend. It comes before any
-    configuration."""
+    """Supervisor: those whose place it takes had spent so much in the minutes before these times (monotonic seconds,
+    the oldest first), by backend. It comes before any configuration."""
 
-    spent: dict[str, Limits]
+    spent: list[tuple[float, dict[str, Limits]]]
 
 
 class Ask(Message, frozen=True):

@@ -299,7 +299,7 @@ class Supervisor:
             self._children.pop(child.index, None)
             self._arrival.clear()
             self._totals.retire(child.serial)
-            self._leased.ended(child.index, child.limits)
+            self._leased.ended(child.index, child.limits, child.reported_at)
             self._down_since.setdefault(child.index, loop.time())
             if self._stopping:
                 return

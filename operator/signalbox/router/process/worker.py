@@ -12,7 +12,7 @@ import resource
 import signal
 import socket
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -75,8 +75,9 @@ class Application(Protocol):
     def lease(self, parts: Mapping[str, Limits]) -> None:
         """Apply these parts of limits, by backend, and those of backends that are not named as before."""
 
-    def inherit(self, spent: Mapping[str, Limits]) -> None:
-        """Count what was spent of limits in the minute before, by backend; called before any configuration."""
+    def inherit(self, spent: Sequence[tuple[float, Mapping[str, Limits]]]) -> None:
+        """Count what was spent of limits in the minutes before these times (monotonic seconds, the oldest first), by
+        backend; called before any configuration."""
 
     def limits(self) -> dict[str, Allowance]:
         """What is applied of the limits of those backends that have some."""

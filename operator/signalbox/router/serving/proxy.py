@@ -5,7 +5,7 @@ import logging
 import os
 import random
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -59,7 +59,7 @@ class Proxy:
         self._attempts: set[Attempt] = set()
         self._backends: dict[str, BackendState] = {}
         self._leases: dict[str, Limits] = {}
-        self._inherited: Mapping[str, Limits] = {}
+        self._inherited: Sequence[tuple[float, Mapping[str, Limits]]] = ()
         self._awaits_leases = options.lease_patience > 0.0
         self._patient_until = time.monotonic() + options.lease_patience
         self._connections: set[ClientConnection] = set()
@@ -120,7 +120,7 @@ class Proxy:
             if name in self._backends:
                 self._backends[name].limits.lease(part)
 
-    def inherit(self, spent: Mapping[str, Limits]) -> None:
+    def inherit(self, spent: Sequence[tuple[float, Mapping[str, Limits]]]) -> None:
         """See ``worker.Application``."""
         self._inherited = spent
 
@@ -145,13 +145,13 @@ class Proxy:
                 state.limits.lease(part)
             elif self._awaits_leases:
                 state.limits.await_lease()
-            if (spent := self._inherited.get(name)) is not None:
-                state.limits.inherit(time.monotonic(), spent)
+            for at, spent in self._inherited:
+                state.limits.inherit(at, spent.get(name, NO_LIMITS))
             backends[name] = state
         for name in self._backends.keys() - backends.keys():
             self._backends[name].retire()
         self._backends = backends
-        self._inherited = {}
+        self._inherited = ()
 
     def _ejection(self, backend: str, endpoint: str, ejected: bool, cause: Cause) -> None:
         if ejected:
