@@ -12,6 +12,7 @@ from click.testing import CliRunner
 
 from signalbox.cli import examples
 from signalbox.cli.demo import ENGINES, demo
+from signalbox.cli.demo_story import STORY
 
 COMMAND = (sys.executable, "-c", "from signalbox.cli.main import main; main()", "demo")
 
@@ -36,6 +37,19 @@ async def test_requests_are_answered_and_a_broken_engine_goes_unnoticed(fault: t
     assert not (cut and fault)  # of the story's dead engine only
     assert ("breaks" in output) == bool(fault)
     assert ("is dead" in output) == (not fault)
+
+
+@pytest.mark.long
+async def test_the_story_is_seen_in_the_weights() -> None:
+    process = await start("--listen", "127.0.0.1:0")
+    output = (await process.communicate())[0].decode()
+    found = re.findall(r"^ *(\d+) s .*; weights: (.*)$", output, re.MULTILINE)
+    weights = {int(at): {name: int(part) for name, part in re.findall(r"(\w+) (\d+) %", text)} for at, text in found}
+    slow, healed, dead, _ = (act.at for act in STORY)
+    before = weights[max(at for at in weights if at <= slow + 1)]
+    assert min(each["fast"] for at, each in weights.items() if slow < at <= healed + 4) < 0.9 * before["fast"], output
+    assert any(each["balanced"] == 0 for at, each in weights.items() if at > dead), output
+    assert weights[max(weights)]["balanced"] > 0, output
 
 
 async def test_it_ends_when_told_to_and_takes_the_router_along() -> None:

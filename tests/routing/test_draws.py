@@ -149,6 +149,23 @@ def test_one_without_weight_gets_a_trial_if_it_is_usable_and_all_where_nobody_el
     assert choice.first(0) == choice.next(0) == -1
 
 
+@pytest.mark.parametrize("is_free", [True, False])
+def test_one_that_has_come_back_is_tried_at_once_whenever_weights_come(is_free: bool) -> None:
+    """Where requests are few, one in twenty would be long in coming."""
+    choice = free() if is_free else declared(*[1] * 6)
+    for _ in range(2):
+        choice.steer([[0.5, 0.5, 0.0, 0.0, 0.0, 0.0]], 0.0, backlogs())
+        assert choice.first(0b000011) in {0, 1}  # neither can be tried yet
+        assert {choice.first(0b001111), choice.first(0b001111)} == {2, 3}
+        assert sum(choice.first(0b001111) in {2, 3} for _ in range(100)) < 30
+
+
+def test_a_tier_that_has_come_back_is_tried_at_once() -> None:
+    choice = tiers("ab", "c")
+    choice.steer([[1.0, 0, 0, 0, 0, 0], [0, 0, 1.0, 0, 0, 0]], 0.0, backlogs())
+    assert choice.first(0b110) == 1
+
+
 # declared shares
 
 

@@ -28,7 +28,7 @@ from signalbox.sim.client import drive
 from signalbox.sim.faults import Faults
 from signalbox.sim.profile import Profile
 from signalbox.sim.server import SimulatedEngine
-from signalbox.sim.traffic import Board, Outcome
+from signalbox.sim.traffic import Board, Outcome, quantile
 
 MODEL = "auto"
 TICK = 0.5
@@ -57,7 +57,9 @@ ENGINES = {
     "--listen", metavar="HOST:PORT", help="Where the router listens. Default: 127.0.0.1:8080, or a free port."
 )
 @click.option(
-    "--duration", type=click.FloatRange(min=1), help="Seconds of traffic. Default: until Ctrl-C in a terminal, else 34."
+    "--duration",
+    type=click.FloatRange(min=1),
+    help=f"Seconds of traffic. Default: until Ctrl-C in a terminal, else {demo_story.SECONDS:.0f}.",
 )
 @click.option("--rate", default=20.0, show_default=True, type=click.FloatRange(min=0.1, max=500), help="Requests/s.")
 @click.option(
@@ -68,8 +70,8 @@ ENGINES = {
 def demo(listen: str | None, duration: float | None, rate: float, fault: str | None) -> None:
     """See Signalbox route: engines, policy, router, clients and a picture, in seconds.
 
-    One of three engines slows down, and its weight moves away within seconds; another dies, and its requests go
-    elsewhere; both recover, and their weights come back.
+    One of three engines slows down, and its weight begins to move away within seconds; another dies, and its requests
+    go elsewhere; both recover, and their weights come back.
 
     The engines are simulated, everything else is real: the policy is read from manifests/examples/demo, `signalbox up`
     serves it, and requests go over HTTP. Without a terminal it runs for half a minute, prints a summary and exits 0,
@@ -203,7 +205,8 @@ async def _print(
             board.tick()
         weighed = ", ".join(f"{name} {100 * weight:.0f} %" for name, weight in stage.weights.items())
         console.print(
-            f"{time.monotonic() - begun:4.0f} s  {board.sent} sent, {board.answered} answered, {board.failed} failed"
+            f"{time.monotonic() - begun:4.0f} s  {board.sent} sent, {board.answered} answered, {board.failed} failed;"
+            f" of late p50 {demo_view.time_text(quantile(board.latest, 0.5))}"
             + (f"; weights: {weighed}" if weighed else ""),
             highlight=False,
         )

@@ -22,11 +22,11 @@ STORY = (
     Act(6.0, "fast works four times as slowly: watch its weight", {"fast": Faults(slow=4.0)}),
     Act(14.0, "fast is well again", {"fast": HEALTHY}),
     Act(
-        18.0,
+        17.0,
         "balanced is dead: streams that it had begun are cut, all else goes elsewhere",
         {"balanced": Faults(dead=True)},
     ),
-    Act(24.0, "balanced is well again: its weight comes back", {"balanced": HEALTHY}),
+    Act(21.0, "balanced is well again: its weight comes back", {"balanced": HEALTHY}),
 )
 
 

@@ -27,9 +27,9 @@ def lanes(board: Board, in_flight: Mapping[str, int], weights: Mapping[str, floa
             str(lane.answers),
             f"{100 * lane.answers / (board.answered or 1):.0f} %",
             str(in_flight.get(name, 0)),
-            _time(quantile(lane.first_token, 0.5)),
-            _time(quantile(lane.seconds, 0.5)),
-            _time(quantile(lane.seconds, 0.99)),
+            time_text(quantile(lane.first_token, 0.5)),
+            time_text(quantile(lane.seconds, 0.5)),
+            time_text(quantile(lane.seconds, 0.99)),
             sparkline(lane.history, bars),
         )
     return table
@@ -83,7 +83,8 @@ def picture(
     )
 
 
-def _time(seconds: float | None) -> str:
+def time_text(seconds: float | None) -> str:
+    """As people read it; a dash where nothing is known."""
     if seconds is None:
         return "–"
     return f"{seconds * 1000:.0f} ms" if seconds < 1 else f"{seconds:.2f} s"

@@ -19,7 +19,7 @@ Pick = Callable[[int], int]
 class TwoDraws:
     """Weights and backlogs by position; made anew whenever weights come. Picking allocates nothing."""
 
-    __slots__ = ("_backlogs", "_bounds", "_idle", "_random", "_weights", "active")
+    __slots__ = ("_backlogs", "_bounds", "_idle", "_random", "_weights", "active", "untried")
 
     def __init__(self, weights: Sequence[float], mask: int, backlogs: Sequence[Backlog], random: random.Random) -> None:
         """``mask`` are the positions that may be drawn; see ``shares.Draws`` for those of them without weight."""
@@ -27,13 +27,16 @@ class TwoDraws:
         self._backlogs = backlogs
         self._random = random.random
         self.active = mask & with_weight(weights)
-        self._idle = mask & ~self.active
+        self._idle = self.untried = mask & ~self.active
         self._bounds: dict[int, tuple[list[int], list[float]]] = {}
 
     def pick(self, among: int) -> int:
         """The position of a first attempt, out of the bitmask ``among``; -1 when there is none."""
-        if self._idle & among and (not self.active & among or self._random() < TRIAL):
-            return self._least_busy(self._idle & among)
+        idle = self._idle & among
+        if idle and (not self.active & among or idle & self.untried or self._random() < TRIAL):
+            position = self._least_busy(idle & self.untried or idle)
+            self.untried &= ~(1 << position)
+            return position
         return self.redraw(among)
 
     def redraw(self, among: int) -> int:
@@ -74,15 +77,21 @@ class FreeDraws:
     ``pick`` and ``redraw`` are those of ``Draws``, or of ``TwoDraws``: what is in force is called without a detour.
     """
 
-    __slots__ = ("_draws", "_random", "active", "by_load", "mask", "pick", "redraw")
+    __slots__ = ("_draws", "_random", "_used", "active", "by_load", "mask", "pick", "redraw")
 
     def __init__(self, draws: Draws, random: random.Random) -> None:
         self._draws = draws
+        self._used: Draws | TwoDraws = draws
         self._random = random
         self.mask = self.active = draws.mask
         self.by_load = False
         self.pick: Pick = draws.pick
         self.redraw: Pick = draws.redraw
+
+    @property
+    def untried(self) -> int:
+        """See ``Draws``."""
+        return self._used.untried
 
     def steer(self, weights: Sequence[float] | None, backlogs: Sequence[Backlog] | None) -> None:
         """Put weights by position in force; without ``backlogs`` they are drawn as shares."""
@@ -91,6 +100,7 @@ class FreeDraws:
             use = TwoDraws(weights, self.mask, backlogs, self._random)
         else:
             self._draws.reweigh(weights)
+        self._used = use
         self.by_load = use is not self._draws
         self.pick, self.redraw, self.active = use.pick, use.redraw, use.active
 
@@ -110,6 +120,11 @@ class SharedDraws:
     def by_load(self) -> bool:
         """Whether what is in force is not what was declared."""
         return self._draws.moved
+
+    @property
+    def untried(self) -> int:
+        """See ``Draws``."""
+        return self._draws.untried
 
     def steer(self, weights: Sequence[float] | None, backlogs: Sequence[Backlog] | None) -> None:
         """Put weights by position in force. Shares are drawn alike with ``backlogs`` and without."""

@@ -11,7 +11,8 @@ from collections.abc import Sequence
 GOLDEN = 0.6180339887498949
 MAX_SEQUENCES = 512
 TRIAL = 0.05
-"""Part of the requests that shows whether those who were given nothing are well again, once they can be tried."""
+"""Part of the requests that shows whether those who were given nothing are well again, once they can be tried. The
+first one is tried at once, whenever weights come: where requests are few, the next would be long in coming."""
 
 
 class _Sequence:
@@ -34,10 +35,10 @@ class Draws:
 
     ``mask`` are the positions with a declared weight, ``active`` those with one in force. The others are ``idle``:
     nobody could use them when weights were made, so one that is usable now has come back, or waits for a probe. Without
-    a trial it would wait for ever.
+    a trial it would wait for ever. ``untried`` are those of them that had none since weights were heard last.
     """
 
-    __slots__ = ("_declared", "_points", "_random", "_sequences", "_weights", "active", "idle", "mask")
+    __slots__ = ("_declared", "_points", "_random", "_sequences", "_weights", "active", "idle", "mask", "untried")
 
     def __init__(self, weights: Sequence[float], random: random.Random) -> None:
         """``weights[i]`` is the weight of position ``i``; positions without weight are never drawn."""
@@ -46,11 +47,12 @@ class Draws:
         self._sequences: dict[int, _Sequence] = {}
         self._points: dict[int, float] = {}
         self.mask = self.active = with_weight(weights)
-        self.idle = 0
+        self.idle = self.untried = 0
 
     def reweigh(self, weights: Sequence[float] | None) -> None:
         """Put other weights in force; None: those that were declared. Every sequence goes on from its point."""
         wanted = self._declared if weights is None else tuple(weights)
+        self.untried = self.idle
         if wanted == self._weights:
             return
         active = self.mask & with_weight(wanted)
@@ -59,7 +61,7 @@ class Draws:
         self._points.update((among, sequence.point) for among, sequence in self._sequences.items())
         self._sequences.clear()
         self._weights, self.active = wanted, active
-        self.idle = self.mask & ~active
+        self.idle = self.untried = self.mask & ~active
 
     @property
     def moved(self) -> bool:
@@ -70,8 +72,11 @@ class Draws:
 
     def pick(self, among: int) -> int:
         """The position of a first attempt, out of the bitmask ``among``; -1 when none of it has weight."""
-        if self.idle & among and (not self.active & among or self._random.random() < TRIAL):
-            return self._try(self.idle & among)
+        idle = self.idle & among
+        if idle and (not self.active & among or idle & self.untried or self._random.random() < TRIAL):
+            position = self._try(idle & self.untried or idle)
+            self.untried &= ~(1 << position)
+            return position
         among &= self.active
         sequence = self._sequences.get(among)
         if sequence is None:

@@ -99,7 +99,7 @@ class FailoverChoice:
                         return tier.pick(usable)
         for tier in self._tiers:
             # One that had no usable target when weights were made has one now: a trial, as inside a set.
-            if usable & tier.active or (usable & tier.mask and self._random() < TRIAL):
+            if usable & tier.active or usable & tier.untried or (usable & tier.mask and self._random() < TRIAL):
                 return tier.pick(usable)
         return self._any(usable)
 

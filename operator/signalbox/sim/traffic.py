@@ -22,6 +22,7 @@ _PARAGRAPH = (
 _SHARES = {"short": 40, "question": 30, "code": 18, "document": 12}
 HISTORY = 60
 SAMPLES = 4_000
+LATEST = 40
 
 
 def request(rng: random.Random, model: str) -> dict[str, Any]:
@@ -58,13 +59,14 @@ class Outcome:
 
 
 class Board:
-    """Outcomes, added up by target and route."""
+    """Outcomes, added up by target and route; ``latest`` are the seconds that the last answers took."""
 
     def __init__(self, targets: tuple[str, ...]) -> None:
         self.lanes = {target: Lane() for target in targets}
         self.routes: Counter[str] = Counter()
         self.problems: Counter[str] = Counter()
         self.sent = self.answered = self.failed = self.cut = 0
+        self.latest: deque[float] = deque(maxlen=LATEST)
 
     def add(self, outcome: Outcome) -> None:
         """Count one ended request."""
@@ -79,6 +81,7 @@ class Board:
         lane.answers += 1
         lane.history[-1] += 1
         lane.seconds.append(outcome.seconds)
+        self.latest.append(outcome.seconds)
         if outcome.first_token is not None:
             lane.first_token.append(outcome.first_token)
 
