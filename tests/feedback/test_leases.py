@@ -128,6 +128,67 @@ def test_who_is_cut_off_keeps_its_part_and_who_has_ended_leaves_it_after_a_minut
     assert sum(part.requests or 0 for part in division.leases.values()) == 90
 
 
+def in_turn(lives: dict[str, range], limits: Amounts, division: Division, seconds: range) -> list[dict[str, Amounts]]:
+    """Routers that live so long each, begin with a tenth of a half, and apply at once what they are told; what is in
+    force of each, by second. Nobody spends anything."""
+    found: list[dict[str, Amounts]] = [{}]
+    begun = Amounts(*(None if limit is None else limit // 20 for limit in limits))
+    for at in seconds:
+        before = found[-1] | division.leases
+        found.append({name: before.get(name, begun) for name, life in lives.items() if at in life})
+        usage = {name: use(float(at), lease) for name, lease in found[-1].items()}
+        division = leases(limits, usage, division, float(at))
+    return found[1:]
+
+
+def total(parts: dict[str, Amounts]) -> Amounts:
+    return Amounts(*(sum(part[index] or 0 for part in parts.values()) for index in range(3)))
+
+
+HUNDRED = Amounts(in_flight=100, requests=100, tokens=100)
+
+
+@pytest.mark.parametrize("start", [0, 3, 8, 14, 15, 16, 40])
+def test_routers_of_a_new_limit_have_it_all_as_soon_as_they_are_known(start: int) -> None:
+    settled = int(SETTLING) + 1
+    applied = in_turn({"a": range(start, 99)}, HUNDRED, Division(inherited=False), range(60))
+    assert all(total(parts).requests in {5, 100} for parts in applied[start:])
+    assert all(total(parts) == HUNDRED for parts in applied[max(start + 1, settled) :])
+
+
+@pytest.mark.parametrize("start", [0, 3, 8, 14, 15, 16, 40])
+def test_who_comes_under_a_new_leader_keeps_what_it_began_with_until_nobody_else_can_have_spent_the_rest(
+    start: int,
+) -> None:
+    settled = int(SETTLING) + 1
+    applied = in_turn({"a": range(start, 99)}, HUNDRED, Division(), range(99))
+    assert {total(parts).requests for parts in applied[start : settled + int(MINUTE) - 1]} == {5}
+    assert {total(parts).in_flight for parts in applied[max(start + 1, settled) :]} == {100}, "nobody had any in flight"
+    assert {total(parts) for parts in applied[settled + int(MINUTE) :]} == {HUNDRED}
+
+
+def rollout(second: int) -> list[dict[str, Amounts]]:
+    """Two routers are replaced, one at 100 s and one then."""
+    lives = {"a": range(100), "b": range(second), "c": range(100, 999), "d": range(second, 999)}
+    return in_turn(lives, HUNDRED, Division(inherited=False), range(190))
+
+
+@pytest.mark.parametrize("second", [100, 101, 110, 120])
+def test_routers_that_come_in_place_of_others_have_at_once_what_those_had_in_flight(second: int) -> None:
+    applied = rollout(second)
+    for at in range(100, 190):
+        assert total(applied[at]).in_flight == 100 or at - 2 <= max(mark for mark in (100, second) if mark <= at)
+
+
+@pytest.mark.parametrize("second", [100, 101, 110, 120])
+def test_nothing_is_taken_from_anybody_for_what_an_ended_router_may_have_spent(second: int) -> None:
+    applied = rollout(second)
+    for at in range(100, 190):
+        assert all((part.requests or 0) >= 5 for part in applied[at].values())
+        assert (total(applied[at]).requests or 0) <= 100
+    assert total(applied[second + int(MINUTE) + 1]).requests == 100
+
+
 @pytest.mark.parametrize("limit", [0, 1, 3])
 def test_fewer_than_one_for_each_is_not_exceeded(limit: int) -> None:
     division = Division(began=-SETTLING)
@@ -286,6 +347,32 @@ def test_newcomers_that_were_heard_before_their_first_request_add_nothing(
 @settings(max_examples=25, deadline=None)
 @given(
     limit=st.integers(10, 400),
+    count=st.integers(1, 5),
+    seed=st.integers(0, 2**32),
+    loss=st.sampled_from([0.0, 0.1, 0.5]),
+    pause=st.integers(1, 40),
+)
+def test_a_rollout_adds_no_more_than_the_little_that_newcomers_begin_with(
+    limit: int, count: int, seed: int, loss: float, pause: int
+) -> None:
+    """All are flooded all the time, and one after the other is replaced."""
+    world = World(limit, count, seed, loss)
+    part = max(1, limit // count // 10)
+    dead: set[str] = set()
+    for now in range(400):
+        number, rest = divmod(now - 150, pause)
+        if not rest and 0 <= number < count:
+            world.routers[f"new{number}"] = Obedient(limit, part)
+            dead.add(f"r{number}")
+        world.second(now, dict.fromkeys(world.routers, 60), set(), dead)
+    assert world.worst <= limit + count * part
+    if loss < 0.5:
+        assert sum(amounts.requests or 0 for amounts in world.division.leases.values()) >= 0.9 * limit
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    limit=st.integers(10, 400),
     count=st.integers(2, 5),
     seed=st.integers(0, 2**32),
     loss=st.sampled_from([0.0, 0.1, 0.5]),
@@ -306,6 +393,31 @@ def test_a_new_leader_gives_nothing_away_of_one_that_it_may_never_have_heard(
             demand = {busy: 60}
         world.second(now, demand, set(), {busy} if now >= 200 + later else set())
     assert world.worst <= limit
+    parts = [amounts.requests or 0 for amounts in world.division.leases.values()]
+    assert sum(parts) >= 0.8 * limit, "and in the end it is theirs"
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    limit=st.integers(10, 400),
+    count=st.integers(1, 5),
+    seed=st.integers(0, 2**32),
+    loss=st.sampled_from([0.0, 0.1, 0.5]),
+    later=st.integers(-70, int(SETTLING)),
+    pause=st.integers(0, 70),
+)
+def test_who_comes_for_one_that_ended_with_a_leader_adds_no_more_than_it_begins_with(
+    limit: int, count: int, seed: int, loss: float, later: int, pause: int
+) -> None:
+    world = World(limit, count, seed, loss)
+    part = max(1, limit // count // 10)
+    for now in range(400):
+        if now == 200:
+            world.division, world.heard, world.up, world.down = Division(), {}, [], []
+        if now == 200 + later + pause:
+            world.routers["new"] = Obedient(limit, part)
+        world.second(now, dict.fromkeys(world.routers, 60), set(), {"r0"} if now >= 200 + later else set())
+    assert world.worst <= limit + part
     parts = [amounts.requests or 0 for amounts in world.division.leases.values()]
     assert sum(parts) >= 0.8 * limit, "and in the end it is theirs"
 

@@ -3,7 +3,7 @@
 A router whose part is lowered may have spent the whole of the old one just before: what it gives up is free only when
 its last minute shows less. So each router says what it applies and the most that its minute may come to with that, and
 a part rises only by what those of all routers leave of the limit, those among them that do not answer, and for a minute
-those that have ended.
+those that have ended. Nobody's part is lowered for these: who comes in their place keeps the little that it began with.
 
 Each part can be told and not yet be applied, or never arrive. Therefore nothing new is told to a router before it
 applies what it was told; until then it counts with the larger of the two.
@@ -64,15 +64,21 @@ class Router(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Ended(msgspec.Struct, frozen=True):
-    """What a router that has ended may have spent within the last minute, which is over at ``until``."""
+    """What a router that has ended may have spent within the last minute, which is over at ``until``. It has nothing in
+    flight any more."""
 
     most: Amounts
     until: float
 
+    @classmethod
+    def at(cls, now: float, most: Amounts) -> "Ended":
+        """It has ended just now."""
+        return cls(most._replace(in_flight=None), now + MINUTE)
+
 
 class Division(msgspec.Struct, frozen=True, kw_only=True):
     """A backend's limits, divided: what one step hands to the next. Empty at first. ``began`` in seconds; ``inherited``
-    says that another one may have divided them before."""
+    says that routers may have had them before."""
 
     inherited: bool = True
     began: float | None = None
@@ -107,15 +113,15 @@ def leases(limits: Amounts, usage: Mapping[str, Use], before: Division, now: flo
     for name, use in usage.items():
         known = before.routers.get(name)
         if known is not None and _anew(known.use, use):  # another process under the same name
-            ended.append(Ended(_most(known), now + MINUTE))
+            ended.append(Ended.at(now, _most(known)))
             known = None
         was_told = known is not None and (before.settled or known.told != known.use.lease)
         told = known.told if known is not None and was_told else use.lease
         routers[name] = Router(use=use, told=told, wants=_wants(known, use))
-    ended += [Ended(_most(known), now + MINUTE) for name, known in before.routers.items() if name not in usage]
+    ended += [Ended.at(now, _most(known)) for name, known in before.routers.items() if name not in usage]
     if before.inherited and settled and not before.settled:
         # Whoever ended just before we began is heard no more, and the backend remembers it: what nobody claims was its.
-        ended.append(Ended(_unclaimed(limits, routers, ended), now + MINUTE))
+        ended.append(Ended.at(now, _unclaimed(limits, routers, ended)))
     divided = [_divide(index, limit, routers, ended, now, rise=settled) for index, limit in enumerate(limits)]
     return Division(
         inherited=before.inherited,
@@ -158,7 +164,8 @@ def _divide(
         speaks = now - router.use.at <= SILENT
         wants = router.wants[index] if router.wants is not None else 0.0
         parts[name] = _Part(told, hold, router.use.spent[index] or 0, speaks and told == lease, speaks, wants)
-    gone = sum(each.most[index] or 0 for each in ended)
+    unheld = max(0, limit - sum(part.hold for part in parts.values()))
+    gone = min(unheld, sum(each.most[index] or 0 for each in ended))  # what somebody has is not taken for the past
     pool = limit - gone - sum(part.hold for part in parts.values() if not part.speaks)
     speaking = {name: part.wants for name, part in parts.items() if part.speaks}
     targets = _targets(max(0, pool), speaking) if rise else {}  # what is lowered before would seem to be nobody's
