@@ -238,6 +238,8 @@ class Operator:
         if self._stream is not None:
             await self._stream.tls.ready.wait()  # children name the authority
         assert self._reconciler is not None
+        if self._loops is not None:
+            self._loops.inherit(self._children.namespaces(CHILDREN))
         self._new = {
             obj["metadata"]["namespace"]
             for namespace in self._store.namespaces((POLICIES,))

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from signalbox.control.hub import Hub
 from signalbox.control.messages import Applied, Lease, Leases, Report, Traffic, to_router
 from signalbox.control.peers import Peer, Router
-from signalbox.controller.feedback.leasing import INHERITED_SECONDS, LOST_SECONDS, Leasing
+from signalbox.controller.feedback.leasing import LOST_SECONDS, Leasing
 from signalbox.feedback.leases import MINUTE, SETTLING
 from signalbox.routing.config import Backend, Limits, RouterConfig
 
@@ -80,10 +80,14 @@ def test_the_part_of_one_that_has_ended_is_free_after_a_minute() -> None:
 
 
 def test_what_nobody_claims_of_a_new_limit_is_free_at_once_and_of_an_inherited_one_after_a_minute() -> None:
-    for later, quick in ((0.0, False), (INHERITED_SECONDS + 1.0, True)):
+    """However long after the beginning of a leader that is."""
+    for inherited, known, quick in ((["team"], False, False), (["team"], True, True), (["other"], False, True)):
         world = World()
+        world.leasing.inherit(inherited)
         world.leasing.divide()
-        world.now += later
+        if known:
+            world.leasing.use("team", [world.config(limit=None)])
+        world.now += 100.0
         world.leasing.use("team", [world.config()])
         one = world.pod("one", applied=LIMIT // 20)
         world.go(int(SETTLING) + 5, {one: 5})

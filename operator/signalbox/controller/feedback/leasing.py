@@ -10,8 +10,6 @@ from signalbox.routing.config import Limits, RouterConfig
 
 # A pod of which nobody says that it has ended, and that says nothing itself, has.
 LOST_SECONDS = 3600.0
-# Limits that come later than this after the first division are new; those before, another leader may have leased.
-INHERITED_SECONDS = 30.0
 
 Key = tuple[str, str]  # namespace and backend
 
@@ -25,7 +23,11 @@ class Leasing:
         self._use: dict[Key, dict[str, Use]] = {}
         self._divisions: dict[Key, Division] = {}
         self._pods: dict[str, Router] = {}
-        self._began: float | None = None
+        self._inherited: set[str] = set()
+
+    def inherit(self, namespaces: Iterable[str]) -> None:
+        """These had routers before we lead: some that we never hear of may have ended just now."""
+        self._inherited |= set(namespaces)
 
     def use(self, namespace: str, routers: Iterable[RouterConfig]) -> None:
         """The configurations of a namespace are these."""
@@ -39,6 +41,9 @@ class Leasing:
             del self._limits[key]
             self._use.pop(key, None)
             self._divisions.pop(key, None)
+        inherited = namespace in self._inherited
+        self._inherited.discard(namespace)  # what comes later is new
+        self._divisions |= {key: Division(inherited=inherited) for key in limits.keys() - self._limits.keys()}
         self._limits |= limits
 
     def heard(self, peer: Peer, report: Report) -> None:
@@ -70,14 +75,12 @@ class Leasing:
     def divide(self) -> None:
         """Once more. To be called every second."""
         now = self._clock()
-        self._began = now if self._began is None else self._began
-        new = Division(inherited=now - self._began <= INHERITED_SECONDS)
         parts: dict[Router, dict[str, dict[str, Lease]]] = {}
         for key, limits in self._limits.items():
             used = self._use.get(key, {})
             for uid in [uid for uid, use in used.items() if now - use.at > LOST_SECONDS]:
                 del used[uid]
-            division = self._divisions[key] = leases(limits, used, self._divisions.get(key, new), now)
+            division = self._divisions[key] = leases(limits, used, self._divisions[key], now)
             for uid, amounts in division.leases.items():
                 parts.setdefault(self._pods[uid], {}).setdefault(uid, {})[key[1]] = _lease(amounts)
         for router, pods in parts.items():
@@ -85,9 +88,8 @@ class Leasing:
 
     def forget(self) -> None:
         """We do not lead any more."""
-        for known in (self._limits, self._use, self._divisions, self._pods):
+        for known in (self._limits, self._use, self._divisions, self._pods, self._inherited):
             known.clear()
-        self._began = None
 
 
 def _amounts(limits: Limits) -> Amounts:

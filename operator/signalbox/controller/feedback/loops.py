@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from functools import partial
 
 import msgspec
@@ -64,6 +64,10 @@ class Loops:
         self._pods: dict[str, str] = {}
         self._ended: dict[str, None] = {}  # the newest last
         self.families = LoopFamilies(self._seen, self._work, clock)
+
+    def inherit(self, namespaces: Iterable[str]) -> None:
+        """These had routers before we lead; before any ``use``."""
+        self._leasing.inherit(namespaces)
 
     def use(
         self, namespace: str, followed: Followed, authorities: Mapping[str, bytes], routers: Collection[RouterConfig]
