@@ -31,6 +31,14 @@ def settled(names: str, limits: Amounts, at: float, division: Division, **starte
     return leases(limits, usage, division, at)
 
 
+def test_where_nobody_is_nothing_is_divided() -> None:
+    division = Division()
+    for second in range(int(SETTLING + MINUTE) + 3):
+        division = leases(LIMITS, {}, division, float(second))
+    assert division.settled and not division.ended
+    assert leases(LIMITS, {}, division, 1000.0) is division
+
+
 @pytest.mark.parametrize("counter", ["started", "shed", "tokens"])
 def test_any_counter_that_went_back_is_that_of_another_process(counter: str) -> None:
     lease, spent = Amounts(requests=50), dict.fromkeys(("started", "shed", "tokens"), 1000)

@@ -106,6 +106,8 @@ def leases(limits: Amounts, usage: Mapping[str, Use], before: Division, now: flo
     ``usage`` names every router that may be alive: one that is cut off goes on with its last part, so it stays, with
     what it said last, until its process is known to have ended. Whoever is not named any more has ended.
     """
+    if before.began is not None and before.settled and not (usage or before.routers or before.ended):
+        return before  # nobody is there, as with most backends of a cluster most of the time
     began = now if before.began is None else before.began
     settled = now - began >= SETTLING
     ended = [each for each in before.ended if each.until > now]

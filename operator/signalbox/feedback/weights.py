@@ -51,8 +51,8 @@ def bases(candidates: Sequence[Candidate]) -> dict[str, float]:
 
 def steer(candidates: Sequence[Candidate], before: Mapping[str, float], period: float) -> dict[str, float]:
     """The next weights of usable targets; they sum to one. ``before`` are those in force, ``period`` is in seconds."""
-    if not candidates:
-        return {}
+    if len(candidates) < 2:
+        return {each.name: 1.0 for each in candidates}
     base = bases(candidates)
     factors = _factors(candidates, period)
     wanted = {each.name: base[each.name] * factor for each, factor in zip(candidates, factors, strict=True)}
