@@ -11,7 +11,7 @@ from signalbox.feedback.backends import Sight
 from signalbox.feedback.law import Outcome, State, step
 from signalbox.feedback.plan import Backend, Plan, SetKey, Share, Spill, TargetSet
 from signalbox.feedback.readings import Reading
-from signalbox.plan.status.said import BackendSaid, Said, news, said
+from signalbox.plan.status.said import BackendSaid, Said, news, said, shared
 
 BEGIN = datetime(2030, 1, 1, tzinfo=UTC)
 KEY = SetKey("chat", "all")
@@ -226,3 +226,16 @@ def a_said(**changed: Any) -> Said:
 def test_what_is_news(changed: dict[str, Any], new: bool) -> None:
     assert news(a_said(), a_said(**changed)) is new
     assert news(None, a_said(**changed))
+
+
+def test_what_has_not_changed_is_the_same_object() -> None:
+    before = say(PLAN, {at: everybody(at) for at in (0.0, 5.0)})
+    other = msgspec.structs.replace(before.backends["b"], silent=1)
+    fresh = msgspec.json.decode(msgspec.json.encode(before), type=Said)
+    after = msgspec.structs.replace(fresh, backends={**fresh.backends, "b": other})
+    found = shared(before, after)
+    assert found == after
+    assert found.backends["a"] is before.backends["a"] is not after.backends["a"]
+    assert found.backends["b"] is other
+    assert all(found.routes[name] is before.routes[name] for name in before.routes)
+    assert shared(None, after) is after

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
-from signalbox.plan.status.said import Said, news, pressing, said
+from signalbox.plan.status.said import Said, news, pressing, said, shared
 from signalbox.plan.status.telemetry import SECONDS
 from signalbox.signals.telemetry import Seen
 
@@ -30,7 +30,7 @@ class Heard:
 
     async def take(self, namespace: str, newest: Said) -> None:
         """After a step of the loop."""
-        self._newest[namespace] = newest
+        newest = self._newest[namespace] = shared(self._newest.get(namespace), newest)
         before, now = self._told.get(namespace), self._clock()
         if before is not None and now - self._told_at[namespace] < SECONDS:
             moved = await asyncio.to_thread(pressing, before, newest)

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from typing import TypeVar
 
 import msgspec
 
@@ -14,6 +15,7 @@ from signalbox.plan.status.loads import load_entry, load_moved
 from signalbox.plan.status.weights import route_entries, routes_moved, routes_turned
 
 Dated = Callable[[float | None], str | None]
+What = TypeVar("What")
 
 # A sample that is late by one interval or two is no news.
 PATIENCE_INTERVALS = 3
@@ -93,6 +95,18 @@ def said(
         for name, backend in plan.backends.items()
     }
     return Said(backends=backends, routes=route_entries(plan, outcome, dated))
+
+
+def shared(before: Said | None, after: Said) -> Said:
+    """The same as ``after``, made of what ``before`` was made of as far as that is equal: several remember it for long,
+    and very many backends and routes do not change."""
+    if before is None:
+        return after
+
+    def kept(old: Mapping[str, What], new: Mapping[str, What]) -> dict[str, What]:
+        return {name: old[name] if old.get(name) == each else each for name, each in new.items()}
+
+    return Said(backends=kept(before.backends, after.backends), routes=kept(before.routes, after.routes))
 
 
 def news(before: Said | None, after: Said) -> bool:
