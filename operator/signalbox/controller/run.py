@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from urllib.parse import urlsplit
 
 from aiohttp import web
@@ -16,6 +17,7 @@ from aiohttp import web
 from signalbox.control.hub import Hub
 from signalbox.controller.applying.apply import is_ours
 from signalbox.controller.feedback.loops import Loops
+from signalbox.controller.own.apart import apart
 from signalbox.controller.reconciling.beginning import begin
 from signalbox.controller.reconciling.pods import has_ended, same_pod
 from signalbox.controller.reconciling.queue import Queue
@@ -172,7 +174,7 @@ class Operator:
         await self._listen(ending, probes_of(Health(listings, self._queue, lag)), at.probes, "--probes")
         page = Page(lambda: self._loops.boards if self._loops is not None else {}, self._who)
         await self._listen(ending, page.application(), at.page, "--page", bounds=PAGE_BOUNDS)
-        leading = asyncio.create_task(self._lead(elected, watches, listings))
+        leading = asyncio.create_task(self._lead(access, elected, watches, listings))
         stopping = asyncio.create_task(self._until_stopped())
         ending.push_async_callback(_ended, [leading, stopping])
         await asyncio.wait({leading, stopping}, return_when=asyncio.FIRST_COMPLETED)
@@ -203,7 +205,16 @@ class Operator:
     async def _until_stopped(self) -> None:
         await self._stopped.wait()
 
-    async def _lead(self, client: Client, watches: Watches, listings: Listings) -> None:
+    async def _keep(self, lease: Lease, access: Access) -> None:
+        """Beside the work: what there is to do after a start in a large cluster takes longer than a Lease may wait."""
+        client = Client(access, self.metrics.requested, LEASE_CONNECTIONS)
+        try:
+            with lease.through(client):
+                await lease.keep()
+        finally:
+            await client.close()
+
+    async def _lead(self, access: Access, client: Client, watches: Watches, listings: Listings) -> None:
         """Reconcile as long as we are the leader."""
         lease, election = None, self._election
         if election is not None:
@@ -217,7 +228,7 @@ class Operator:
         finish = FINISH_SECONDS
         try:
             if lease is not None:
-                work.append(asyncio.create_task(lease.keep()))
+                work.append(asyncio.create_task(apart(partial(self._keep, lease, access))))
             if self._stream is not None:
                 work += self._stream.lead()
             if self._loops is not None:

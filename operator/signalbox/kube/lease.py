@@ -8,7 +8,8 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -70,6 +71,15 @@ class Lease:
             await asyncio.sleep(max(pause, self._retry_after))
         self.held = True
         _log.info("leader: %s holds %s/%s", self.identity, self._namespace, self._name)
+
+    @contextmanager
+    def through(self, client: Client) -> Iterator[None]:
+        """Ask by other connections meanwhile: those of the event loop that keeps it."""
+        before, self._client = self._client, client
+        try:
+            yield
+        finally:
+            self._client = before
 
     async def keep(self) -> None:
         """Renew for ever. Raises ``LeaseLost`` when it is not ours any more, or may not be soon."""
