@@ -10,7 +10,7 @@ from aiohttp import web
 from faulty import Fault, Proxy
 
 from cluster.running import Cluster
-from signalbox.kube.client import Client
+from signalbox.kube.client import Client, Object
 from signalbox.kube.lease import Lease, LeaseLost, Timing
 
 QUICK = Timing(duration=3.0, renew=1.5, retry=0.3)
@@ -131,3 +131,21 @@ async def test_what_another_one_holds_is_not_released(client: Client, namespace:
     await held.release()
     found = cluster.api.get("coordination.k8s.io/v1", "Lease", "leader", namespace)
     assert found["spec"]["holderIdentity"] == "somebody"
+
+
+async def test_who_took_long_to_get_it_renews_it_before_anything_else(
+    client: Client, namespace: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after a start in a large cluster, where everything is listed meanwhile."""
+    create = client.create
+
+    async def slowly(manifest: Object, manager: str) -> Object:
+        made = await create(manifest, manager)
+        await asyncio.sleep(QUICK.renew - QUICK.retry / 2)
+        return made
+
+    monkeypatch.setattr(client, "create", slowly)
+    held = lease(client, namespace, "slow")
+    await held.acquire()
+    async with kept(held):
+        await asyncio.sleep(2 * QUICK.retry)

@@ -65,7 +65,9 @@ class Lease:
         """Wait until the Lease is ours."""
         while True:
             if await self._attempt():
-                break
+                if self._clock() - self._renewed_at < self._timing.renew / 2:
+                    break
+                continue  # it took so long that there would be no time left to renew it
             # Well below ``retry``, so that what a predecessor hands over is taken within that time, its own part in it.
             pause = self._timing.retry * random.uniform(0.4, 0.6)  # noqa: S311 - jitter
             await asyncio.sleep(max(pause, self._retry_after))
@@ -85,7 +87,8 @@ class Lease:
         """Renew for ever. Raises ``LeaseLost`` when it is not ours any more, or may not be soon."""
         timing = self._timing
         while True:
-            await asyncio.sleep(timing.retry)
+            left = self._renewed_at + timing.renew - self._clock()
+            await asyncio.sleep(max(0.0, min(timing.retry, left / 2)))
             left = self._renewed_at + timing.renew - self._clock()
             if left <= 0 or not await self._renew(left):
                 self.held = False
