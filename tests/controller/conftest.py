@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from connected import LeaderService, StreamingOperator
+from connected import LOOPBACK, LeaderService, StreamingOperator
 from world import OperatorProcess, World
 
 from cluster import rights
@@ -30,6 +30,14 @@ def operator(access: Path, namespace: str) -> Iterator[OperatorProcess]:
 def streaming(access: Path, namespace: str) -> Iterator[StreamingOperator]:
     """One that routers reach, by ``service`` and without."""
     running = StreamingOperator(access, namespace)
+    yield running
+    running.kill()
+
+
+@pytest.fixture
+def permissive(access: Path, namespace: str) -> Iterator[StreamingOperator]:
+    """One whose backends may be on this machine."""
+    running = StreamingOperator(access, namespace, *LOOPBACK)
     yield running
     running.kill()
 

@@ -22,6 +22,8 @@ from cluster.processes import free_ports
 
 AUDIENCE = "signalbox.dev/control"
 SERVICE = "signalbox-leader"
+# Engines and routers of tests are on this machine.
+LOOPBACK = ("--allow-cidr", "127.0.0.0/8")
 
 
 class StreamingOperator(OperatorProcess):

@@ -11,7 +11,7 @@ from typing import Any
 
 import httpx
 import pytest
-from connected import LeaderService, RouterProcess, StreamingOperator, pods
+from connected import LOOPBACK, LeaderService, RouterProcess, StreamingOperator, pods
 from world import World, backend, eventually, policy
 
 from signalbox.controller.routers.control import SETTLE_SECONDS
@@ -20,7 +20,6 @@ from signalbox.sim.faults import HEALTHY, Faults
 from signalbox.sim.profile import Profile
 from signalbox.sim.server import SimulatedEngine
 
-OPEN = ("--allow-cidr", "127.0.0.0/8")
 # About 9 requests a second each: either can do alone what the clients of both routers want, for as long as it takes.
 PROFILE = Profile(model="m", batch=8, decode_rate=50, prefill_rate=8_000, output_tokens=20, jitter=0.0)
 RATE = 3.5
@@ -81,13 +80,6 @@ def engines() -> Iterator[Engines]:
     made.close()
 
 
-@pytest.fixture
-def streaming(access: Path, namespace: str) -> Iterator[StreamingOperator]:
-    running = StreamingOperator(access, namespace, *OPEN)
-    yield running
-    running.kill()
-
-
 def resources(engines: Engines, mode: str = "Active") -> list[Any]:
     """Both policies are served by one group, and differ in how long a sample is good. Weights of the patient one stay
     for so long that a slow machine sees each of them."""
@@ -117,7 +109,8 @@ class Routers:
     def __init__(self, world: World, service: LeaderService, directory: Path) -> None:
         eventually(lambda: len(pods(world, GROUP)) == 2)
         self.all = [
-            RouterProcess(world, pod, service, directory / pod["metadata"]["name"], OPEN) for pod in pods(world, GROUP)
+            RouterProcess(world, pod, service, directory / pod["metadata"]["name"], LOOPBACK)
+            for pod in pods(world, GROUP)
         ]
         for router in self.all:
             eventually(lambda router=router: "control stream: connected" in router.said)
@@ -162,7 +155,7 @@ class Routers:
 
 @pytest.fixture
 def routers(
-    world: World, streaming: StreamingOperator, engines: Engines, service: LeaderService, tmp_path: Path
+    world: World, permissive: StreamingOperator, engines: Engines, service: LeaderService, tmp_path: Path
 ) -> Iterator[Routers]:
     world.apply(*resources(engines))
     made = Routers(world, service, tmp_path)
@@ -172,20 +165,20 @@ def routers(
 
 
 def test_weights_reach_every_router_and_outlive_the_operator(
-    world: World, routers: Routers, engines: Engines, streaming: StreamingOperator, access: Path, namespace: str
+    world: World, routers: Routers, engines: Engines, permissive: StreamingOperator, access: Path, namespace: str
 ) -> None:
     eventually(lambda: [0.35 < weight < 0.65 for weight in routers.of("a")] == [True, True])
     engines.break_("a", Faults(slow=4.0))
     eventually(lambda: len(routers.of("a")) == 2 and max(routers.of("a")) < 0.3)
     assert eventually(lambda: _status(world, "a"))
-    streaming.kill()
+    permissive.kill()
     engines.break_("a", HEALTHY)
     kept = routers.weights()
     assert kept[0] == kept[1]
     eventually(lambda: routers.by_load(HASTY) == [False, False])
     assert routers.weights() == kept  # whose samples are good for longer
 
-    second = StreamingOperator(access, namespace, *OPEN)
+    second = StreamingOperator(access, namespace, *LOOPBACK)
     try:
         seen = [(time.monotonic(), kept[0]["a"])]
         deadline = time.monotonic() + 60.0
@@ -217,7 +210,7 @@ def test_an_engine_that_dies_is_left_and_told_of_and_comes_back(
 
 
 def test_what_only_observes_publishes_nothing(
-    world: World, streaming: StreamingOperator, engines: Engines, service: LeaderService, tmp_path: Path
+    world: World, permissive: StreamingOperator, engines: Engines, service: LeaderService, tmp_path: Path
 ) -> None:
     world.apply(*resources(engines, "Observe"))
     routers = Routers(world, service, tmp_path)

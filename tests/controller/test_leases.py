@@ -9,13 +9,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from connected import LeaderService, RouterProcess, Routers, StreamingOperator, pods
+from connected import LOOPBACK, LeaderService, RouterProcess, Routers, StreamingOperator, pods
 from world import World, backend, eventually, policy
 
 from signalbox.sim.profile import Profile
 from signalbox.sim.server import SimulatedEngine
 
-OPEN = ("--allow-cidr", "127.0.0.0/8")
 PROFILE = Profile(model="m", batch=64, decode_rate=1_000, prefill_rate=100_000, output_tokens=1, jitter=0.0)
 LIMIT = 60
 # What is promised of any minute.
@@ -112,18 +111,11 @@ def engine() -> Iterator[Engine]:
 
 
 @pytest.fixture
-def streaming(access: Path, namespace: str) -> Iterator[StreamingOperator]:
-    running = StreamingOperator(access, namespace, *OPEN)
-    yield running
-    running.kill()
-
-
-@pytest.fixture
 def routers(
-    world: World, streaming: StreamingOperator, engine: Engine, service: LeaderService, tmp_path: Path
+    world: World, permissive: StreamingOperator, engine: Engine, service: LeaderService, tmp_path: Path
 ) -> Iterator[Routers]:
     world.apply(backend(url=engine.url, limits={"requestsPerMinute": LIMIT}), policy())
-    made = Routers(world, service, tmp_path, *OPEN)
+    made = Routers(world, service, tmp_path, *LOOPBACK)
     made.connected()
     yield made
     made.kill()
@@ -138,11 +130,11 @@ def successor(access: Path, namespace: str) -> Iterator[list[StreamingOperator]]
         each.kill()
 
 
-def test_parts_follow_the_requests_and_outlive_the_operator(routers: Routers, streaming: StreamingOperator) -> None:
+def test_parts_follow_the_requests_and_outlive_the_operator(routers: Routers, permissive: StreamingOperator) -> None:
     busy, idle = routers.all
     with asking(busy) as (first,):
         eventually(lambda: most(first) >= NEARLY_ALL, PATIENCE)
-        streaming.kill()
+        permissive.kill()
         eventually(lambda: all("control stream: lost" in router.said for router in routers.all))
         with asking(idle) as (second,):
             eventually(lambda: second.statuses[429])
@@ -153,7 +145,7 @@ def test_parts_follow_the_requests_and_outlive_the_operator(routers: Routers, st
 @pytest.mark.long
 def test_a_new_leader_moves_parts_and_exceeds_nothing(
     routers: Routers,
-    streaming: StreamingOperator,
+    permissive: StreamingOperator,
     access: Path,
     namespace: str,
     successor: list[StreamingOperator],
@@ -162,8 +154,8 @@ def test_a_new_leader_moves_parts_and_exceeds_nothing(
     with asking(busy) as (first,):
         eventually(lambda: most(first) >= NEARLY_ALL, PATIENCE)
         with asking(idle) as (second,):
-            streaming.kill()
-            successor.append(StreamingOperator(access, namespace, *OPEN))
+            permissive.kill()
+            successor.append(StreamingOperator(access, namespace, *LOOPBACK))
             eventually(lambda: all(router.said.count("control stream: connected") == 2 for router in routers.all))
             eventually(lambda: most(second) >= SOME, PATIENCE)
     assert most(first, second) <= MOST
@@ -180,7 +172,7 @@ def test_what_a_router_that_has_ended_spent_is_not_given_away_before_its_minute_
     busy.kill()
     world.api.delete("v1", "Pod", busy.pod["metadata"]["name"], world.namespace)
     pod = eventually(lambda: next(pod for pod in pods(world) if pod["metadata"]["uid"] not in known))
-    new = RouterProcess(world, pod, service, tmp_path / pod["metadata"]["name"], OPEN)
+    new = RouterProcess(world, pod, service, tmp_path / pod["metadata"]["name"], LOOPBACK)
     try:
         with asking(idle, new) as (second, third):
             eventually(lambda: min(most(second), most(third)) >= SOME, PATIENCE)
@@ -207,7 +199,7 @@ def test_the_part_of_a_pod_that_was_evicted_is_not_kept_for_it(world: World, rou
 @pytest.mark.long
 def test_a_new_leader_takes_into_account_who_ended_with_the_one_before(
     routers: Routers,
-    streaming: StreamingOperator,
+    permissive: StreamingOperator,
     access: Path,
     namespace: str,
     successor: list[StreamingOperator],
@@ -216,8 +208,8 @@ def test_a_new_leader_takes_into_account_who_ended_with_the_one_before(
     with asking(busy) as (first,):
         eventually(lambda: most(first) >= NEARLY_ALL, PATIENCE)
     busy.kill()
-    streaming.kill()
-    successor.append(StreamingOperator(access, namespace, *OPEN))
+    permissive.kill()
+    successor.append(StreamingOperator(access, namespace, *LOOPBACK))
     with asking(idle) as (second,):
         eventually(lambda: most(second) >= NEARLY_ALL, PATIENCE)
     assert most(first, second) <= MOST

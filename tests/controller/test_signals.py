@@ -5,11 +5,9 @@ import threading
 import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import Any
 
 import pytest
-from connected import StreamingOperator
 from world import API, World, backend, eventually, policy
 
 from cluster.api import Object
@@ -74,13 +72,6 @@ def engine() -> Iterator[Engine]:
     running.close()
 
 
-@pytest.fixture
-def streaming(access: Path, namespace: str) -> Iterator[StreamingOperator]:
-    running = StreamingOperator(access, namespace, "--allow-cidr", "127.0.0.0/8")
-    yield running
-    running.kill()
-
-
 def status(world: World, kind: str, name: str) -> Object:
     found: Object = world.api.get(API, kind, name, world.namespace)["status"]
     return found
@@ -90,7 +81,7 @@ def fresh(world: World, kind: str = "ModelBackend", name: str = "a") -> tuple[st
     return world.conditions(kind, name)["SignalsFresh"]
 
 
-@pytest.mark.usefixtures("streaming")
+@pytest.mark.usefixtures("permissive")
 def test_load_and_weights_are_shown_and_stale_signals_are_nobodys_end(world: World, engine: Engine) -> None:
     two = [{"name": name, "backendRef": {"name": name}} for name in ("a", "b")]
     route = {"name": "all", "weighted": {"targets": [{"name": "a"}, {"name": "b"}]}}
@@ -140,7 +131,7 @@ def test_load_and_weights_are_shown_and_stale_signals_are_nobodys_end(world: Wor
     eventually(lambda: "SignalsFresh" not in (world.conditions("ModelBackend", "a") or {"SignalsFresh": ""}))
 
 
-@pytest.mark.usefixtures("streaming")
+@pytest.mark.usefixtures("permissive")
 def test_a_port_that_the_service_does_not_have_is_said(world: World) -> None:
     ports = {"ports": [{"name": "http", "port": 80}]}
     world.apply({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "s"}, "spec": ports})

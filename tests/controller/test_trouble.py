@@ -6,13 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from connected import LeaderService, RouterProcess, Routers, StreamingOperator
+from connected import LOOPBACK, LeaderService, RouterProcess, Routers, StreamingOperator
 from world import API, World, backend, eventually, policy
 
 from cluster.api import Object
 from cluster.processes import free_ports
 
-LOOPBACK = ("--allow-cidr", "127.0.0.0/8")
 ENTRY = "backend.a.apiKey"
 # A release that reads the format before this one's.
 OLDER = (
