@@ -4,6 +4,7 @@ import asyncio
 import re
 import signal
 import sys
+from pathlib import Path
 
 import aiohttp
 from click.testing import CliRunner
@@ -41,8 +42,34 @@ async def test_it_serves_until_it_is_told_to_stop() -> None:
     assert complaints == b""
 
 
-def test_wrong_options_are_explained() -> None:
+async def test_it_plays_a_script(tmp_path: Path) -> None:
+    script = tmp_path / "script.yaml"
+    script.write_text("- {when: {engine: left}, answer: this}\n- {answer: that}\n")
+    process = await asyncio.create_subprocess_exec(
+        *COMMAND, "--listen", "127.0.0.1:0", "--listen", "127.0.0.1:0", "--name", "left", "--script", str(script),
+        stdout=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    assert process.stdout is not None
+    try:
+        said = []
+        async with aiohttp.ClientSession() as session:
+            for _ in range(2):
+                found = re.search(r"http://\S+", (await process.stdout.readline()).decode())
+                assert found is not None
+                body = {"messages": [{"role": "user", "content": "Hello"}]}
+                async with session.post(f"{found[0]}/chat/completions", json=body) as response:
+                    said.append((await response.json())["choices"][0]["message"]["content"])
+        assert said == ["this", "that"]
+    finally:
+        process.send_signal(signal.SIGTERM)
+        await process.communicate()
+
+
+def test_wrong_options_are_explained(tmp_path: Path) -> None:
+    script = tmp_path / "script.yaml"
+    script.write_text("- {anwser: x}")
     for arguments, words in (
+        (["--script", str(script)], "rule 1 of the script"),
         (["--fault", "explode"], "write kind or kind=value"),
         (["--batch", "0"], "batch must be above 0"),
         (["--listen", "nowhere"], "is not HOST:PORT"),

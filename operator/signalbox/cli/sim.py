@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import signal
+from pathlib import Path
 from typing import Any
 
 import click
@@ -11,6 +12,8 @@ import uvloop
 from signalbox.sim import admin
 from signalbox.sim.faults import Faults, parse
 from signalbox.sim.profile import Profile
+from signalbox.sim.script import Rule
+from signalbox.sim.script import parse as parse_script
 from signalbox.sim.server import SimulatedEngine
 
 
@@ -34,6 +37,12 @@ def address(text: str) -> tuple[str, int]:
 )
 @click.option("--name", "names", multiple=True, help="Name of an engine, in the order of --listen; default sim-1, …")
 @click.option("--model", default="sim", show_default=True, help="The model it serves; others are answered 404.")
+@click.option(
+    "--script",
+    "script_path",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="YAML: what to answer to whom (docs/sim.md). Models that it names are served, too.",
+)
 @click.option("--batch", default=32, show_default=True, help="Sequences that run at once.")
 @click.option("--queue", type=int, help="Sequences that may wait; more are refused with 503. Default: unbounded.")
 @click.option("--decode-rate", default=50.0, show_default=True, help="Tokens/s of one sequence alone.")
@@ -70,6 +79,7 @@ def sim(
     seed: int | None,
     admin_at: str | None,
     fault: str | None,
+    script_path: Path | None,
     **options: Any,
 ) -> None:
     """Run simulated engines: batch limit, queue, token rates, streams, metrics and faults of a real one.
@@ -83,17 +93,25 @@ def sim(
     \b
     Kinds: slow=FACTOR, stalled, dead, reset, status=CODE (with code=NAME, retryAfter=S), errorEvent=CODE,
     cutAfter=TOKENS, draining; each with percent=SHARE and seconds=HOW_LONG.
+
+    With --script answers are written by you: which text, how sure, after how long, or which fault; /sim/script replaces
+    the rules while it runs, and /sim/calls shows what was asked, what was billed and which calls were cancelled.
     """
     try:
         if options["kv_tokens"] is None:
             options["kv_tokens"] = max(131_072, 2 * options["context_window"])
         profile = Profile(**options)
         faults = parse(fault) if fault else Faults()
+        script: tuple[Rule, ...] = parse_script(script_path.read_bytes()) if script_path else ()
     except ValueError as error:
         raise click.UsageError(str(error)) from None
     engines = [
         SimulatedEngine(
-            names[i] if i < len(names) else f"sim-{i + 1}", profile, keys=keys, seed=None if seed is None else seed + i
+            names[i] if i < len(names) else f"sim-{i + 1}",
+            profile,
+            keys=keys,
+            seed=None if seed is None else seed + i,
+            script=script,
         )
         for i in range(len(listens))
     ]

@@ -3,6 +3,7 @@
 import math
 import random
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +13,11 @@ from signalbox.sim import schema
 from signalbox.sim.errors import RequestError
 from signalbox.sim.prefixes import blocks_of
 from signalbox.sim.profile import Profile
-from signalbox.sim.text import Answer, pieces, prose
+from signalbox.sim.prompts import PROMPTS, last_user_text
+from signalbox.sim.text import Answer, Part, pieces, prose, said
+
+Reply = Callable[[int, bool], Answer | None]
+"""Makes the next answer, of at most so many tokens, perhaps with calls of tools; None: nothing is scripted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,14 +54,20 @@ class Call:
 
 
 def read(
-    operation: str, body: dict[str, Any], profile: Profile, rng: random.Random, now: float, history: str = ""
+    operation: str,
+    body: dict[str, Any],
+    profile: Profile,
+    rng: random.Random,
+    now: float,
+    history: str = "",
+    reply: Reply | None = None,
 ) -> Call:
     """Understand a body of ``chat``, ``completions``, ``responses`` or ``embeddings``; ``now`` is Unix time.
 
-    ``history`` is the conversation that a ``previous_response_id`` stands for. Raises ``RequestError`` for what a real
-    engine would refuse.
+    ``history`` is the conversation that a ``previous_response_id`` stands for; ``reply`` makes the answers where they
+    are scripted. Raises ``RequestError`` for what a real engine would refuse.
     """
-    texts, prefix = _PROMPTS[operation](body)
+    texts, prefix = PROMPTS[operation](body)
     if history:
         texts = [history.encode(errors="replace") + b"\n" + text for text in texts if isinstance(text, bytes)]
     prompts = tuple((_tokens(text), blocks_of(text) if isinstance(text, bytes) else ()) for text in texts)
@@ -74,13 +85,19 @@ def read(
         source = rng if seed is None else random.Random(seed)  # noqa: S311 (prose, not secrets)
         for tokens, _ in prompts:
             room = profile.context_window - tokens
-            answers += [answer(operation, body, profile, source, room, limit) for _ in range(n)]
+            for _ in range(n):
+                scripted = (
+                    reply(room if limit is None else min(room, limit), operation != "completions")
+                    if reply is not None
+                    else None
+                )
+                answers.append(scripted or answer(operation, body, profile, source, room, limit))
     options = body.get("stream_options") or {}
     return Call(
         operation=operation,
         id=prefix + uuid.UUID(int=rng.getrandbits(128)).hex,
         created=int(now),
-        model=profile.model,
+        model=str(body.get("model") or profile.model),
         stream=bool(body.get("stream")) and operation != "embeddings",
         prompts=prompts,
         answers=tuple(answers),
@@ -100,76 +117,20 @@ def answer(
     most = min(room, limit) if limit is not None else room
     tool = _tool(operation, body)
     if tool is not None:
-        tokens = pieces(schema.example(tool.get("parameters") or {}, rng))
-        return Answer(tokens[:most], "tool_calls" if len(tokens) <= most else "length", str(tool.get("name", "")))
+        arguments = pieces(schema.example(tool.get("parameters") or {}, rng))
+        return Answer((Part(arguments, str(tool.get("name", ""))),), "tool_calls").cut(most)
     wanted = _schema(operation, body)
     if wanted is not None:
-        tokens = pieces(schema.example(wanted, rng))
-        return Answer(tokens[:most], "stop" if len(tokens) <= most else "length")
+        return said(pieces(schema.example(wanted, rng))).cut(most)
     if body.get("ignore_eos") and limit is not None:
         length = most
     else:
         length = max(1, round(profile.output_tokens * rng.lognormvariate(-0.125, 0.5)))
         length = max(length, _integer(body, "min_tokens", 0, most) or 0)
     count = min(length, most)
-    return Answer(
+    return said(
         prose(count, rng.getrandbits(30)), "stop" if length <= most and not body.get("ignore_eos") else "length"
     )
-
-
-def _chat_prompts(body: dict[str, Any]) -> tuple[list[bytes | int], str]:
-    messages = body.get("messages")
-    if not isinstance(messages, list) or not messages:
-        raise RequestError("messages must be a list with at least one message", param="messages")
-    return ["\n".join(_content(message) for message in messages).encode(errors="replace")], "chatcmpl-"
-
-
-def _completion_prompts(body: dict[str, Any]) -> tuple[list[bytes | int], str]:
-    return _texts(body.get("prompt"), "prompt"), "cmpl-"
-
-
-def _embedding_prompts(body: dict[str, Any]) -> tuple[list[bytes | int], str]:
-    return _texts(body.get("input"), "input"), "embd-"
-
-
-def _response_prompts(body: dict[str, Any]) -> tuple[list[bytes | int], str]:
-    content = body.get("input")
-    if not isinstance(content, str | list) or not content:
-        raise RequestError("input must be a text or a list of items", param="input")
-    parts = [content] if isinstance(content, str) else [_content(item) for item in content]
-    text = "\n".join(filter(None, [str(body.get("instructions") or ""), *parts]))
-    return [text.encode(errors="replace")], "resp_"
-
-
-_PROMPTS = {
-    "chat": _chat_prompts,
-    "completions": _completion_prompts,
-    "embeddings": _embedding_prompts,
-    "responses": _response_prompts,
-}
-
-
-def _texts(value: object, param: str) -> list[bytes | int]:
-    """A prompt may be a text, a list of texts, a list of token numbers, or a list of such lists (given as counts)."""
-    if isinstance(value, str):
-        return [value.encode(errors="replace")]
-    if isinstance(value, list) and value:
-        if all(isinstance(item, str) for item in value):
-            return [item.encode(errors="replace") for item in value]
-        if all(isinstance(item, int) for item in value):
-            return [len(value)]
-        if all(isinstance(item, list) and item for item in value):
-            return [len(item) for item in value]
-    raise RequestError(f"{param} must be a text, a list of texts or token numbers", param=param)
-
-
-def _content(message: object) -> str:
-    if not isinstance(message, dict):
-        raise RequestError("every message must be an object", param="messages")
-    content = message.get("content", message.get("output", ""))
-    if isinstance(content, list):
-        return " ".join(str(part.get("text", "")) for part in content if isinstance(part, dict))
-    return str(content or "")
 
 
 def _tokens(text: bytes | int) -> int:
@@ -230,16 +191,8 @@ def _tool(operation: str, body: dict[str, Any]) -> dict[str, Any] | None:
         return named[0]
     if choice == "required":
         return functions[0] if functions else None
-    last = _last_text(operation, body)
+    last = last_user_text(operation, body)
     return next((f for f in functions if str(f.get("name", "")) and str(f["name"]) in last), None)
-
-
-def _last_text(operation: str, body: dict[str, Any]) -> str:
-    items = body.get("messages") if operation == "chat" else body.get("input")
-    if isinstance(items, list):
-        last = items[-1]
-        return _content(last) if isinstance(last, dict) and last.get("role") == "user" else ""
-    return str(items or "")
 
 
 def _schema(operation: str, body: dict[str, Any]) -> dict[str, Any] | None:

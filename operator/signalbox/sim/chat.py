@@ -3,7 +3,8 @@
 from typing import Any
 
 from signalbox.sim.engine import Sequence
-from signalbox.sim.format import DONE, StreamFormat, event, token_logprob, usage
+from signalbox.sim.format import DONE, StreamFormat, all_of, event, token_logprobs, usage
+from signalbox.sim.text import Answer
 
 
 class ChatFormat(StreamFormat):
@@ -12,26 +13,28 @@ class ChatFormat(StreamFormat):
     def unary(self, sequences: list[Sequence]) -> dict[str, Any]:
         choices = []
         for index, answer in enumerate(self.call.answers):
-            message: dict[str, Any] = {"role": "assistant", "content": answer.text, "tool_calls": []}
-            if answer.tool:
-                message |= {"content": None, "tool_calls": [self._tool_call(index, answer.text)]}
-            tokens = self._logprobs(answer.tokens, 0)
+            calls = [self._tool_call(index, place, part.text) for place, part in enumerate(answer.parts) if part.tool]
+            message = {"role": "assistant", "content": answer.text or (None if calls else ""), "tool_calls": calls}
+            tokens = self._logprobs(answer, all_of(answer))
             choices.append({"index": index, "message": message, "logprobs": tokens, "finish_reason": answer.finish})
         return self._object("chat.completion", choices) | {"usage": usage(self.call, sequences)}
 
     def token(self, index: int, position: int, sequences: list[Sequence]) -> bytes:
         answer = self.call.answers[index]
-        token = answer.tokens[position]
+        place, at = answer.place(position)
+        part = answer.parts[place]
         role = b""
         if position == 0:
             role = self._chunk(index, {"role": "assistant", "content": ""}, None, None, sequences)
-        delta: dict[str, Any] = {"content": token}
-        if answer.tool and position == 0:
-            delta = {"tool_calls": [self._tool_call(index, token)]}
-        elif answer.tool:
-            delta = {"tool_calls": [{"index": 0, "function": {"arguments": token}}]}
-        reason = answer.finish if position + 1 == len(answer.tokens) else None
-        return role + self._chunk(index, delta, self._logprobs((token,), position), reason, sequences)
+        delta: dict[str, Any] = {"content": part.tokens[at]}
+        if part.tool and at == 0:
+            delta = {"tool_calls": [self._tool_call(index, place, part.tokens[at])]}
+        elif part.tool:
+            number = self._number(index, place)
+            delta = {"tool_calls": [{"index": number, "function": {"arguments": part.tokens[at]}}]}
+        reason = answer.finish if answer.hidden + position + 1 == answer.length else None
+        logprobs = self._logprobs(answer, range(position, position + 1))
+        return role + self._chunk(index, delta, logprobs, reason, sequences)
 
     def end(self, sequences: list[Sequence]) -> bytes:
         if not self.call.include_usage:
@@ -55,12 +58,16 @@ class ChatFormat(StreamFormat):
             "system_fingerprint": self.name,
         }
 
-    def _tool_call(self, index: int, arguments: str) -> dict[str, Any]:
-        function = {"name": self.call.answers[index].tool, "arguments": arguments}
-        return {"id": f"call_{self.call.id[-16:]}{index}", "type": "function", "index": 0, "function": function}
+    def _tool_call(self, index: int, place: int, arguments: str) -> dict[str, Any]:
+        number = self._number(index, place)
+        function = {"name": self.call.answers[index].parts[place].tool, "arguments": arguments}
+        name = f"call_{self.call.id[-16:]}{index}{number}"
+        return {"id": name, "type": "function", "index": number, "function": function}
 
-    def _logprobs(self, tokens: tuple[str, ...], start: int) -> dict[str, Any] | None:
+    def _number(self, index: int, place: int) -> int:
+        """Which of the answer's calls a part is."""
+        return sum(1 for part in self.call.answers[index].parts[:place] if part.tool)
+
+    def _logprobs(self, answer: Answer, positions: range) -> dict[str, Any] | None:
         top = self.call.top_logprobs
-        if top is None:
-            return None
-        return {"content": [token_logprob(token, start + i, top) for i, token in enumerate(tokens)]}
+        return None if top is None else {"content": token_logprobs(answer, positions, top)}

@@ -3,8 +3,8 @@
 from typing import Any
 
 from signalbox.sim.engine import Sequence
-from signalbox.sim.format import DONE, StreamFormat, event, usage
-from signalbox.sim.text import log_probability
+from signalbox.sim.format import DONE, StreamFormat, all_of, event, usage
+from signalbox.sim.text import Answer
 
 
 class CompletionsFormat(StreamFormat):
@@ -12,17 +12,17 @@ class CompletionsFormat(StreamFormat):
 
     def unary(self, sequences: list[Sequence]) -> dict[str, Any]:
         choices = [
-            self._choice(index, answer.text, self._logprobs(answer.tokens, 0, 0), answer.finish)
+            self._choice(index, answer.text, self._logprobs(answer, all_of(answer)), answer.finish)
             for index, answer in enumerate(self.call.answers)
         ]
         return self._object(choices) | {"usage": usage(self.call, sequences)}
 
     def token(self, index: int, position: int, sequences: list[Sequence]) -> bytes:
-        tokens = self.call.answers[index].tokens
-        reason = self.call.answers[index].finish if position + 1 == len(tokens) else None
-        offset = sum(map(len, tokens[:position])) if self.call.top_logprobs is not None else 0
-        token = tokens[position]
-        chunk = self._object([self._choice(index, token, self._logprobs((token,), position, offset), reason)])
+        answer = self.call.answers[index]
+        part, at = answer.place(position)
+        reason = answer.finish if answer.hidden + position + 1 == answer.length else None
+        logprobs = self._logprobs(answer, range(position, position + 1))
+        chunk = self._object([self._choice(index, answer.parts[part].tokens[at], logprobs, reason)])
         if self.call.usage_in_every_chunk:
             chunk["usage"] = usage(self.call, sequences)
         return event(chunk)
@@ -45,17 +45,14 @@ class CompletionsFormat(StreamFormat):
             "system_fingerprint": self.name,
         }
 
-    def _logprobs(self, tokens: tuple[str, ...], start: int, offset: int) -> dict[str, Any] | None:
+    def _logprobs(self, answer: Answer, positions: range) -> dict[str, Any] | None:
         top = self.call.top_logprobs
         if top is None:
             return None
-        values = [log_probability(token, start + i) for i, token in enumerate(tokens)]
-        offsets = []
-        for token in tokens:
-            offsets.append(offset)
-            offset += len(token)
-        others = [
-            {token + "~" * rank: value - 1.5 * rank for rank in range(max(1, top))}
-            for token, value in zip(tokens, values, strict=True)
-        ]
-        return {"tokens": list(tokens), "token_logprobs": values, "top_logprobs": others, "text_offset": offsets}
+        tokens = answer.tokens
+        return {
+            "tokens": [tokens[at] for at in positions],
+            "token_logprobs": [answer.logprob(at) for at in positions],
+            "top_logprobs": [dict(answer.top(at, max(1, top))) for at in positions],
+            "text_offset": [sum(map(len, tokens[:at])) for at in positions],
+        }

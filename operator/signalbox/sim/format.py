@@ -7,7 +7,7 @@ import msgspec
 
 from signalbox.sim.calls import Call
 from signalbox.sim.engine import Sequence
-from signalbox.sim.text import log_probability
+from signalbox.sim.text import Answer
 
 DONE = b"data: [DONE]\n\n"
 _encode = msgspec.json.encode
@@ -33,7 +33,7 @@ class StreamFormat(Format):
 
     @abstractmethod
     def token(self, index: int, position: int, sequences: list[Sequence]) -> bytes:
-        """Events for one token of answer ``index``; the tokens of an answer come in order."""
+        """Events for one visible token of answer ``index``; the tokens of an answer come in order."""
 
     @abstractmethod
     def end(self, sequences: list[Sequence]) -> bytes:
@@ -53,12 +53,20 @@ def event(value: object, name: str = "") -> bytes:
 def usage(call: Call, sequences: list[Sequence]) -> dict[str, Any]:
     """Token counts so far, cached prompt tokens told apart; the choices of one prompt share its cost."""
     output = sum(s.produced for s in sequences)
-    return {
+    counts: dict[str, Any] = {
         "prompt_tokens": call.prompt_tokens,
         "total_tokens": call.prompt_tokens + output,
         "completion_tokens": output,
         "prompt_tokens_details": {"cached_tokens": cached_tokens(call, sequences)},
     }
+    if hidden := hidden_tokens(call, sequences):
+        counts["completion_tokens_details"] = {"reasoning_tokens": hidden}
+    return counts
+
+
+def hidden_tokens(call: Call, sequences: list[Sequence]) -> int:
+    """Output tokens so far that nobody sees."""
+    return sum(min(s.produced, answer.hidden) for s, answer in zip(sequences, call.answers, strict=True))
 
 
 def cached_tokens(call: Call, sequences: list[Sequence]) -> int:
@@ -66,11 +74,20 @@ def cached_tokens(call: Call, sequences: list[Sequence]) -> int:
     return sum(s.cached for s in sequences[:: call.choices_per_prompt])
 
 
-def token_logprob(token: str, position: int, top: int) -> dict[str, Any]:
-    """One entry of ``logprobs.content``; the alternatives are less likely by a fixed step each."""
-    value = log_probability(token, position)
-    others = [_alternative(token + "~" * rank, value - 1.5 * rank) for rank in range(top)]
-    return _alternative(token, value) | {"top_logprobs": others}
+def token_logprobs(answer: Answer, positions: range, top: int) -> list[dict[str, Any]]:
+    """Entries of ``logprobs.content`` for some tokens, with so many alternatives each."""
+    entries = []
+    for position in positions:
+        part, at = answer.place(position)
+        entry = _alternative(answer.parts[part].tokens[at], answer.logprob(position))
+        entry["top_logprobs"] = [_alternative(*other) for other in answer.top(position, top)]
+        entries.append(entry)
+    return entries
+
+
+def all_of(answer: Answer) -> range:
+    """The positions of all its visible tokens."""
+    return range(answer.length - answer.hidden)
 
 
 def _alternative(token: str, value: float) -> dict[str, Any]:

@@ -6,21 +6,20 @@ import msgspec
 
 from signalbox.sim.calls import Call
 from signalbox.sim.engine import Sequence
-from signalbox.sim.format import StreamFormat, cached_tokens, event, token_logprob
+from signalbox.sim.format import StreamFormat, cached_tokens, event, hidden_tokens, token_logprobs
 
 
 class ResponsesFormat(StreamFormat):
-    """``/v1/responses``: one answer, which is a message or a function call."""
+    """``/v1/responses``: one answer, whose output items are a message, function calls or both."""
 
     def __init__(self, call: Call, name: str) -> None:
         super().__init__(call, name)
         self._answer = call.answers[0]
         self._number = 0
-        self._item = ("fc_" if self._answer.tool else "msg_") + call.id.removeprefix("resp_")
+        self._status = "incomplete" if self._answer.finish == "length" else "completed"
 
     def unary(self, sequences: list[Sequence]) -> dict[str, Any]:
-        status = "incomplete" if self._answer.finish == "length" else "completed"
-        return self._object(status, [self._output(self._answer.text, status)], sequences)
+        return self._object(self._status, self._outputs(), sequences)
 
     def head(self) -> bytes:
         response = self._object("in_progress", [], None)
@@ -29,37 +28,46 @@ class ResponsesFormat(StreamFormat):
         )
 
     def token(self, index: int, position: int, sequences: list[Sequence]) -> bytes:
-        token = self._answer.tokens[position]
-        opening = b""
-        if position == 0:
-            opening = self._event("response.output_item.added", output_index=0, item=self._output(None, "in_progress"))
-            if not self._answer.tool:
-                opening += self._event("response.content_part.added", **self._place(), part=self._part(""))
-        if self._answer.tool:
-            return opening + self._event(
-                "response.function_call_arguments.delta", item_id=self._item, output_index=0, delta=token
-            )
-        logprobs = self._logprobs((token,), position)
-        return opening + self._event("response.output_text.delta", **self._place(), delta=token, logprobs=logprobs)
-
-    def end(self, sequences: list[Sequence]) -> bytes:
-        text = self._answer.text
-        status = "incomplete" if self._answer.finish == "length" else "completed"
-        if self._answer.tool:
-            closing = self._event(
-                "response.function_call_arguments.done",
-                item_id=self._item,
-                output_index=0,
-                name=self._answer.tool,
-                arguments=text,
+        place, at = self._answer.place(position)
+        part, item = self._answer.parts[place], self._item(place)
+        token = part.tokens[at]
+        events = b""
+        if at == 0:
+            output = self._output(place, None, "in_progress")
+            events = self._event("response.output_item.added", output_index=place, item=output)
+            if not part.tool:
+                events += self._event("response.content_part.added", **self._place(place), part=self._part(place, ""))
+        if part.tool:
+            events += self._event(
+                "response.function_call_arguments.delta", item_id=item, output_index=place, delta=token
             )
         else:
-            logprobs = self._logprobs(self._answer.tokens, 0)
-            closing = self._event("response.output_text.done", **self._place(), text=text, logprobs=logprobs)
-            closing += self._event("response.content_part.done", **self._place(), part=self._part(text))
-        item = self._output(text, status)
-        closing += self._event("response.output_item.done", output_index=0, item=item)
-        return closing + self._event(f"response.{status}", response=self._object(status, [item], sequences))
+            logprobs = self._logprobs(range(position, position + 1))
+            events += self._event("response.output_text.delta", **self._place(place), delta=token, logprobs=logprobs)
+        return events + (self._closing(place) if at + 1 == len(part.tokens) else b"")
+
+    def end(self, sequences: list[Sequence]) -> bytes:
+        return self._event(f"response.{self._status}", response=self._object(self._status, self._outputs(), sequences))
+
+    def _closing(self, place: int) -> bytes:
+        """Events after the last token of an output item."""
+        part, item = self._answer.parts[place], self._item(place)
+        if part.tool:
+            done = self._event(
+                "response.function_call_arguments.done",
+                item_id=item,
+                output_index=place,
+                name=part.tool,
+                arguments=part.text,
+            )
+        else:
+            whole = self._part(place, part.text)
+            done = self._event(
+                "response.output_text.done", **self._place(place), text=part.text, logprobs=whole["logprobs"]
+            )
+            done += self._event("response.content_part.done", **self._place(place), part=whole)
+        output = self._output(place, part.text, self._status)
+        return done + self._event("response.output_item.done", output_index=place, item=output)
 
     def error(self, body: bytes) -> bytes:
         """A named event, and no end mark: the API has none."""
@@ -71,26 +79,37 @@ class ResponsesFormat(StreamFormat):
         self._number += 1
         return made
 
-    def _place(self) -> dict[str, Any]:
-        return {"item_id": self._item, "output_index": 0, "content_index": 0}
+    def _item(self, place: int) -> str:
+        """The identity of an output item; the first has the response's."""
+        kind = "fc_" if self._answer.parts[place].tool else "msg_"
+        return kind + self.call.id.removeprefix("resp_") + (str(place) if place else "")
 
-    def _part(self, text: str) -> dict[str, Any]:
-        tokens = self._answer.tokens if text else ()
-        return {"type": "output_text", "text": text, "annotations": [], "logprobs": self._logprobs(tokens, 0)}
+    def _place(self, place: int) -> dict[str, Any]:
+        return {"item_id": self._item(place), "output_index": place, "content_index": 0}
 
-    def _output(self, text: str | None, status: str) -> dict[str, Any]:
-        """The output item; without text it has only begun."""
-        if self._answer.tool:
+    def _part(self, place: int, text: str) -> dict[str, Any]:
+        start = sum(len(part.tokens) for part in self._answer.parts[:place])
+        positions = range(start, start + len(self._answer.parts[place].tokens) if text else start)
+        return {"type": "output_text", "text": text, "annotations": [], "logprobs": self._logprobs(positions)}
+
+    def _outputs(self) -> list[dict[str, Any]]:
+        """The output items, whole."""
+        return [self._output(place, part.text, self._status) for place, part in enumerate(self._answer.parts)]
+
+    def _output(self, place: int, text: str | None, status: str) -> dict[str, Any]:
+        """An output item; without text it has only begun."""
+        item, tool = self._item(place), self._answer.parts[place].tool
+        if tool:
             return {
                 "type": "function_call",
-                "id": self._item,
-                "call_id": f"call_{self._item[-16:]}",
-                "name": self._answer.tool,
+                "id": item,
+                "call_id": f"call_{item[-16:]}",
+                "name": tool,
                 "arguments": text or "",
                 "status": status,
             }
-        content = [] if text is None else [self._part(text)]
-        return {"type": "message", "id": self._item, "role": "assistant", "status": status, "content": content}
+        content = [] if text is None else [self._part(place, text)]
+        return {"type": "message", "id": item, "role": "assistant", "status": status, "content": content}
 
     def _object(self, status: str, output: list[Any], sequences: list[Sequence] | None) -> dict[str, Any]:
         body = self.call.body
@@ -123,10 +142,10 @@ class ResponsesFormat(StreamFormat):
             "input_tokens": self.call.prompt_tokens,
             "input_tokens_details": {"cached_tokens": cached_tokens(self.call, sequences)},
             "output_tokens": output,
-            "output_tokens_details": {"reasoning_tokens": 0},
+            "output_tokens_details": {"reasoning_tokens": hidden_tokens(self.call, sequences)},
             "total_tokens": self.call.prompt_tokens + output,
         }
 
-    def _logprobs(self, tokens: tuple[str, ...], start: int) -> list[dict[str, Any]]:
+    def _logprobs(self, positions: range) -> list[dict[str, Any]]:
         top = self.call.top_logprobs
-        return [] if top is None else [token_logprob(token, start + i, top) for i, token in enumerate(tokens)]
+        return [] if top is None else token_logprobs(self._answer, positions, top)

@@ -4,18 +4,22 @@ import asyncio
 import random
 import socket
 import time
+from collections.abc import Sequence
 
 import msgspec
 from aiohttp import web
 
-from signalbox.sim.control import faults_by_http
+from signalbox.sim.control import calls_by_http, faults_by_http, script_by_http
 from signalbox.sim.engine import Engine
 from signalbox.sim.faults import HEALTHY, Faults
 from signalbox.sim.formats import PATHS
 from signalbox.sim.inference import handler
+from signalbox.sim.log import CallLog
 from signalbox.sim.memory import Memory
 from signalbox.sim.metrics import HttpMetrics, Metrics
 from signalbox.sim.profile import Profile
+from signalbox.sim.script import Rule
+from signalbox.sim.scripted import Script
 from signalbox.sim.transport import json_response, reset
 from signalbox.sim.work import Work
 
@@ -23,10 +27,23 @@ MAX_BODY = 64 << 20
 
 
 class SimulatedEngine:
-    """Serves one model on one address. ``keys``: accepted API keys, none means open."""
+    """Serves one model on one address. ``keys``: accepted API keys, none means open.
 
-    def __init__(self, name: str, profile: Profile, *, keys: tuple[str, ...] = (), seed: int | None = None) -> None:
+    ``script`` says what it answers to whom; ``calls`` is what it was asked, and what came of it.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        profile: Profile,
+        *,
+        keys: tuple[str, ...] = (),
+        seed: int | None = None,
+        script: Sequence[Rule] = (),
+    ) -> None:
         self.name, self.profile = name, profile
+        self.script = Script(script)
+        self.calls = CallLog()
         self.faults = HEALTHY
         self.random = random.Random(seed)  # noqa: S311 (jitter and prose, not secrets)
         self._keys = keys
@@ -66,6 +83,8 @@ class SimulatedEngine:
                 web.get("/health", self._health),
                 web.get("/metrics", self._metrics),
                 web.route("*", "/sim/faults", self._faults),
+                web.route("*", "/sim/script", self._script),
+                web.route("*", "/sim/calls", self._calls),
             ]
         )
         self._runner = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=0.0)
@@ -190,3 +209,9 @@ class SimulatedEngine:
 
     async def _faults(self, request: web.Request) -> web.StreamResponse:
         return await faults_by_http(self, request)
+
+    async def _script(self, request: web.Request) -> web.StreamResponse:
+        return await script_by_http(self, request)
+
+    async def _calls(self, request: web.Request) -> web.StreamResponse:
+        return await calls_by_http(self, request)

@@ -16,7 +16,7 @@ class Work:
             self.sequences = [
                 Sequence(
                     call.prompts[index // n][0],
-                    output=len(answer.tokens),
+                    output=answer.length,
                     prefix=call.prompts[index // n][1],
                     owner=self,
                     finish=answer.finish,
