@@ -65,6 +65,13 @@ def test_answers_come_in_turn_and_names_in_braces_are_replaced() -> None:
     ]
 
 
+def test_groups_of_the_expression_are_replaced_so_that_a_judge_finds_its_candidate() -> None:
+    script = Script(
+        parse(r"""[{when: {matches: 'Candidate (\d+): (?P<best>Paris)'}, answer: '{"best": {1}, "{best}"}'}]""")
+    )
+    assert text(script, ask("Candidate 1: Rome\nCandidate 2: Paris")) == '{"best": 2, "Paris"}'
+
+
 def test_a_rule_may_answer_a_number_of_times_only() -> None:
     script = Script(parse("[{times: 2, answer: first}, {answer: then}]"))
     assert [text(script, ask()) for _ in range(3)] == ["first", "first", "then"]

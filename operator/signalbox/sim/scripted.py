@@ -10,7 +10,7 @@ from signalbox.sim.prompts import Asked
 from signalbox.sim.script import Rule
 from signalbox.sim.text import Answer, Part, pieces, prose
 
-_NAMES = re.compile(r"\{(query|system|model|engine|call)\}")
+_NAME = re.compile(r"\{(\w+)\}")
 
 
 class Script:
@@ -82,12 +82,15 @@ class Turn:
         return Answer(made.parts, made.finish, hidden, made.logprobs, made.alternatives).cut(most)
 
     def _filled(self, text: str, said: int) -> str:
-        """Replace the names in braces; other braces stay, as those of JSON."""
-        values = {
+        """Replace the names in braces, and the groups of ``matches``; other braces stay, as those of JSON."""
+        found = re.search(self.rule.when.matches, self._asked.text)
+        values: dict[str, str] = {} if found is None else found.groupdict("")
+        values |= {} if found is None else {str(at): group for at, group in enumerate(found.groups(""), 1)}
+        values |= {
             "query": self._asked.user,
             "system": self._asked.system,
             "model": self._asked.model,
             "engine": self._engine,
             "call": str(said + 1),
         }
-        return _NAMES.sub(lambda found: values[found[1]], text)
+        return _NAME.sub(lambda name: values.get(name[1], name[0]), text)
