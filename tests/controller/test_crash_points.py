@@ -2,27 +2,21 @@
 was never disturbed, and then it rests."""
 
 import asyncio
-import gc
-import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 from crashing import Run, Scene
 from cutting import Cut, CuttingProxy
+from ending import kopf_ended
 from snapshot import Snapshot
 
 from cluster.build import Say
 from cluster.namespaces import create_namespace, delete_namespace
 from cluster.running import Cluster
 
-# kopf that is cancelled amid a request may leave its session to the garbage collector.
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:Exception ignored in.*(ClientSession|Connector|Transport|socket):pytest.PytestUnraisableExceptionWarning"
-)
 AT_ONCE = 6
 PROCESSES = 3
-KOPF_SECONDS = 20.0
 STRIDE = 12  # of the short test; it begins elsewhere for each kind of cut
 
 
@@ -33,10 +27,7 @@ async def proxy(cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("KUBECONFIG", str(made.kubeconfig(tmp_path / "kubeconfig")))
     yield made
     await made.stop()
-    for thread in threading.enumerate():
-        if thread.name == "kopf":
-            await asyncio.to_thread(thread.join, KOPF_SECONDS)
-    gc.collect()  # so that the warning comes here and not in another test
+    await kopf_ended()
 
 
 async def struck(

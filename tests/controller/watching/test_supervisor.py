@@ -1,12 +1,12 @@
 """kopf on a real API server: what ends it does not end us."""
 
 import asyncio
-import gc
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
 from aiohttp import web
+from ending import kopf_ended
 from faulty import Fault, Proxy, is_list, is_watch
 from world import World, backend
 
@@ -15,11 +15,6 @@ from cluster.running import Cluster
 from signalbox.controller.watching.supervisor import Supervisor
 from signalbox.kube.resources import Resource
 
-# A request of kopf's that is made while kopf ends may open a session after all others were closed: it is left to the
-# garbage collector, which the test calls so that the warning comes here and not in another test.
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:Exception ignored in.*(ClientSession|Connector|Transport|socket):pytest.PytestUnraisableExceptionWarning"
-)
 SECONDS = 40.0
 ERROR = b'{"type":"ERROR","object":{"kind":"Status","code":500,"reason":"InternalError","message":"etcd"}}\n'
 EXPIRED = b'{"type":"ERROR","object":{"kind":"Status","code":410,"reason":"Expired","message":"too old"}}\n'
@@ -74,6 +69,6 @@ async def test_events_go_on(proxy: Proxy, world: World, name: str, faults: list[
         await until(lambda: "b" in names)
     finally:
         await supervisor.stop()
-        gc.collect()
+        await kopf_ended()
     assert bool(missed) == (name in ENDS)
     assert ours <= asyncio.all_tasks()  # kopf cancels what it takes for its own

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import kopf
+from kopf._cogs.structs.credentials import Vault
 from kopf._core.reactor.inventory import ResourceMemories, ResourceMemory
 
 from signalbox.kube.client import Object
@@ -41,6 +42,7 @@ async def watch(notice: Notice, namespaces: tuple[str, ...], stop: asyncio.Event
     ``kopf.operator`` waits without a bound for all its parts to end, and a watch that sees its connections closed
     meanwhile may ask for new credentials for ever. So the parts are ended here.
     """
+    vault = Vault()
     parts = await kopf.spawn_tasks(
         registry=_registry(notice),
         settings=_settings(),
@@ -50,11 +52,12 @@ async def watch(notice: Notice, namespaces: tuple[str, ...], stop: asyncio.Event
         clusterwide=not namespaces,
         namespaces=namespaces,
         stop_flag=stop,
+        vault=vault,
     )
     try:
         done, _ = await asyncio.wait(parts, return_when=asyncio.FIRST_COMPLETED)
     finally:
-        await _end_all()
+        await _end_all(vault)
     for part in done:
         if not part.cancelled():
             part.result()
@@ -67,11 +70,13 @@ class _NoMemories(ResourceMemories):
         return await super().recall(*arguments, **{**options, "ephemeral": True})
 
 
-async def _end_all() -> None:
-    """Cancel all other tasks of the loop, those again that took the first time for something else."""
+async def _end_all(vault: Vault) -> None:
+    """Cancel all other tasks of the loop, those again that took the first time for something else. Then close
+    connections: kopf does so itself, but whoever asks once more after that opens others."""
     for _ in range(END_TRIES):
         left = asyncio.all_tasks() - {asyncio.current_task()}
         if not left:
+            await vault.close()
             return
         for task in left:
             task.cancel()
