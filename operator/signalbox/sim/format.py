@@ -1,10 +1,12 @@
 """What all formats share: how one call is answered on the wire."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 
+from signalbox.sim import errors
 from signalbox.sim.calls import Call
 from signalbox.sim.engine import Sequence
 from signalbox.sim.text import Answer
@@ -18,6 +20,26 @@ class Format(ABC):
 
     def __init__(self, call: Call, name: str) -> None:
         self.call, self.name = call, name
+
+    @classmethod
+    def understand(cls, operation: str, body: dict[str, Any], headers: Mapping[str, str]) -> tuple[str, dict[str, Any]]:
+        """The operation and the body as the engine itself knows them. Raises ``RequestError``."""
+        return operation, body
+
+    @classmethod
+    def key(cls, headers: Mapping[str, str]) -> str:
+        """The API key that a request brings; empty without one."""
+        return headers.get("Authorization", "").removeprefix("Bearer ")
+
+    @classmethod
+    def wrong(cls, status: int, message: str = "", param: str | None = None, code: str | None = None) -> bytes:
+        """The JSON of an error."""
+        return errors.body(status, message, param, code)
+
+    @classmethod
+    def unauthorized(cls) -> bytes:
+        """What vLLM answers to a key that it does not know."""
+        return b'{"error":"Unauthorized"}'
 
     @abstractmethod
     def unary(self, sequences: list[Sequence]) -> dict[str, Any]:

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from signalbox.sim.server import SimulatedEngine
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-_UNAUTHORIZED = b'{"error":"Unauthorized"}'
 
 
 # After a reset nobody is left to answer: handlers end by asyncio.CancelledError, as when a client leaves.
@@ -43,7 +42,7 @@ def handler(engine: "SimulatedEngine", path: str, operation: str, form: type[For
             logged.outcome = "answered" if response.status == 200 and logged.outcome == "open" else "error"
         except RequestError as error:
             logged.status, logged.outcome = error.status, "error"
-            response = json_response(error.status, errors.body(error.status, error.message, error.param))
+            response = json_response(error.status, form.wrong(error.status, error.message, error.param))
         except (asyncio.CancelledError, ConnectionResetError):
             # Open still: not the engine ended it, but the client.
             logged.outcome = "cancelled" if logged.outcome == "open" else logged.outcome
@@ -60,17 +59,17 @@ def handler(engine: "SimulatedEngine", path: str, operation: str, form: type[For
 async def _infer(
     engine: "SimulatedEngine", operation: str, form: type[Format], request: web.Request, data: bytes, logged: Logged
 ) -> web.StreamResponse:
-    if not engine.accepts(request.headers.get("Authorization", "").removeprefix("Bearer ")):
-        return json_response(401, _UNAUTHORIZED)
+    if not engine.accepts(form.key(request.headers)):
+        return json_response(401, form.unauthorized())
     bad = engine.draw_faults()
     if bad.reset or bad.status is not None:
-        return _fail(request, bad, logged)
-    body = decode(data)
+        return _fail(request, form, bad, logged)
+    operation, body = form.understand(operation, decode(data), request.headers)
     turn = _turn(engine, operation, body, logged)
     if turn is not None and bad.error_event is None and bad.cut_after is None:
         bad = turn.faults
         if bad.status is not None:
-            return _fail(request, bad, logged)
+            return _fail(request, form, bad, logged)
     reply = None if turn is None else turn.answer
     call = read(operation, body, engine.profile, engine.random, time.time(), _history(engine, body), reply)
     writer = form(call, engine.name)
@@ -83,7 +82,7 @@ async def _infer(
     refusal = _admit(engine, bad, work)
     if refusal is not None:
         logged.outcome = "error"
-        return await _refuse(stream, opened, *refusal)
+        return await _refuse(form, stream, opened, *refusal)
     try:
         if stream and opened:
             response = await _stream(request, opened, work, stream, bad.cut_after, logged)
@@ -141,12 +140,12 @@ def _admit(engine: "SimulatedEngine", bad: Faults, work: Work) -> tuple[int, str
     return 503, "The engine is shutting down." if engine.core.draining else "The request queue is full."
 
 
-def _fail(request: web.Request, bad: Faults, logged: Logged) -> web.Response:
+def _fail(request: web.Request, form: type[Format], bad: Faults, logged: Logged) -> web.Response:
     """The fault that hits a request before anybody reads it."""
     if bad.status is None:
         _cut(request, logged)
     headers = {} if bad.retry_after is None else {"Retry-After": f"{bad.retry_after:g}"}
-    return json_response(bad.status, errors.body(bad.status, code=bad.code), headers)
+    return json_response(bad.status, form.wrong(bad.status, code=bad.code), headers)
 
 
 def _cut(request: web.Request, logged: Logged) -> NoReturn:
@@ -156,9 +155,9 @@ def _cut(request: web.Request, logged: Logged) -> NoReturn:
 
 
 async def _refuse(
-    stream: StreamFormat | None, opened: web.StreamResponse | None, status: int, message: str
+    form: type[Format], stream: StreamFormat | None, opened: web.StreamResponse | None, status: int, message: str
 ) -> web.StreamResponse:
-    body = errors.body(status, message)
+    body = form.wrong(status, message)
     if stream is None or opened is None:
         return json_response(status, body)
     await opened.write(stream.error(body))
