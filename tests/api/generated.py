@@ -1,5 +1,7 @@
 """Objects of our kinds, generated from their schemas: right ones, and wrong ones that are nearly right."""
 
+from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 from hypothesis import strategies as st
@@ -7,6 +9,7 @@ from schemas import Schema
 
 from signalbox.api.base import ApiModel
 from signalbox.api.crd import structural
+from signalbox.api.routes import CHAINS, STRATEGIES
 
 TEXTS = st.sampled_from(
     [
@@ -45,6 +48,7 @@ KEYS = {"requests": AMOUNTS, "limits": AMOUNTS}
 WRONG = st.sampled_from(["", 0, True, 1.5, [], {}, [[]], "…", {"a": "b"}])
 FITTING = (
     {
+        "maxCost": st.sampled_from(["0", "0.05"]),
         "url": st.sampled_from(["https://api.example.com/v1", "http://127.0.0.1:8000", "https://[::1]:8000/v1"]),
         "basePath": st.sampled_from(["/", "/v1", "/a/b"]),
         "inputPerMillion": st.sampled_from(["0", "0.05", "12.5"]),
@@ -58,7 +62,17 @@ FITTING = (
     }
     | {
         field: st.sampled_from(["5s", "1m", "1s500ms"])
-        for field in ("connect", "firstToken", "idle", "request", "interval", "slowStart")
+        for field in (
+            "connect",
+            "firstToken",
+            "idle",
+            "request",
+            "interval",
+            "slowStart",
+            "timeout",
+            "latency",
+            "maxFirstToken",
+        )
     }
     | {"staleAfter": st.sampled_from(["2m", "1h"])}
 )
@@ -90,7 +104,8 @@ def fitting(schema: Schema, name: str, wrong: int) -> st.SearchStrategy[Any]:
         case "array":
             unique_by = None
             if not wrong and schema["x-kubernetes-list-type"] != "atomic":
-                unique_by = lambda item: item["name"] if isinstance(item, dict) else item  # noqa: E731
+                keys = schema.get("x-kubernetes-list-map-keys", ("name",))
+                unique_by = lambda item: item[keys[0]] if isinstance(item, dict) else item  # noqa: E731
             items = values(schema["items"], "", wrong)
             return st.lists(items, min_size=schema.get("minItems", 0), max_size=3, unique_by=unique_by)
         case "integer":
@@ -98,6 +113,10 @@ def fitting(schema: Schema, name: str, wrong: int) -> st.SearchStrategy[Any]:
             return st.sampled_from([schema["minimum"], schema["minimum"] + 1, schema["maximum"], *beyond])
         case _:
             return FITTING.get(name, NAMES) | (TEXTS if wrong else st.nothing())
+
+
+# What was made wrong on purpose is left as it is.
+MISSHAPEN = suppress(TypeError, AttributeError, KeyError, IndexError)
 
 
 def united(spec: Any) -> Any:
@@ -124,16 +143,69 @@ def united(spec: Any) -> Any:
             last.pop("when", None)
             for index, route in enumerate(r for r in (*routes, last) if isinstance(r, dict)):
                 route["name"] = f"r{index}"
-                if "weighted" in route:
-                    route.pop("failover", None)
-                else:
-                    route.setdefault("failover", {"tiers": [{"targets": [{"name": "a"}]}]})
-                    match route["failover"]:
-                        case {"tiers": [_, _, *_], "spill": {"fromPercent": _} as spill}:
-                            spill.update(fromPercent=1, toPercent=200)
-                        case {"spill": _} as failover:
-                            failover.pop("spill")
+                with MISSHAPEN:
+                    one_strategy(route)
+            with MISSHAPEN:
+                for classifier in spec.get("classifiers", ()):
+                    one_way(classifier)
     return spec
+
+
+def only(thing: Any, names: Sequence[str], otherwise: Any) -> Any:
+    """Leave one of some fields, the last that is there, and return its value."""
+    there = [name for name in names if name in thing] or [thing.setdefault(names[-1], otherwise) and names[-1]]
+    for name in there[:-1]:
+        thing.pop(name)
+    return thing[there[-1]]
+
+
+def one_strategy(route: Any) -> None:
+    strategy = only(route, STRATEGIES, {"targets": [{"name": "a"}]})
+    if not any(name in route for name in CHAINS):
+        route.pop("limits", None)
+        route.pop("onFailure", None)
+    match strategy:
+        case {"tiers": [_, _, *_], "spill": {"fromPercent": _} as spill}:
+            spill.update(fromPercent=1, toPercent=200)
+        case {"tiers": _, "spill": _}:
+            strategy.pop("spill")
+        case {"steps": [*steps, dict(last)]}:
+            last.pop("accept", None)
+            for step in (*steps, last):
+                only(step, ("weighted", "target"), "a")
+                if "accept" in step:
+                    accepted(step["accept"])
+        case {"targets": _, "escalateTo": _}:
+            strategy.pop("judge", None)
+            strategy["equality"] = "Numeric"
+    if "select" in route:
+        only(strategy, ("by", "best"), {"by": "a"})
+        strategy["targets"] = [{"label": "a", "target": "a"}]
+        strategy.pop("targets") if "best" in strategy else None
+    if "objective" in route:
+        only(strategy, ("minimize", "maximize"), "Quality")
+    if "bestOf" in route:
+        only(strategy, ("judge", "majority"), {})
+
+
+def accepted(accept: Any) -> None:
+    only(accept, ("logProbs", "agreement", "judge", "expression"), "a")
+    accept.pop("minPercent", None) if "expression" in accept else None
+    for source in accept.get("logProbs", {}).get("examplesFrom", ()):
+        only(source, ("secretKeyRef", "configMapKeyRef"), {"name": "a", "key": "a"})
+
+
+def one_way(classifier: Any) -> None:
+    classifier["default"] = classifier["labels"][0]
+    only(classifier, ("trained", "http", "llm"), {"target": "a"})
+    match classifier:
+        case {"trained": dict(trained)}:
+            only(trained, ("examplesFrom", "modelFrom"), {"secretKeyRef": {"name": "a", "key": "a"}})
+            trained.pop("targets", None) if "modelFrom" in trained else None
+            trained.pop("thresholdPercent", None) if "strongSharePercent" in trained else None
+            sources = [trained["modelFrom"]] if "modelFrom" in trained else trained["examplesFrom"]
+            for source in sources:
+                only(source, ("secretKeyRef", "configMapKeyRef"), {"name": "a", "key": "a"})
 
 
 def objects(model: type[ApiModel]) -> st.SearchStrategy[dict[str, Any]]:

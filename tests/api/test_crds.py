@@ -10,15 +10,20 @@ import pytest
 import yaml
 
 from signalbox.api import (
+    chains,
+    choosing,
+    classifiers,
     crd,
     deployment,
     feedback,
     modelbackend,
     reference,
     requestmapping,
+    routes,
     routingpolicy,
     signals,
     types,
+    weighted,
 )
 from signalbox.api.base import ApiModel
 from signalbox.api.rules import Rule, compiled
@@ -105,6 +110,18 @@ def test_lists_are_merged_as_users_expect() -> None:
         "routes[].weighted.targets": "map",
         "routes[].failover.tiers": "atomic",
         "routes[].failover.tiers[].targets": "map",
+        "classifiers": "map",
+        "classifiers[].labels": "set",
+        "classifiers[].trained.examplesFrom": "atomic",
+        "classifiers[].trained.targets": "map",
+        "classifiers[].llm.descriptions": "map",
+        "routes[].select.targets": "map",
+        "routes[].objective.targets": "map",
+        "routes[].cascade.steps": "atomic",
+        "routes[].cascade.steps[].weighted.targets": "map",
+        "routes[].cascade.steps[].accept.logProbs.examplesFrom": "atomic",
+        "routes[].bestOf.targets": "map",
+        "routes[].consensus.targets": "map",
         "access.tenants": "map",
         "access.tenants[].keysFrom": "atomic",
         "access.tiers": "atomic",
@@ -114,7 +131,20 @@ def test_lists_are_merged_as_users_expect() -> None:
 def written_rules() -> list[Rule]:
     """Every rule that the modules of the API write down, on models and in ``Annotated``."""
     found: dict[Rule, None] = {}
-    for module in (types, requestmapping, signals, modelbackend, feedback, routingpolicy, deployment):
+    for module in (
+        types,
+        requestmapping,
+        signals,
+        modelbackend,
+        feedback,
+        routingpolicy,
+        deployment,
+        routes,
+        weighted,
+        choosing,
+        chains,
+        classifiers,
+    ):
         for thing in vars(module).values():
             if isinstance(thing, type) and issubclass(thing, ApiModel):
                 found.update(dict.fromkeys(thing.rules))

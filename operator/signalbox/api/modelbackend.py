@@ -22,6 +22,7 @@ from signalbox.api.types import (
     duration_rules,
 )
 
+Format = Literal["OpenAI", "Anthropic"]
 Feature = Literal["Tools", "LogProbs", "Vision", "JSONSchema", "Embeddings"]
 
 DEFAULT_BASE_PATH = "/v1"
@@ -112,9 +113,33 @@ class Tls(ApiModel):
     """A Secret of type kubernetes.io/tls with the certificate that Signalbox shows to the backend."""
 
 
+Percent = Annotated[int, Field(ge=0, le=100)]
+
+
 class Profile(ApiModel):
     """What the model can do. Requests that need more go to other targets of the policy."""
 
+    quality: Percent | None = None
+    """How good its answers are on the whole, in percent, for objectives and the votes of a consensus: the scale is
+    yours, the same for all backends."""
+    skills: (
+        Annotated[
+            dict[str, Percent],
+            Field(max_length=16),
+            Rules(
+                Rule(
+                    "self.all(name, name.matches('^[a-z][a-z0-9_]{0,62}$'))",
+                    "has a name that is none: start with a lower-case letter, go on with lower-case letters, digits "
+                    "or _, such as code",
+                )
+            ),
+        ]
+        | None
+    ) = None
+    """Quality in some field, in percent, such as code: 80; code counts for queries with code, other names as labels of
+    the classifier that an objective asks."""
+    latency: Annotated[Duration, Field(max_length=20), duration_rules("1ms", "10m")] | None = None
+    """Usual time to the first token, as long as none was measured."""
     context_window: Annotated[int, Field(ge=1, le=1_000_000_000)] | None = None
     """Tokens of prompt and answer together. A request whose prompt estimate plus max_tokens is above it is not sent
     here. Default: not checked."""
@@ -189,6 +214,9 @@ class ModelBackendSpec(ApiModel):
     model: ModelName
     """The name of the model that is sent to the backend, such as meta-llama/Llama-3.1-8B-Instruct. Clients use the
     names in spec.models of a RoutingPolicy."""
+    format: Format = "OpenAI"
+    """The API that the backend speaks: OpenAI (POST …/chat/completions and the like) or Anthropic (POST …/messages).
+    Requests and answers are translated where clients speak the other one."""
     service_ref: ServiceRef | None = None
     """A Service of this namespace whose pods serve the model; its ready endpoints are tracked. Exactly one of
     serviceRef and url."""

@@ -6,11 +6,13 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from signalbox.api.base import ApiModel
+from signalbox.api.classifiers import Classifiers
 from signalbox.api.deployment import RFC1035, Deployment, Router, Sidecar
 from signalbox.api.feedback import Affinity, Feedback
 from signalbox.api.meta import Conditions, ObjectMeta, ObservedGeneration, StatusModel
+from signalbox.api.routes import Route
 from signalbox.api.rules import ListOf, Rule, Rules
-from signalbox.api.types import LabelName, ModelName, NameRef, SignalName, TargetName
+from signalbox.api.types import LabelName, ModelName, NameRef, SignalName
 
 
 class Target(ApiModel):
@@ -20,109 +22,6 @@ class Target(ApiModel):
     """Name of the target; routes and conditions use it (targets.NAME.inFlight)."""
     backend_ref: NameRef
     """The ModelBackend, in this namespace."""
-
-
-class WeightedTarget(ApiModel):
-    """A target and its share."""
-
-    name: TargetName
-    """Name of a target in spec.targets."""
-    weight: Annotated[int, Field(ge=0, le=1_000_000)] | None = None
-    """Share of the requests, in relation to the other weights: 9 and 1 give 90 % and 10 %; 0 gives nothing. Give a
-    weight to all targets of a set or to none; with none, requests follow capacity and load (see spec.feedback)."""
-
-
-ShareList = Annotated[
-    list[WeightedTarget],
-    Field(min_length=1, max_length=64),
-    ListOf("map"),
-    Rules(
-        Rule(
-            "self.exists(t, !has(t.weight) || t.weight > 0)",
-            "all weights are 0, so nothing could ever be sent: give one target a weight above 0",
-        )
-    ),
-]
-
-
-class Weighted(ApiModel):
-    """Draws a target by share for every request."""
-
-    targets: ShareList
-    """The targets and their shares. A share is kept within one point over 10,000 requests."""
-
-
-class Tier(ApiModel):
-    """A set of targets of equal rank."""
-
-    targets: ShareList
-    """The targets of the tier and their shares."""
-
-
-class Spill(ApiModel):
-    """The part of the requests that leaves the first tier before it is full. It rises with the utilisation of the tier:
-    the requests that its engines have, in relation to their concurrency, or the KV cache in use, whichever is more."""
-
-    from_percent: Annotated[int, Field(ge=1, le=200)]
-    """Utilisation up to which all requests stay."""
-    to_percent: Annotated[int, Field(ge=1, le=200)]
-    """Utilisation from which all requests leave."""
-
-    rules: ClassVar = (
-        Rule(
-            "self.fromPercent < self.toPercent",
-            "must be above fromPercent: the part that leaves rises between the two",
-            field="toPercent",
-        ),
-    )
-
-
-class Failover(ApiModel):
-    """Uses the first tier that has a usable target."""
-
-    tiers: Annotated[list[Tier], Field(min_length=1, max_length=8), ListOf("atomic")]
-    """Tiers in order of preference. A later one serves only while no target of the earlier ones is usable, and what
-    spill gives it."""
-    spill: Spill | None = None
-    """A part of the requests goes to the second tier before the first one is down, such as fromPercent: 80,
-    toPercent: 100. Default: none does."""
-
-    rules: ClassVar = (
-        Rule(
-            "!has(self.spill) || self.tiers.size() > 1",
-            "has nowhere to go: add a second tier, or remove spill",
-            field="spill",
-            reason="FieldValueForbidden",
-        ),
-    )
-
-
-class Route(ApiModel):
-    """A condition, and how to choose a target where it holds."""
-
-    name: SignalName
-    """Name of the route, for metrics, logs and the header x-signalbox-route."""
-    when: Annotated[str, Field(min_length=1, max_length=4096)] | None = None
-    """A condition in CEL, such as query.chars < 50 && user.tier == "gold". Absent: always. The last route has none.
-    A condition that errors counts as not matching."""
-    weighted: Weighted | None = None
-    """Strategy: draw a target by share. Exactly one strategy."""
-    failover: Failover | None = None
-    """Strategy: the first tier with a usable target. Exactly one strategy."""
-
-    rules: ClassVar = (
-        Rule(
-            "has(self.weighted) || has(self.failover)",
-            "says nothing about where to send the request: add weighted or failover",
-            reason="FieldValueRequired",
-        ),
-        Rule(
-            "!(has(self.weighted) && has(self.failover))",
-            "weighted and failover are both there: remove one, or write two routes",
-            field="failover",
-            reason="FieldValueForbidden",
-        ),
-    )
 
 
 class KeySource(ApiModel):
@@ -199,6 +98,8 @@ class RoutingPolicySpec(ApiModel):
     """Names that clients put in "model". Each belongs to one policy of a router."""
     targets: Annotated[list[Target], Field(min_length=1, max_length=64), ListOf("map")]
     """The backends that this policy chooses among, each under a name of its own."""
+    classifiers: Classifiers | None = None
+    """What puts labels on queries, for conditions and strategies."""
     routes: Annotated[
         list[Route],
         Field(min_length=1, max_length=128),
@@ -289,6 +190,19 @@ class TargetWeight(StatusModel):
     """When the sample behind it was taken."""
 
 
+class StepConfidence(StatusModel):
+    """How the confidence of a step with accept.logProbs is known."""
+
+    target: Annotated[str, Field(min_length=1, max_length=63)]
+    """Name of the target."""
+    state: Literal["Calibrated", "Uncalibrated", "Training", "Failed"]
+    """Calibrated: learned from examples. Uncalibrated: the mean probability of a token, for want of examples."""
+    examples: Annotated[int, Field(ge=0)] | None = None
+    """Examples with an answer of the target."""
+    message: Annotated[str, Field(max_length=1024)] | None = None
+    """What is wrong, and what to do about it."""
+
+
 class RouteStatus(StatusModel):
     """Where the requests of a route go."""
 
@@ -298,6 +212,52 @@ class RouteStatus(StatusModel):
     """The weights in one line, such as small 87%, strong 13%."""
     weights: Annotated[list[TargetWeight], Field(max_length=64), ListOf("map", "target")] | None = None
     """Every target of the route."""
+    steps: Annotated[list[StepConfidence], Field(max_length=8), ListOf("atomic")] | None = None
+    """Of a cascade: the steps with accept.logProbs."""
+
+
+class Interval(StatusModel):
+    """A figure and its 95 % interval, as decimal strings."""
+
+    value: Annotated[str, Field(max_length=16)]
+    """The figure itself."""
+    low: Annotated[str, Field(max_length=16)]
+    """Lower end of the interval."""
+    high: Annotated[str, Field(max_length=16)]
+    """Upper end of the interval."""
+
+
+class Threshold(StatusModel):
+    """One possible cut of a classifier that learned from scores."""
+
+    strong_share_percent: Annotated[int, Field(ge=0, le=100)]
+    """So many percent of the queries get another label than the first."""
+    threshold: Annotated[str, Field(max_length=16)]
+    """The expected gain from which they do, in points."""
+    quality: Annotated[str, Field(max_length=16)]
+    """The mean score that this gives, in percent, as cross-validated."""
+
+
+class ClassifierStatus(StatusModel):
+    """What became of a trained classifier."""
+
+    name: Annotated[str, Field(min_length=1, max_length=63)]
+    """Name of the classifier."""
+    state: Literal["Ready", "Training", "Failed"]
+    """Training: the last model serves, or the default label where there is none yet. Failed: message says why."""
+    examples: Annotated[int, Field(ge=0)] | None = None
+    """Examples that it learned from."""
+    apgr: Interval | None = None
+    """With scores, cross-validated: the mean part of the quality between the first and the strongest label that is
+    recovered over all shares of strong calls. 0.5 is what chance would give, 1 the strongest label alone."""
+    accuracy: Interval | None = None
+    """With labels, cross-validated: the part of the queries that get their label."""
+    cpt50: Annotated[str, Field(max_length=16)] | None = None
+    """With scores: percent of strong calls that recover half of that quality."""
+    thresholds: Annotated[list[Threshold], Field(max_length=16), ListOf("atomic")] | None = None
+    """With scores: what other cuts would give."""
+    message: Annotated[str, Field(max_length=1024)] | None = None
+    """What is wrong, or could be better, and what to do about it."""
 
 
 class RoutingPolicyStatus(StatusModel):
@@ -311,6 +271,8 @@ class RoutingPolicyStatus(StatusModel):
     """Where clients reach the policy."""
     router: RouterStatus | None = None
     """The router that serves the policy."""
+    classifiers: Annotated[list[ClassifierStatus], Field(max_length=16), ListOf("map")] | None = None
+    """What became of trained classifiers."""
     routes: Annotated[list[RouteStatus], Field(max_length=128), ListOf("map")] | None = None
     """Where requests go, route by route. Of very many targets, the last routes have a summary only. Written when a
     weight has moved by 10 points, not more often than every 30 s, and when a target is ejected or returns."""

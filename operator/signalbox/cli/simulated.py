@@ -146,7 +146,6 @@ def _policy(policy: config.Policy, routers: int) -> model.Policy:
     routes = []
     for route in policy.routes:
         strategy = route.strategy
-        tiers = strategy.tiers if isinstance(strategy, config.Failover) else (strategy,)
         spill = strategy.spill if isinstance(strategy, config.Failover) else None
         routes.append(
             model.Route(
@@ -156,7 +155,7 @@ def _policy(policy: config.Policy, routers: int) -> model.Policy:
                         model.Target(backend_of[share.target], None if tier.free else share.weight, share.target)
                         for share in tier.targets
                     )
-                    for tier in tiers
+                    for tier in config.sets_of(strategy)
                 ),
                 spill=(spill.from_percent / 100, spill.to_percent / 100) if spill else None,
             )

@@ -109,9 +109,9 @@ def explain(
     )
     if chosen is not None:
         found.route = chosen.name
-        found.strategy = "weighted" if isinstance(chosen.strategy, config.Weighted) else "failover"
-        tiers = [chosen.strategy] if isinstance(chosen.strategy, config.Weighted) else chosen.strategy.tiers
-        found.by_load = policy.feedback.mode == "Active" and any(tier.free for tier in tiers)
+        found.strategy = config.kind_of(chosen.strategy)
+        sets = config.sets_of(chosen.strategy)
+        found.by_load = policy.feedback.mode == "Active" and any(each.free for each in sets)
         found.candidates = list(_candidates(policy, backends, chosen, needs, unusable))
         if not any(c.share for c in found.candidates):
             eligible = any(shortfall(_backend(policy, backends, c.target), needs) is None for c in found.candidates)
@@ -154,8 +154,7 @@ def _candidates(
     unusable: frozenset[str],
 ) -> Iterator[Candidate]:
     """The targets of every tier; the first tier with a usable one gets all first attempts."""
-    strategy = route.strategy
-    tiers = [strategy.targets] if isinstance(strategy, config.Weighted) else [tier.targets for tier in strategy.tiers]
+    tiers = [each.targets for each in config.sets_of(route.strategy)]
     serving = False
     for number, shares in enumerate(tiers, 1):
         candidates = []

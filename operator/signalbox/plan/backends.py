@@ -90,6 +90,8 @@ def compile_backend(backend: ModelBackend, observed: Observed, report: Report) -
         limits=_limits(backend),
         health=_health(backend),
         timeouts=_timeouts(backend),
+        format=spec.format,
+        profile=_profile(backend),
     )
     capacity = spec.capacity
     if capacity is not None and (slow_start := capacity.slow_start.milliseconds) != compiled.slow_start_ms:
@@ -197,6 +199,18 @@ def _request(backend: ModelBackend) -> config.RequestMapping:
         rename=dict(sorted((request.rename or {}).items())),
         remove=tuple(sorted(request.remove or ())),
     )
+
+
+def _profile(backend: ModelBackend) -> config.Profile:
+    profile = backend.spec.profile
+    if profile is None:
+        return config.NO_PROFILE
+    said = config.Profile(
+        quality=profile.quality,
+        skills=dict(sorted((profile.skills or {}).items())),
+        latency_ms=profile.latency.milliseconds if profile.latency else None,
+    )
+    return said if said != config.NO_PROFILE else config.NO_PROFILE
 
 
 def _pricing(backend: ModelBackend) -> config.Pricing | None:

@@ -50,11 +50,7 @@ def feedback_plan(planned: Plan) -> Followed:
 def _sets(policy: config.Policy) -> Iterator[tuple[SetKey, TargetSet]]:
     backend_of = {target.name: target.backend for target in policy.targets}
     for route in policy.routes:
-        strategy = route.strategy
-        tiers: tuple[config.Weighted | config.Tier, ...] = (
-            strategy.tiers if isinstance(strategy, config.Failover) else (strategy,)
-        )
-        for index, tier in enumerate(tiers):
+        for index, tier in enumerate(config.sets_of(route.strategy)):
             shares = tuple(
                 Share(share.target, backend_of[share.target], None if tier.free else share.weight)
                 for share in tier.targets

@@ -3,10 +3,13 @@
 from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Final
 
-from signalbox.api.routingpolicy import Route, RoutingPolicy, WeightedTarget
+from signalbox.api.routes import Route
+from signalbox.api.routingpolicy import RoutingPolicy
+from signalbox.api.weighted import WeightedTarget
 from signalbox.plan.expressions.check import Checker, ExpressionError
 from signalbox.plan.expressions.reachability import Reachability
 from signalbox.plan.problems import Problem, Severity
+from signalbox.plan.strategies import strategy_of
 from signalbox.routing import config
 from signalbox.routing.expressions.references import compared_loads
 from signalbox.routing.expressions.tree import Condition, Constant
@@ -67,7 +70,7 @@ def _compile(policy: RoutingPolicy, report: Report) -> tuple[config.Route, ...]:
         report(_problem(policy, "ConditionsTooLong", "spec.routes", message, fix))
         return ()
     names = [target.name for target in policy.spec.targets]
-    checker = Checker(names)
+    checker = Checker(names, [each.name for each in policy.spec.classifiers or ()])
     routes: list[config.Route] = []
     for index, route in enumerate(policy.spec.routes):
         path = f"spec.routes[{index}]"
@@ -76,7 +79,7 @@ def _compile(policy: RoutingPolicy, report: Report) -> tuple[config.Route, ...]:
             _check_set(policy, where, targets, dict.fromkeys(names), report)
         if when is not None:
             _check_ramp(policy, path, when, report)
-        routes.append(config.Route(name=route.name, strategy=_strategy(route), when=when))
+        routes.append(config.Route(name=route.name, strategy=strategy_of(route), when=when))
     _check_reach(policy, routes, report)
     _check_use(policy, report)
     return tuple(routes)
@@ -114,28 +117,6 @@ def _check_ramp(policy: RoutingPolicy, path: str, when: Condition, report: Repor
     report(_problem(policy, "LoadWithoutRamp", f"{path}.when", message, fix, "warning"))
 
 
-def _strategy(route: Route) -> config.Strategy:
-    if route.weighted is not None:
-        targets = route.weighted.targets
-        return config.Weighted(targets=_shares(targets), free=_free(targets))
-    assert route.failover is not None
-    tiers = tuple(config.Tier(targets=_shares(t.targets), free=_free(t.targets)) for t in route.failover.tiers)
-    spill = route.failover.spill
-    return config.Failover(
-        tiers=tiers,
-        spill=config.Spill(from_percent=spill.from_percent, to_percent=spill.to_percent) if spill else None,
-    )
-
-
-def _shares(targets: Sequence[WeightedTarget]) -> tuple[config.Share, ...]:
-    return tuple(config.Share(target=t.name, weight=1 if t.weight is None else t.weight) for t in targets)
-
-
-def _free(targets: Sequence[WeightedTarget]) -> bool:
-    """Whether no share is declared: then capacity and load decide."""
-    return all(target.weight is None for target in targets)
-
-
 def _sets(route: Route, path: str) -> Iterator[tuple[str, Sequence[WeightedTarget]]]:
     """Every set of targets that shares are drawn in, and its path."""
     if route.weighted is not None:
@@ -143,6 +124,10 @@ def _sets(route: Route, path: str) -> Iterator[tuple[str, Sequence[WeightedTarge
     if route.failover is not None:
         for index, tier in enumerate(route.failover.tiers):
             yield f"{path}.failover.tiers[{index}].targets", tier.targets
+    if route.cascade is not None:
+        for index, step in enumerate(route.cascade.steps):
+            if step.weighted is not None:
+                yield f"{path}.cascade.steps[{index}].weighted.targets", step.weighted.targets
 
 
 def _check_set(

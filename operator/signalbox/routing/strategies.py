@@ -124,6 +124,26 @@ class FailoverChoice:
         self._spill = min(1.0, spill) if self._spills and known else 0.0
 
 
+class OrderedChoice:
+    """Targets in order of preference; load has no say."""
+
+    __slots__ = ("_order", "by_load", "mask")
+
+    def __init__(self, order: Sequence[int]) -> None:
+        self._order = tuple(order)
+        self.by_load = False
+        self.mask = sum(1 << position for position in set(order))
+
+    def first(self, usable: int) -> int:
+        """See ``Choice.first``."""
+        return next((position for position in self._order if usable >> position & 1), -1)
+
+    next = first
+
+    def steer(self, sets: Sequence[Weights], spill: float, backlogs: Sequence[Backlog] | None) -> None:
+        """See ``Choice.steer``."""
+
+
 def compile_strategy(strategy: config.Strategy, positions: Mapping[str, int], random: random.Random) -> Choice:
     """Compile ``strategy``; ``positions`` gives the position of each target name in the policy's list.
 
@@ -131,11 +151,15 @@ def compile_strategy(strategy: config.Strategy, positions: Mapping[str, int], ra
     """
     if isinstance(strategy, config.Weighted):
         return WeightedChoice(_draws(strategy, positions, random))
-    tiers = [_draws(tier, positions, random) for tier in strategy.tiers]
-    return FailoverChoice(tiers, random, spills=strategy.spill is not None)
+    if isinstance(strategy, config.Failover):
+        tiers = [_draws(tier, positions, random) for tier in strategy.tiers]
+        return FailoverChoice(tiers, random, spills=strategy.spill is not None)
+    return OrderedChoice([positions[name] for name in config.targets_of(strategy)])
 
 
-def _draws(of: config.Weighted | config.Tier, positions: Mapping[str, int], random: random.Random) -> SetDraws:
+def _draws(
+    of: config.Weighted | config.Tier | config.Step, positions: Mapping[str, int], random: random.Random
+) -> SetDraws:
     weights = [0] * len(positions)
     for share in of.targets:
         weights[positions[share.target]] += share.weight

@@ -2,7 +2,6 @@
 
 import random as randomness
 from collections.abc import Mapping
-from typing import Any
 
 from signalbox.router.serving.attempt import Attempt
 from signalbox.router.serving.keys import KeyTable
@@ -11,7 +10,7 @@ from signalbox.router.telemetry.accesslog import AccessLog
 from signalbox.router.telemetry.statistics import Series, Statistics
 from signalbox.router.upstream.backend import BackendState
 from signalbox.router.wire.errors import Refusal
-from signalbox.routing.config import Policy
+from signalbox.routing.config import Policy, sets_of, targets_of
 from signalbox.routing.decision import CompiledPolicy, CompiledRoute
 from signalbox.routing.eligibility import Requirements, shortfall
 from signalbox.routing.expressions.values import EvaluationError
@@ -43,8 +42,9 @@ class LivePolicy:
         self._series: dict[tuple[CompiledRoute | None, str, str, str], Series] = {}
         self._route_lines: dict[tuple[CompiledRoute | None, str], bytes] = {}
         self._weighted = {
-            route.name: {share.target for tier in _sets(route_config) for share in tier if share.weight}
-            for route, route_config in zip(compiled.routes, config.routes, strict=True)
+            route.name: {share.target for each in sets_of(route.strategy) for share in each.targets if share.weight}
+            or set(targets_of(route.strategy))
+            for route in config.routes
         }
         self._filters = any(b.config.features is not None or b.config.context_window is not None for b in self.backends)
         self._counts_tokens = any(b.config.limits.tokens_per_minute is not None for b in self.backends)
@@ -168,11 +168,6 @@ class LivePolicy:
         when = "no condition" if config.when is None else f"when {config.when.source}"
         kind = type(config.strategy).__name__.lower() + (" by load" if route.choice.by_load else "")
         return " ".join(f"route {route.name} ({when}), {kind}, try {tries}".split()).encode("ascii", "replace").decode()
-
-
-def _sets(route: Any) -> list[Any]:
-    strategy = route.strategy
-    return [tier.targets for tier in strategy.tiers] if hasattr(strategy, "tiers") else [strategy.targets]
 
 
 class Live:

@@ -87,7 +87,7 @@ def _by_position(
     wanted: RouteWeights | None, names: Sequence[str], strategy: config.Strategy
 ) -> tuple[list[ByPosition], float]:
     """Weights of another number of sets are those of another configuration, and mean nothing to this one."""
-    count = 1 if isinstance(strategy, config.Weighted) else len(strategy.tiers)
+    count = len(config.sets_of(strategy))
     if wanted is None or len(wanted.sets) != count:
         return [None] * count, 0.0
     sets: list[ByPosition] = []

@@ -1,0 +1,26 @@
+"""The classifiers of a policy, compiled."""
+
+from signalbox.api.classifiers import Classifier
+from signalbox.routing import config
+
+
+def classifier_of(classifier: Classifier) -> config.Classifier:
+    """What the router reads; what is learned, and services, are put in by whoever knows them."""
+    source: config.Trained | config.Llm | config.Http
+    if classifier.trained is not None:
+        source = config.Trained()
+    elif classifier.llm is not None:
+        llm = classifier.llm
+        descriptions = {each.label: each.text for each in llm.descriptions or ()}
+        source = config.Llm(target=llm.target, prompt=llm.prompt or "", descriptions=descriptions)
+    else:
+        assert classifier.http is not None
+        source = config.Http(service=classifier.name, path="")
+    return config.Classifier(
+        name=classifier.name,
+        labels=tuple(classifier.labels),
+        default=classifier.default,
+        source=source,
+        timeout_ms=classifier.timeout_in_force.milliseconds,
+        min_confidence_percent=classifier.min_confidence_percent or 0,
+    )
