@@ -7,7 +7,7 @@ SIDE_BY_SIDE := -n auto --dist loadfile --no-loadscope-reorder
 BENCH_STAMP := $(VENV)/.installed-bench
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-long test-page pictures test-cluster test-monitoring test-engines cluster cluster-down lint format generate bench bench-cluster bench-scale clean
+.PHONY: help setup demo test test-long test-page pictures test-cluster test-monitoring test-engines cluster cluster-down lint format generate faults bench bench-cluster bench-scale clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -71,6 +71,9 @@ format: $(STAMP) ## Format the code
 generate: $(STAMP) ## Write the CRDs, the generated documents and the Kustomize base
 	@$(BIN)/python scripts/generate.py
 	@$(BIN)/python scripts/base.py
+
+faults: $(STAMP) ## Play every fault of every strategy, and write docs/strategies-faults.md
+	@PYTHONPATH=tests:tests/router $(BIN)/python -m faults_page
 
 bench-cluster: $(STAMP) ## Measure operator and routers on a node with pods (root, Linux, apt-get)
 	@PYTHONPATH=tests $(BIN)/python -m benchmarks.cluster

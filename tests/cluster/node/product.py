@@ -25,7 +25,7 @@ IN_USE_SECONDS = 3600.0
 
 # What the Dockerfile copies, as .dockerignore lets it.
 FILES = ("Dockerfile", ".dockerignore", "scripts/install", "pyproject.toml", "constraints.txt", "README.md", "LICENSE")
-FOLDERS = {"operator": "*.py", "manifests/examples": "*.yaml"}
+FOLDERS = {"operator": "*.py", "manifests/examples": "*.*"}
 
 
 def image(say: Say) -> Path:
