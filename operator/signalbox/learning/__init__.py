@@ -1,0 +1,1 @@
+"""Learning classifiers from examples, and judging what was learnt. Pure functions over arrays; no router imports it."""

@@ -1,0 +1,116 @@
+"""Examples as JSON lines: a prompt, and what is known of it. What cannot be read is refused with line and fix."""
+
+from collections.abc import Iterable, Sequence
+from math import isfinite
+from typing import Final
+
+import msgspec
+
+MAX_EXAMPLES: Final = 100_000
+MAX_LINE_BYTES: Final = 1024 * 1024
+MAX_ERRORS: Final = 10  # told at once; who has more has one mistake many times
+
+
+class Answer(msgspec.Struct, frozen=True, rename="camel"):
+    """What a target once answered: its text, the log-probabilities of its tokens, and whether it was right."""
+
+    text: str = ""
+    logprobs: tuple[float, ...] = ()
+    correct: bool | None = None
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    latency_ms: float | None = None
+
+
+class Example(msgspec.Struct, frozen=True):
+    """One line. ``group`` says which lines are of one kind; it forms folds only and is never an input."""
+
+    prompt: str
+    label: str | None = None
+    scores: dict[str, float] | None = None
+    group: str | None = None
+    answers: dict[str, Answer] = {}
+
+
+class ExamplesError(ValueError):
+    """Says, one a line, what is wrong where."""
+
+    def __init__(self, errors: Sequence[str]) -> None:
+        shown = list(errors[:MAX_ERRORS])
+        if len(errors) > MAX_ERRORS:
+            shown.append(f"and {len(errors) - MAX_ERRORS} more lines like these")
+        super().__init__("\n".join(shown))
+        self.errors = tuple(shown)
+
+
+def read(data: bytes, name: str) -> list[Example]:
+    """The examples of one file or key, in their order; empty lines are left out."""
+    decode = msgspec.json.Decoder(Example).decode
+    examples, errors = [], []
+    for number, line in enumerate(data.split(b"\n"), 1):
+        if not line.strip():
+            continue
+        where = f"{name} line {number}"
+        if len(line) > MAX_LINE_BYTES:
+            errors.append(f"{where}: has {len(line)} bytes; shorten it to at most {MAX_LINE_BYTES}")
+            continue
+        try:
+            example = decode(line)
+        except msgspec.MsgspecError as error:
+            errors.append(f"{where}: {_told(str(error))}")
+            continue
+        if text := _wrong(example):
+            errors.append(f"{where}: {text}")
+            continue
+        examples.append(example)
+        if len(examples) > MAX_EXAMPLES:
+            errors.append(f"{name}: has more than {MAX_EXAMPLES} examples; leave some out")
+            break
+    if errors:
+        raise ExamplesError(errors)
+    return examples
+
+
+def _told(text: str) -> str:
+    """The decoder's words with the field first: ``Expected `str`, got `int` - at `$.prompt```."""
+    what, at, path = text.partition(" - at `$")
+    if at:
+        return f"{path.rstrip('`').lstrip('.') or 'the line'}: {what[0].lower()}{what[1:]}"
+    if "missing required field `prompt`" in text:
+        return 'prompt: is missing; write {"prompt": "...", ...}'
+    return f"is no JSON object: {text}"
+
+
+def _wrong(example: Example) -> str | None:
+    if not example.prompt.strip():
+        return "prompt: is empty; write the text of the query, or leave the line out"
+    if example.label is not None and example.scores is not None:
+        return "label and scores: give only one of both"
+    for target, score in (example.scores or {}).items():
+        if not 0.0 <= score <= 1.0:
+            return f"scores.{target}: is {score:g}; write a number from 0 (wrong) to 1 (right)"
+    for target, answer in example.answers.items():
+        if any(not isfinite(value) or value > 0.0 for value in answer.logprobs):
+            return f"answers.{target}.logprobs: log-probabilities are finite and not above 0"
+    return None
+
+
+def fit_for(examples: Iterable[Example], labels: Sequence[str], targets: Sequence[str]) -> None:
+    """Refuse what does not fit to the labels; positions count from 1, as the lines of one file do."""
+    errors = []
+    kinds: dict[str, int] = {}
+    for number, example in enumerate(examples, 1):
+        if example.label is not None:
+            kinds.setdefault("label", number)
+            if example.label not in labels:
+                errors.append(f"example {number}: label: {example.label!r} is none of {', '.join(labels)}")
+        elif example.scores is not None:
+            kinds.setdefault("scores", number)
+            if missing := [target for target in targets if target not in example.scores]:
+                errors.append(f"example {number}: scores: has none for {', '.join(missing)}; give one for every target")
+    if len(kinds) == 2:
+        errors.append(
+            f"example {kinds['label']} has a label and example {kinds['scores']} has scores: give all one of both"
+        )
+    if errors:
+        raise ExamplesError(errors)
