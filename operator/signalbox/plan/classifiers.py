@@ -4,11 +4,11 @@ from signalbox.api.classifiers import Classifier
 from signalbox.routing import config
 
 
-def classifier_of(classifier: Classifier) -> config.Classifier:
-    """What the router reads; what is learned, and services, are put in by whoever knows them."""
+def classifier_of(classifier: Classifier, model: bytes = b"") -> config.Classifier:
+    """What the router reads, with the model that was learned; services are put in by whoever knows them."""
     source: config.Trained | config.Llm | config.Http
     if classifier.trained is not None:
-        source = config.Trained()
+        source = config.Trained(model=model)
     elif classifier.llm is not None:
         llm = classifier.llm
         descriptions = {each.label: each.text for each in llm.descriptions or ()}

@@ -33,7 +33,8 @@ class Observed(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     ``addresses`` are the rules for addresses, where the plan is to hold them. ``replicas`` are the pods of each router,
     by its name, where there is a Deployment (or where there are sidecars). ``faults`` says what is wrong with
     certificates and keys, by KIND/NAME/KEY, and why an object cannot be read at all, without the KEY; ``kept`` are the
-    entries that each router, by its name, has a good content of.
+    entries that each router, by its name, has a good content of. ``artefacts`` are models that were learned, by the key
+    of their lesson.
     """
 
     services: Mapping[str, Service] = {}
@@ -44,6 +45,7 @@ class Observed(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     replicas: Mapping[str, int] = {}
     faults: Mapping[str, str] = {}
     kept: Mapping[str, frozenset[str]] = {}
+    artefacts: Mapping[str, bytes] = {}
 
     def for_backend(self, name: str, references: References) -> "Observed":
         """What a backend refers to, and nothing else: only of that may it be compiled."""
@@ -52,19 +54,21 @@ class Observed(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             self._for(references), services={} if service is None else {name: service}, addresses=self.addresses
         )
 
-    def for_policy(self, targets: Iterable[str], references: References) -> "Observed":
+    def for_policy(self, name: str, targets: Iterable[str], references: References) -> "Observed":
         """The same for a policy."""
-        invalid = self.invalid_backends
+        invalid, mine = self.invalid_backends, f"{name}/"
         return msgspec.structs.replace(
-            self._for(references), invalid_backends=invalid.intersection(targets) if invalid else invalid
+            self._for(references),
+            invalid_backends=invalid.intersection(targets) if invalid else invalid,
+            artefacts={key: model for key, model in self.artefacts.items() if key.startswith(mine)},
         )
 
     def _for(self, references: References) -> "Observed":
-        secrets, authorities = references.secrets, references.authorities
-        faults = {place: fault for place, fault in self.faults.items() if _names(place, secrets, authorities)}
+        secrets, config_maps = references.secrets, references.config_maps
+        faults = {place: fault for place, fault in self.faults.items() if _names(place, secrets, config_maps)}
         return Observed(
             secrets={name: self.secrets[name] for name in secrets if name in self.secrets},
-            config_maps={name: self.config_maps[name] for name in authorities if name in self.config_maps},
+            config_maps={name: self.config_maps[name] for name in config_maps if name in self.config_maps},
             faults=faults,
             kept=self.kept if faults else {},  # asked only about what is no good now
         )

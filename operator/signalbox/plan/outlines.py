@@ -12,6 +12,7 @@ import msgspec
 
 from signalbox.api import ModelBackend, RoutingPolicy
 from signalbox.api.deployment import Deployment
+from signalbox.plan.lessons import Lesson, lessons_of
 from signalbox.plan.references import References, of_backend, of_policy
 
 _DEFAULT = Deployment()
@@ -19,7 +20,8 @@ _DEFAULT = Deployment()
 
 class PolicyOutline(msgspec.Struct, frozen=True, kw_only=True):
     """Of a policy. ``router`` is the name of the router that serves it, ``sidecar`` a port, where it has one;
-    ``targets`` are names of backends. It is ``leaving`` where somebody has deleted it, and something keeps it yet."""
+    ``targets`` are names of backends, ``lessons`` what is learned for it. It is ``leaving`` where somebody has deleted
+    it, and something keeps it yet."""
 
     name: str
     namespace: str
@@ -31,6 +33,7 @@ class PolicyOutline(msgspec.Struct, frozen=True, kw_only=True):
     sidecar: int | None
     targets: tuple[str, ...]
     references: References
+    lessons: tuple[Lesson, ...] = ()
     leaving: bool = False
 
 
@@ -85,6 +88,7 @@ def outline_of_policy(policy: RoutingPolicy) -> PolicyOutline:
         targets=tuple(target.backend_ref.name for target in spec.targets),
         leaving=metadata.deletion_timestamp is not None,
         references=of_policy(policy),
+        lessons=lessons_of(policy),
     )
 
 

@@ -12,6 +12,7 @@ from signalbox.plan.children.mounted import size_of
 from signalbox.plan.children.names import SERVING_CERTIFICATE, SERVING_KEY
 from signalbox.plan.classifiers import classifier_of
 from signalbox.plan.credentials import Credentials, Entry
+from signalbox.plan.lessons import classifier_key
 from signalbox.plan.observed import Observed
 from signalbox.plan.outlines import router_name
 from signalbox.plan.problems import Problem
@@ -53,7 +54,10 @@ def compile_policy(
         access=_access(policy, credentials),
         targets=tuple(config.Target(name=t.name, backend=t.backend_ref.name) for t in spec.targets),
         routes=routes,
-        classifiers=tuple(classifier_of(each) for each in spec.classifiers or ()),
+        classifiers=tuple(
+            classifier_of(each, observed.artefacts.get(classifier_key(name, each.name), b""))
+            for each in spec.classifiers or ()
+        ),
         affinity=_affinity(policy),
         debug=spec.debug == "Allowed",
     )

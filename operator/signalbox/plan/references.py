@@ -5,29 +5,44 @@ from collections.abc import Iterable
 import msgspec
 
 from signalbox.api import ModelBackend, RoutingPolicy
+from signalbox.plan.lessons import lessons_of
 
 _NONE: frozenset[str] = frozenset()
 
 
 class References(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Names of Secrets, but for those of ``authorities``, which are ConfigMaps."""
+    """Names of Secrets, but for those of ``authorities`` and ``example_maps``, which are ConfigMaps. What is in
+    ``example_secrets`` and ``example_maps`` is learned from and never reaches a router."""
 
     tenants: frozenset[str] = _NONE
     keys: frozenset[str] = _NONE
     pairs: frozenset[str] = _NONE
+    example_secrets: frozenset[str] = _NONE
     authorities: frozenset[str] = _NONE
+    example_maps: frozenset[str] = _NONE
 
     @property
     def secrets(self) -> frozenset[str]:
         """All Secrets."""
-        return self.tenants | self.keys | self.pairs
+        return self.tenants | self.keys | self.pairs | self.example_secrets
+
+    @property
+    def config_maps(self) -> frozenset[str]:
+        """All ConfigMaps."""
+        return self.authorities | self.example_maps
 
 
 def of_policy(policy: RoutingPolicy) -> References:
     """What a policy refers to by itself, without its backends."""
     tenants = {key.secret_ref.name for tenant in policy.spec.access.tenants or () for key in tenant.keys_from}
     serving = policy.spec.deployment_in_force.tls if policy.spec.sidecar is None else None
-    return References(tenants=frozenset(tenants), pairs=frozenset({serving.secret_ref.name}) if serving else _NONE)
+    learned_from = [source for lesson in lessons_of(policy) for source in lesson.sources]
+    return References(
+        tenants=frozenset(tenants),
+        pairs=frozenset({serving.secret_ref.name}) if serving else _NONE,
+        example_secrets=frozenset({source.name for source in learned_from if source.kind == "Secret"}),
+        example_maps=frozenset({source.name for source in learned_from if source.kind == "ConfigMap"}),
+    )
 
 
 def of_backend(backend: ModelBackend) -> References:
@@ -44,12 +59,8 @@ def of_backend(backend: ModelBackend) -> References:
 
 def together(several: Iterable[References]) -> References:
     """Everything that any of them names."""
-    tenants, keys, pairs, authorities = set[str](), set[str](), set[str](), set[str]()
+    found: dict[str, set[str]] = {field: set() for field in References.__struct_fields__}
     for one in several:
-        tenants |= one.tenants
-        keys |= one.keys
-        pairs |= one.pairs
-        authorities |= one.authorities
-    return References(
-        tenants=frozenset(tenants), keys=frozenset(keys), pairs=frozenset(pairs), authorities=frozenset(authorities)
-    )
+        for field, names in found.items():
+            names.update(getattr(one, field))
+    return References(**{field: frozenset(names) for field, names in found.items()})

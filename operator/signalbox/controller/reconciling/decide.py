@@ -179,5 +179,5 @@ def _interests(used: References, backends: Iterable[BackendSource]) -> frozenset
     return frozenset(
         {(resource, name) for name in services for resource in (SERVICES, ENDPOINT_SLICES)}
         | {(SECRETS, name) for name in used.secrets}
-        | {(CONFIG_MAPS, name) for name in used.authorities}
+        | {(CONFIG_MAPS, name) for name in used.config_maps}
     )

@@ -10,6 +10,7 @@ import binascii
 import hashlib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 from signalbox.controller.applying.apply import is_ours
 from signalbox.controller.reconciling.pem import faults
@@ -21,6 +22,7 @@ from signalbox.kube.resources import CONFIG_MAPS, SECRETS, Resource
 from signalbox.plan.children.names import SERVING_CERTIFICATE, SERVING_KEY
 from signalbox.plan.contents import Fact, digests, fact
 from signalbox.plan.credentials import Entry
+from signalbox.plan.lessons import Source as LessonSource
 from signalbox.plan.references import References
 
 Place = tuple[Resource, str, str]  # kind, namespace, name
@@ -33,7 +35,12 @@ EVERYBODYS = frozenset({0, 401, 429, 503, 504})
 
 def usable(used: References, secret: str, one: Fact) -> bool:
     """Whether a value can serve for anything that its Secret is referred to for; else it counts as absent."""
-    return (secret in used.tenants and one.tenant_key) or (secret in used.keys and one.api_key) or secret in used.pairs
+    return (
+        (secret in used.tenants and one.tenant_key)
+        or (secret in used.keys and one.api_key)
+        or secret in used.pairs
+        or secret in used.example_secrets
+    )
 
 
 @dataclass(frozen=True)
@@ -59,15 +66,15 @@ class Sources:
 
     def forget(self, namespace: str, used: References) -> None:
         """Drop what is not among the references any more."""
-        wanted = {(SECRETS, name) for name in used.secrets} | {(CONFIG_MAPS, name) for name in used.authorities}
+        wanted = {(SECRETS, name) for name in used.secrets} | {(CONFIG_MAPS, name) for name in used.config_maps}
         for place in [p for p in self._known if p[1] == namespace and (p[0], p[2]) not in wanted]:
             del self._known[place]
 
 
 @dataclass
 class Reading:
-    """One reconcile's look at the sources: what it had to fetch is fetched once. ``unreadable`` are those that exist
-    and could not be read, by kind and name."""
+    """One reconcile's look at the sources: what it had to fetch is fetched once, but for examples, which are large and
+    which no router gets. ``unreadable`` are those that exist and could not be read, by kind and name."""
 
     namespace: str
     client: Client
@@ -78,13 +85,15 @@ class Reading:
     fetched: dict[tuple[str, str], dict[str, bytes]] = field(default_factory=dict)
     unreadable: dict[tuple[str, str], ApiError] = field(default_factory=dict)
     away: ApiError | None = None
+    used: References = field(default_factory=References)
 
     async def facts(self, used: References) -> tuple[dict[str, dict[str, Fact]], dict[str, dict[str, Fact]]]:
         """The usable values of the Secrets and ConfigMaps that can be read. Raises ``ApiError`` where none can be."""
+        self.used = used
         secrets = await self._of_all(SECRETS, used.secrets)
         for name, found in secrets.items():
             secrets[name] = {key: one for key, one in found.items() if usable(used, name, one)}
-        return secrets, await self._of_all(CONFIG_MAPS, used.authorities)
+        return secrets, await self._of_all(CONFIG_MAPS, used.config_maps)
 
     def faults(self) -> dict[str, str]:
         """What is wrong with certificates and keys, by kind, name and key, and with objects, by kind and name; known
@@ -95,9 +104,21 @@ class Reading:
         } | {
             f"{resource.kind}/{name}/{key}": fault
             for (resource, namespace, name), known in self.known.items()
-            if namespace == self.namespace
+            if namespace == self.namespace and (resource is SECRETS or name in self.used.authorities)
             for key, fault in known.faults.items()
         }
+
+    def examples(self) -> dict[LessonSource, str]:
+        """Digests of everything that is learned from, as far as it could be read; known once its facts are."""
+        found = dict[LessonSource, str]()
+        for resource, names in ((SECRETS, self.used.example_secrets), (CONFIG_MAPS, self.used.example_maps)):
+            for name in names:
+                known = self.known.get((resource, self.namespace, name))
+                there = self.store.get(resource, self.namespace, name) is not None
+                if known is not None and there and (resource.kind, name) not in self.unreadable:
+                    kind: Literal["Secret", "ConfigMap"] = "Secret" if resource is SECRETS else "ConfigMap"
+                    found |= {LessonSource(kind, name, key): one.digest for key, one in known.facts.items()}
+        return found
 
     def digest(self, entries: Mapping[str, Entry]) -> list[tuple[object, ...]]:
         """What tells whether the bytes of a router's entries are others than they were."""
@@ -181,7 +202,8 @@ class Reading:
         self.known[resource, self.namespace, name] = Known(
             int(obj["metadata"]["resourceVersion"]), facts, faults(resource, values)
         )
-        self.fetched[resource.kind, name] = values
+        if name not in (self.used.example_secrets if resource is SECRETS else self.used.example_maps):
+            self.fetched[resource.kind, name] = values
         return values
 
 
@@ -189,7 +211,8 @@ def _values(resource: Resource, obj: Object) -> dict[str, bytes]:
     data = obj.get("data") or {}
     if resource is SECRETS:
         return {key: base64.b64decode(value) for key, value in data.items()}
-    return {key: value.encode() for key, value in data.items()}
+    binary = {key: base64.b64decode(value) for key, value in (obj.get("binaryData") or {}).items()}
+    return binary | {key: value.encode() for key, value in data.items()}
 
 
 def _decoded(text: str) -> bytes:

@@ -1,0 +1,120 @@
+"""What a policy has learned for it, and when that is to be learned anew."""
+
+from typing import Any
+
+import pytest
+
+from signalbox.api import ModelBackend, RoutingPolicy
+from signalbox.plan.compile import plan
+from signalbox.plan.lessons import Lesson, Source, classifier_key, confidence_key, lessons_of
+from signalbox.plan.observed import Observed
+from signalbox.plan.references import of_policy
+from signalbox.routing import config
+
+EXAMPLES = [{"configMapKeyRef": {"name": "past", "key": "a"}}, {"secretKeyRef": {"name": "private", "key": "b"}}]
+SOURCES = (Source("ConfigMap", "past", "a"), Source("Secret", "private", "b"))
+
+
+def policy(trained: dict[str, Any], accept: dict[str, Any] | None = None, name: str = "p") -> RoutingPolicy:
+    steps: list[dict[str, Any]] = [{"target": "a", "accept": accept or {"expression": "true"}}, {"target": "b"}]
+    return RoutingPolicy.model_validate(
+        {
+            "apiVersion": "signalbox.dev/v1alpha1",
+            "kind": "RoutingPolicy",
+            "metadata": {"name": name, "namespace": "n"},
+            "spec": {
+                "models": [name],
+                "access": {"anonymous": {}},
+                "targets": [{"name": name, "backendRef": {"name": name}} for name in "ab"],
+                "classifiers": [{"name": "hard", "labels": ["a", "b"], "default": "a", "trained": trained}],
+                "routes": [
+                    {"name": "steps", "when": "query.chars > 9", "cascade": {"steps": steps}},
+                    {"name": "rest", "weighted": {"targets": [{"name": "a"}]}},
+                ],
+            },
+        }
+    )
+
+
+def lesson(**changes: Any) -> Lesson:
+    return lessons_of(policy({"examplesFrom": EXAMPLES, **changes}))[0]
+
+
+def test_a_classifier_is_learned_from_all_its_sources() -> None:
+    found = lesson(targets=[{"label": "a", "target": "small"}, {"label": "b", "target": "strong"}])
+    assert (found.key, found.kind, found.sources) == (classifier_key("p", "hard"), "classifier", SOURCES)
+    assert found.path == "spec.classifiers[0].trained.examplesFrom"
+    assert found.targets == (("a", "small"), ("b", "strong"))
+
+
+def test_a_finished_model_is_one_source() -> None:
+    (found,) = lessons_of(policy({"modelFrom": EXAMPLES[0]}))
+    assert (found.kind, found.sources, found.path) == (
+        "finished",
+        SOURCES[:1],
+        "spec.classifiers[0].trained.modelFrom",
+    )
+
+
+def test_a_step_learns_when_its_target_is_right() -> None:
+    _, found = lessons_of(policy({"modelFrom": EXAMPLES[0]}, {"logProbs": {"examplesFrom": EXAMPLES}}))
+    assert (found.key, found.kind, found.labels) == (confidence_key("p", "steps", 0), "confidence", ("a",))
+    assert found.path == "spec.routes[0].cascade.steps[0].accept.logProbs.examplesFrom"
+    assert len(lessons_of(policy({"modelFrom": EXAMPLES[0]}, {"logProbs": {}}))) == 1
+
+
+def test_what_is_learned_from_is_referred_to() -> None:
+    references = of_policy(policy({"examplesFrom": EXAMPLES}))
+    assert (references.secrets, references.config_maps) == ({"private"}, {"past"})
+
+
+CONTENTS = {SOURCES[0]: "1", SOURCES[1]: "2"}
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        lesson(strongSharePercent=30),
+        lesson(thresholdPercent=30),
+        lesson(targets=[{"label": "a", "target": "small"}]),
+        lesson(examplesFrom=EXAMPLES[::-1]),
+        lesson(examplesFrom=EXAMPLES[:1]),
+    ],
+)
+def test_other_settings_or_sources_have_it_learned_anew(other: Lesson) -> None:
+    assert other.digest(CONTENTS) != lesson().digest(CONTENTS)
+
+
+def test_other_contents_have_it_learned_anew_and_equal_ones_do_not() -> None:
+    assert lesson().digest(CONTENTS) == lesson().digest(dict(CONTENTS))
+    assert lesson().digest(CONTENTS) != lesson().digest(CONTENTS | {SOURCES[1]: "3"})
+
+
+def test_as_long_as_a_source_is_missing_there_is_nothing_to_learn() -> None:
+    assert lesson().digest({SOURCES[0]: "1"}) is None
+
+
+def test_a_router_gets_the_model_of_its_own_classifier() -> None:
+    one, two = policy({"examplesFrom": EXAMPLES}), policy({"examplesFrom": EXAMPLES}, name="q")
+    backends = [_backend(name) for name in "ab"]
+    observed = Observed(
+        secrets={"private": ["b"]},
+        config_maps={"past": ["a"]},
+        artefacts={classifier_key("p", "hard"): b"model of p", classifier_key("q", "soft"): b"of nobody"},
+    )
+    found = {router.config.policies[0].name: router.config for router in plan([one, two], backends, observed).routers}
+    assert {name: each.policies[0].classifiers[0].source for name, each in found.items()} == {
+        "p": config.Trained(model=b"model of p"),
+        "q": config.Trained(),
+    }
+
+
+def _backend(name: str) -> ModelBackend:
+    return ModelBackend.model_validate(
+        {
+            "apiVersion": "signalbox.dev/v1alpha1",
+            "kind": "ModelBackend",
+            "metadata": {"name": name, "namespace": "n"},
+            "spec": {"model": "m", "url": "https://api.example.com/v1"},
+        }
+    )
