@@ -5,9 +5,18 @@ from collections.abc import Callable
 
 from signalbox.routing.config import Policy, Route
 from signalbox.routing.expressions.translate import translate
-from signalbox.routing.expressions.values import EvaluationError, Unknown
+from signalbox.routing.expressions.values import UNKNOWN, EvaluationError, Unknown, UnknownValueError
 from signalbox.routing.features import Facts
 from signalbox.routing.strategies import Choice, compile_strategy
+
+
+class Undecided(Exception):  # noqa: N818 - no error: the request waits
+    """What a classifier says decides where the request goes, and has to be waited for; from ``route`` on it goes on."""
+
+    def __init__(self, classifier: str, route: str) -> None:
+        super().__init__(classifier, route)
+        self.classifier = classifier
+        self.route = route
 
 
 class CompiledRoute:
@@ -19,6 +28,13 @@ class CompiledRoute:
         self.name = name
         self.condition = condition
         self.choice = choice
+
+    def choice_for(self, facts: Facts) -> Choice:
+        """The choice for one request. Raises ``Undecided``."""
+        try:
+            return self.choice.for_(facts)
+        except UnknownValueError as error:
+            raise Undecided(error.classifier, self.name) from None
 
 
 class CompiledPolicy:
@@ -37,18 +53,29 @@ class CompiledPolicy:
             kept.get(route) or _compile(route, positions, random) for route in config.routes
         )
 
-    def match(self, facts: Facts, on_error: Callable[[str, EvaluationError], None]) -> CompiledRoute | None:
-        """The first route that holds. A condition that errors, or stays unknown, does not match."""
-        for route in self.routes:
+    def match(
+        self, facts: Facts, on_error: Callable[[str, EvaluationError], None], start: str = ""
+    ) -> CompiledRoute | None:
+        """The first route that holds; with ``start``, of that one and those behind it. A condition that errors does not
+        match. Raises ``Undecided``."""
+        for route in self._from(start) if start else self.routes:
             condition = route.condition
             if condition is None:
                 return route
             try:
-                if condition(facts) is True:
-                    return route
+                holds = condition(facts)
             except EvaluationError as error:
                 on_error(route.name, error)
+                continue
+            if holds is True:
+                return route
+            if holds is UNKNOWN:
+                raise Undecided(facts.awaited, route.name)
         return None
+
+    def _from(self, name: str) -> tuple[CompiledRoute, ...]:
+        position = next(position for position, route in enumerate(self.routes) if route.name == name)
+        return self.routes[position:]
 
 
 def _compile(route: Route, positions: dict[str, int], random: randomness.Random) -> CompiledRoute:

@@ -4,14 +4,17 @@ Bodies come from clients: whatever their shape, reading a fact never raises; a f
 """
 
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, Final, Generic, Protocol, TypeVar, overload
 
 from signalbox.routing import prompts
+from signalbox.routing.choosing.classified import Classified, Column, Judge
 from signalbox.routing.code import has_code
 
 _Value = TypeVar("_Value")
 _INT64_MAX: Final = 2**63 - 1
 _INT64_MIN: Final = -(2**63)
+_NO_JUDGES: Final[Mapping[str, Judge]] = MappingProxyType({})
 
 
 class TargetFacts(Protocol):
@@ -64,9 +67,11 @@ class Facts:
     """All facts of one request.
 
     ``operation`` is "chat", "completions", "embeddings" or "responses"; ``body`` the decoded JSON object; ``headers``
-    have lower-case names; ``labels``, ``scores`` and ``confidences`` hold what classifiers have said so far: what is
-    missing there is unknown.
+    have lower-case names. Looking up a classifier in ``labels``, ``scores`` or ``confidences`` asks it, or raises
+    ``UnknownValueError`` where it must be waited for. ``awaited`` is the one that the last undecided condition needs.
     """
+
+    awaited = ""
 
     def __init__(
         self,
@@ -76,6 +81,7 @@ class Facts:
         tenant: str,
         tier: str,
         targets: Mapping[str, TargetFacts],
+        judges: Mapping[str, Judge] = _NO_JUDGES,
     ) -> None:
         self.request_operation = operation
         self.body = body
@@ -83,18 +89,25 @@ class Facts:
         self.user_tenant = tenant
         self.user_tier = tier
         self.targets = targets
+        self._judges = judges
+
+    # classifiers
+
+    @Lazy
+    def classified(self) -> Classified:
+        return Classified(self._judges, self.query_text)
 
     @Lazy
     def labels(self) -> dict[str, str]:
-        return {}
+        return Column(self.classified, "label")
 
     @Lazy
     def scores(self) -> dict[str, float]:
-        return {}
+        return Column(self.classified, "score")
 
     @Lazy
     def confidences(self) -> dict[str, float]:
-        return {}
+        return Column(self.classified, "confidence")
 
     def header(self, name: str) -> str:
         """The value of a request header, "" when absent; names ignore case."""

@@ -9,7 +9,10 @@ from typing import Protocol
 
 from signalbox.routing import config
 from signalbox.routing.backlog import Backlog
+from signalbox.routing.choosing.ordered import OrderedChoice
+from signalbox.routing.choosing.select import SelectChoice
 from signalbox.routing.draws import FreeDraws, SharedDraws
+from signalbox.routing.features import Facts
 from signalbox.routing.shares import GOLDEN, TRIAL, Draws
 
 SetDraws = FreeDraws | SharedDraws
@@ -28,6 +31,11 @@ class Choice(Protocol):
     @property
     def by_load(self) -> bool:
         """Whether load has a say in what is in force."""
+        ...
+
+    def for_(self, facts: Facts) -> "Choice":
+        """The choice for one request: itself, unless it depends on the query. Raises ``UnknownValueError`` while it
+        depends on a classifier that must be waited for."""
         ...
 
     def first(self, usable: int) -> int:
@@ -62,6 +70,10 @@ class WeightedChoice:
         """See ``Choice.by_load``."""
         return self._draws.by_load
 
+    def for_(self, facts: Facts) -> "WeightedChoice":
+        """See ``Choice.for_``."""
+        return self
+
     def steer(self, sets: Sequence[Weights], spill: float, backlogs: Sequence[Backlog] | None) -> None:
         """See ``Choice.steer``."""
         draws = self._draws
@@ -88,6 +100,10 @@ class FailoverChoice:
     def by_load(self) -> bool:
         """See ``Choice.by_load``."""
         return self._spill > 0.0 or any(tier.by_load for tier in self._tiers)
+
+    def for_(self, facts: Facts) -> "FailoverChoice":
+        """See ``Choice.for_``."""
+        return self
 
     def first(self, usable: int) -> int:
         """See ``Choice.first``."""
@@ -124,26 +140,6 @@ class FailoverChoice:
         self._spill = min(1.0, spill) if self._spills and known else 0.0
 
 
-class OrderedChoice:
-    """Targets in order of preference; load has no say."""
-
-    __slots__ = ("_order", "by_load", "mask")
-
-    def __init__(self, order: Sequence[int]) -> None:
-        self._order = tuple(order)
-        self.by_load = False
-        self.mask = sum(1 << position for position in set(order))
-
-    def first(self, usable: int) -> int:
-        """See ``Choice.first``."""
-        return next((position for position in self._order if usable >> position & 1), -1)
-
-    next = first
-
-    def steer(self, sets: Sequence[Weights], spill: float, backlogs: Sequence[Backlog] | None) -> None:
-        """See ``Choice.steer``."""
-
-
 def compile_strategy(strategy: config.Strategy, positions: Mapping[str, int], random: random.Random) -> Choice:
     """Compile ``strategy``; ``positions`` gives the position of each target name in the policy's list.
 
@@ -154,6 +150,8 @@ def compile_strategy(strategy: config.Strategy, positions: Mapping[str, int], ra
     if isinstance(strategy, config.Failover):
         tiers = [_draws(tier, positions, random) for tier in strategy.tiers]
         return FailoverChoice(tiers, random, spills=strategy.spill is not None)
+    if isinstance(strategy, config.Select):
+        return SelectChoice(strategy, positions)
     return OrderedChoice([positions[name] for name in config.targets_of(strategy)])
 
 

@@ -36,7 +36,7 @@ def _decide(operands: Iterable[Callable[[], bool]], *, decisive: bool) -> bool:
             if operand() is decisive:
                 return True
         except UnknownValueError as error:
-            unknown = error
+            unknown = unknown or error
         except EvaluationError as error:
             failed = failed or error
     if unknown or failed:

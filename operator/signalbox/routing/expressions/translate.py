@@ -17,7 +17,7 @@ from signalbox.routing.expressions.collections import map_of, value_of
 from signalbox.routing.expressions.functions import CHEAP, FUNCTIONS, HELPERS, REGEX, SCAN
 from signalbox.routing.expressions.logic import LOGIC
 from signalbox.routing.expressions.text import contains_lower_word
-from signalbox.routing.expressions.values import NOT_YET_KNOWN, UNKNOWN, Unknown, UnknownValueError
+from signalbox.routing.expressions.values import UNKNOWN, Unknown, UnknownValueError
 from signalbox.routing.features import Facts
 from signalbox.routing.regex import Pattern, PatternError
 
@@ -44,8 +44,9 @@ class _Code(msgspec.Struct, frozen=True):
 def translate(condition: tree.Condition) -> Evaluate:
     """A function that decides the condition for given facts.
 
-    It returns ``UNKNOWN`` while a classifier's answer that is not known yet could change the result, and raises
-    ``EvaluationError`` where CEL's evaluation errors. Raises ``TranslationError`` for a tree that it cannot read.
+    It returns ``UNKNOWN`` while a classifier's answer that is not known yet could change the result, with the first
+    such classifier in ``Facts.awaited``, and raises ``EvaluationError`` where CEL's evaluation errors. Raises
+    ``TranslationError`` for a tree that it cannot read.
     """
     return _translate(condition.tree)
 
@@ -56,7 +57,8 @@ def _translate(root: tree.Node) -> Evaluate:
     code = writer.node(root, {}, 0)
     body = f"    return {code.source}\n"
     if not code.total:
-        body = f"    try:\n    {body}    except UnknownValueError:\n        return UNKNOWN\n"
+        body = f"    try:\n    {body}    except UnknownValueError as error:\n"
+        body += "        f.awaited = error.classifier\n        return UNKNOWN\n"
     namespace = {"__builtins__": {}, **HELPERS, **LOGIC, **_NAMES, **writer.constants}
     exec(compile(f"def condition(f):\n{body}", "<condition>", "exec"), namespace)  # noqa: S102
     evaluate: Evaluate = namespace["condition"]
@@ -68,7 +70,7 @@ def _known(values: Mapping[str, Any], name: str) -> Any:
     try:
         return values[name]
     except KeyError:
-        raise NOT_YET_KNOWN from None
+        raise UnknownValueError(name) from None
 
 
 _NAMES: Final = {

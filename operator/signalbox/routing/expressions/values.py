@@ -27,7 +27,8 @@ class EvaluationError(Exception):
 
 
 class UnknownValueError(Exception):
-    """A variable is not known yet; never leaves a translated condition."""
+    """What a classifier says is not known yet; never leaves a translated condition, which notes who is awaited."""
 
-
-NOT_YET_KNOWN: Final = UnknownValueError()
+    def __init__(self, classifier: str) -> None:
+        super().__init__(classifier)
+        self.classifier = classifier
