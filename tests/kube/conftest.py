@@ -9,6 +9,7 @@ from faulty import Proxy
 from cluster.running import Cluster
 from signalbox.kube.access import Access
 from signalbox.kube.client import Client
+from waiting import hang_up
 
 
 @pytest.fixture
@@ -17,6 +18,7 @@ async def client(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> AsyncIter
     made = Client(Access())
     yield made
     await made.close()
+    await hang_up()
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from aiohttp import web
 
 from cluster import kubeconfig
 from cluster.running import Cluster
+from waiting import hang_up
 
 DROPPED = {"host", "authorization", "content-length", "transfer-encoding", "accept-encoding"}
 
@@ -73,6 +74,7 @@ class Proxy:
     async def stop(self) -> None:
         await self._runner.cleanup()
         await self._upstream.close()
+        await hang_up()
 
     def kubeconfig(self, file: Path, token: str = "any") -> Path:
         """A kubeconfig that leads through the proxy."""
