@@ -2,8 +2,8 @@
 NAME.feedback.yaml what the feedback loop works on, where that is of interest.
 
 The first document of the input may be ``observed: {services, secrets, configMaps, invalidBackends, replicas, faults,
-kept}``; the others are resources. After a change that is meant, ``pytest tests/plan --regenerate`` writes the outputs;
-read the difference.
+kept, artefacts}``; the others are resources. After a change that is meant, ``pytest tests/plan --regenerate`` writes
+the outputs; read the difference.
 """
 
 import random
@@ -49,6 +49,7 @@ def read(name: str) -> tuple[list[RoutingPolicy], list[ModelBackend], Observed]:
             "faults": seen.get("faults", {}),
             "kept": seen.get("kept", {}),
             "replicas": seen.get("replicas", {}),
+            "artefacts": seen.get("artefacts", {}),
             "invalid_backends": seen.get("invalidBackends", []),
         },
         Observed,

@@ -91,7 +91,7 @@ class Objective(ApiModel):
     targets: Annotated[list[Candidate], Field(min_length=1, max_length=64), ListOf("map")]
     """The targets to choose from."""
     filter: Expression | None = None
-    """A condition in CEL over target (name, model, quality, costPerMillion, contextWindow, …) and all else that
+    """A condition in CEL over target (name, model, quality, inputPerMillion, contextWindow, …) and all else that
     conditions know: targets for which it does not hold are left out. docs/expressions.md lists its fields."""
     quality: QualityFrom | None = None
     """Quality for this query. Default: profile.quality, and profile.skills for queries with code."""

@@ -34,7 +34,8 @@ class PlannedBackend(msgspec.Struct, frozen=True):
     def standing(self) -> "Standing":
         """What policies must know of it."""
         gauged = self.signals.declared or self.config.limits.max_in_flight is not None
-        return Standing(self.resolved, gauged)
+        backend = self.config
+        return Standing(self.resolved, gauged, backend.profile, backend.pricing is not None, backend.features)
 
     @property
     def limited(self) -> bool:
@@ -43,10 +44,14 @@ class PlannedBackend(msgspec.Struct, frozen=True):
 
 
 class Standing(msgspec.Struct, frozen=True):
-    """Whether all is there that a backend refers to, and whether anybody can tell how busy it is."""
+    """Whether all is there that a backend refers to, whether anybody can tell how busy it is, and what it says of
+    itself."""
 
     resolved: bool
     gauged: bool
+    profile: config.Profile
+    priced: bool
+    features: tuple[config.Feature, ...] | None
 
 
 def absent(name: str) -> PlannedBackend:

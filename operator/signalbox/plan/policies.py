@@ -17,6 +17,7 @@ from signalbox.plan.observed import Observed
 from signalbox.plan.outlines import router_name
 from signalbox.plan.problems import Problem
 from signalbox.plan.routes import KIND, CompiledRoutes, Report
+from signalbox.plan.strategies import completed
 from signalbox.routing import config
 
 MAX_KEY: Final = 253
@@ -53,7 +54,7 @@ def compile_policy(
         models=tuple(sorted(spec.models)),
         access=_access(policy, credentials),
         targets=tuple(config.Target(name=t.name, backend=t.backend_ref.name) for t in spec.targets),
-        routes=routes,
+        routes=completed(routes, name, _qualities(policy, backends), observed.artefacts),
         classifiers=tuple(
             classifier_of(each, observed.artefacts.get(classifier_key(name, each.name), b""))
             for each in spec.classifiers or ()
@@ -69,6 +70,16 @@ def compile_policy(
     if feedback != planned.feedback:  # else it is not written at all
         planned = msgspec.structs.replace(planned, feedback=feedback)
     return PlannedPolicy(planned, credentials.entries, size_of(planned))
+
+
+def _qualities(policy: RoutingPolicy, backends: Mapping[str, Standing]) -> dict[str, int]:
+    """By target, where its backend says it."""
+    found: dict[str, int] = {}
+    for target in policy.spec.targets:
+        backend = backends.get(target.backend_ref.name)
+        if backend is not None and backend.profile.quality is not None:
+            found[target.name] = backend.profile.quality
+    return found
 
 
 def _affinity(policy: RoutingPolicy) -> config.Affinity | None:

@@ -1,6 +1,7 @@
 """The routes of a policy: conditions, strategies, and which of them can ever serve."""
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from functools import partial
 from typing import Final
 
 from signalbox.api.routes import Route
@@ -13,6 +14,7 @@ from signalbox.plan.strategies import strategy_of
 from signalbox.routing import config
 from signalbox.routing.expressions.references import compared_loads
 from signalbox.routing.expressions.tree import Condition, Constant
+from signalbox.routing.expressions.variables import Purpose
 
 KIND = "RoutingPolicy"
 Report = Callable[[Problem], None]
@@ -63,47 +65,64 @@ class _First:
 
 def _compile(policy: RoutingPolicy, report: Report) -> tuple[config.Route, ...]:
     """Compile every route, as far as it is sound."""
-    length = sum(len(route.when or "") for route in policy.spec.routes)
+    length = sum(len(source) for route in policy.spec.routes for source in _expressions(route))
     if length > MAX_CHARACTERS:
         message = f"the conditions have {length} characters together; at most {MAX_CHARACTERS} are allowed"
         fix = "make them shorter, or split the policy"
         report(_problem(policy, "ConditionsTooLong", "spec.routes", message, fix))
         return ()
     names = [target.name for target in policy.spec.targets]
-    checker = Checker(names, [each.name for each in policy.spec.classifiers or ()])
+    labels = {each.name: each.labels for each in policy.spec.classifiers or ()}
+    expressions = _Expressions(policy, Checker(names, labels), report)
     routes: list[config.Route] = []
     for index, route in enumerate(policy.spec.routes):
         path = f"spec.routes[{index}]"
-        when = _condition(policy, route, path, checker, report)
+        compiled = partial(expressions.compiled, path)
+        when = compiled(route.when, "when", "when") if route.when is not None else None
         for where, targets in _sets(route, path):
             _check_set(policy, where, targets, dict.fromkeys(names), report)
         if when is not None:
             _check_ramp(policy, path, when, report)
-        routes.append(config.Route(name=route.name, strategy=strategy_of(route), when=when))
+        routes.append(config.Route(name=route.name, strategy=strategy_of(route, labels, compiled), when=when))
     _check_reach(policy, routes, report)
-    _check_use(policy, report)
+    _check_use(policy, routes, report)
     return tuple(routes)
 
 
-def _condition(policy: RoutingPolicy, route: Route, path: str, checker: Checker, report: Report) -> Condition | None:
-    if route.when is None:
-        return None
-    try:
-        return checker.check(route.when)
-    except ExpressionError as error:
-        problem = Problem(
-            kind=KIND,
-            name=policy.metadata.name,
-            reason="InvalidExpression",
-            path=f"{path}.when",
-            message=error.message,
-            fix=error.fix,
-            expression=route.when,
-            line=error.line,
-            column=error.column,
-        )
-        report(problem)
-        return Condition(source=route.when, tree=_INVALID)
+def _expressions(route: Route) -> Iterator[str]:
+    if route.when is not None:
+        yield route.when
+    if route.objective is not None and route.objective.filter is not None:
+        yield route.objective.filter
+    for step in route.cascade.steps if route.cascade is not None else ():
+        if step.accept is not None and step.accept.expression is not None:
+            yield step.accept.expression
+
+
+class _Expressions:
+    """Compiles the expressions of a policy, and reports those that do not compile."""
+
+    def __init__(self, policy: RoutingPolicy, checker: Checker, report: Report) -> None:
+        self._name, self._checker, self._report = policy.metadata.name, checker, report
+
+    def compiled(self, route: str, source: str, purpose: Purpose, path: str) -> Condition:
+        """The expression at a path below a route; one that no request meets where it does not compile."""
+        try:
+            return self._checker.check(source, purpose)
+        except ExpressionError as error:
+            problem = Problem(
+                kind=KIND,
+                name=self._name,
+                reason="InvalidExpression",
+                path=f"{route}.{path}",
+                message=error.message,
+                fix=error.fix,
+                expression=source,
+                line=error.line,
+                column=error.column,
+            )
+            self._report(problem)
+            return Condition(source=source, tree=_INVALID)
 
 
 def _check_ramp(policy: RoutingPolicy, path: str, when: Condition, report: Report) -> None:
@@ -176,12 +195,15 @@ def _takes_all(earlier: config.Route, later: config.Route, reach: Reachability) 
     return reach.always(earlier.when) or (later.when is not None and reach.covers(earlier.when, later.when))
 
 
-def _check_use(policy: RoutingPolicy, report: Report) -> None:
-    used: dict[str, bool] = {}
-    for route in policy.spec.routes:
-        for _, targets in _sets(route, ""):
-            for target in targets:
-                used[target.name] = used.get(target.name, False) or target.weight != 0
+def _check_use(policy: RoutingPolicy, routes: Iterable[config.Route], report: Report) -> None:
+    """Who judges answers, or picks labels, is used, too."""
+    used = {each.llm.target: True for each in policy.spec.classifiers or () if each.llm is not None}
+    for route in routes:
+        weights: dict[str, int] = {}
+        for share in (share for each in config.sets_of(route.strategy) for share in each.targets):
+            weights[share.target] = max(share.weight, weights.get(share.target, 0))
+        for target in config.targets_of(route.strategy):
+            used[target] = used.get(target, False) or weights.get(target, 1) != 0
     for index, declared in enumerate(policy.spec.targets):
         path = f"spec.targets[{index}]"
         if declared.name not in used:

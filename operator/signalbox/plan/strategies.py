@@ -1,33 +1,74 @@
-"""The strategy of a route, compiled: defaults filled in, nothing checked."""
+"""The strategy of a route, compiled: defaults filled in."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+import msgspec
 
 from signalbox.api.chains import Accept, BestOf, Cascade, ChainLimits, Consensus, Judge, Step
 from signalbox.api.choosing import Objective, Select
 from signalbox.api.routes import Route
 from signalbox.api.types import Money
 from signalbox.api.weighted import Failover, Weighted, WeightedTarget
+from signalbox.plan.lessons import confidence_key
 from signalbox.routing import config
+from signalbox.routing.expressions.tree import Condition
+from signalbox.routing.expressions.variables import Purpose
 
 _PICOS = 10**12
 
+Expression = Callable[[str, Purpose, str], Condition]
+"""Compiles the source of an expression for a purpose; the last is its path below the route."""
+Labels = Mapping[str, Sequence[str]]
+"""Of each classifier."""
 
-def strategy_of(route: Route) -> config.Strategy:
+
+def strategy_of(route: Route, labels: Labels, compiled: Expression) -> config.Strategy:
     """What the router does where the route's condition holds."""
     if route.weighted is not None:
         return _weighted(route.weighted)
     if route.failover is not None:
         return _failover(route.failover)
     if route.select is not None:
-        return _select(route.select)
+        return _select(route.select, labels)
     if route.objective is not None:
-        return _objective(route.objective)
+        return _objective(route.objective, compiled)
     if route.cascade is not None:
-        return _cascade(route, route.cascade)
+        return _cascade(route, route.cascade, compiled)
     if route.best_of is not None:
         return _best_of(route, route.best_of)
     assert route.consensus is not None
     return _consensus(route, route.consensus)
+
+
+def completed(
+    routes: Iterable[config.Route], policy: str, qualities: Mapping[str, int], artefacts: Mapping[str, bytes]
+) -> tuple[config.Route, ...]:
+    """The routes with what does not come from the policy itself: qualities of targets, and what was learned."""
+    return tuple(
+        route
+        if route.strategy is (strategy := _completed(route, policy, qualities, artefacts))
+        else msgspec.structs.replace(route, strategy=strategy)
+        for route in routes
+    )
+
+
+def _completed(
+    route: config.Route, policy: str, qualities: Mapping[str, int], artefacts: Mapping[str, bytes]
+) -> config.Strategy:
+    strategy = route.strategy
+    if isinstance(strategy, config.Consensus):
+        voters = tuple(
+            config.Voter(target=v.target, weight=qualities.get(v.target, v.weight)) for v in strategy.targets
+        )
+        return msgspec.structs.replace(strategy, targets=voters)
+    if isinstance(strategy, config.Cascade):
+        steps = list(strategy.steps)
+        for index, step in enumerate(steps):
+            model = artefacts.get(confidence_key(policy, route.name, index))
+            if isinstance(step.accept, config.ByLogProbs) and model:
+                steps[index] = msgspec.structs.replace(step, accept=msgspec.structs.replace(step.accept, model=model))
+        return strategy if steps == list(strategy.steps) else msgspec.structs.replace(strategy, steps=tuple(steps))
+    return strategy
 
 
 def _weighted(weighted: Weighted) -> config.Weighted:
@@ -52,19 +93,24 @@ def _free(targets: Sequence[WeightedTarget]) -> bool:
     return all(target.weight is None for target in targets)
 
 
-def _select(select: Select) -> config.Select:
-    by = select.by or (select.best.by if select.best else "")
+def _select(select: Select, labels: Labels) -> config.Select:
+    if select.best is not None:
+        by = select.best.by
+        named = tuple(config.Labelled(label=each, target=each) for each in labels.get(by, ()))
+        return config.Select(by=by, targets=named, otherwise=select.otherwise or "")
+    by = select.by or ""
     labelled = tuple(config.Labelled(label=each.label, target=each.target) for each in select.targets or ())
     return config.Select(by=by, targets=labelled, otherwise=select.otherwise or "")
 
 
-def _objective(objective: Objective) -> config.Objective:
+def _objective(objective: Objective, compiled: Expression) -> config.Objective:
     aim = objective.minimize or objective.maximize
     assert aim is not None
     bounds = objective.bounds
     return config.Objective(
         aim=aim,
         targets=tuple(each.name for each in objective.targets),
+        filter=compiled(objective.filter, "filter", "objective.filter") if objective.filter is not None else None,
         quality=objective.quality.classifier if objective.quality else "",
         bounds=config.Bounds(
             min_quality=bounds.min_quality,
@@ -94,21 +140,23 @@ def _judge(judge: Judge) -> config.Judge:
     return config.Judge(target=judge.target, rubric=judge.rubric or "")
 
 
-def _cascade(route: Route, cascade: Cascade) -> config.Cascade:
+def _cascade(route: Route, cascade: Cascade, compiled: Expression) -> config.Cascade:
     return config.Cascade(
-        steps=tuple(map(_step, cascade.steps)), limits=_limits(route), on_failure=route.on_failure or "NextStep"
+        steps=tuple(_step(step, f"cascade.steps[{index}]", compiled) for index, step in enumerate(cascade.steps)),
+        limits=_limits(route),
+        on_failure=route.on_failure or "NextStep",
     )
 
 
-def _step(step: Step) -> config.Step:
-    accept = _accept(step.accept) if step.accept is not None else None
+def _step(step: Step, path: str, compiled: Expression) -> config.Step:
+    accept = _accept(step.accept, f"{path}.accept.expression", compiled) if step.accept is not None else None
     if step.weighted is None:
         return config.Step(targets=(config.Share(target=step.target or ""),), accept=accept)
     targets = step.weighted.targets
     return config.Step(targets=_shares(targets), free=_free(targets), accept=accept)
 
 
-def _accept(accept: Accept) -> config.Accept | None:
+def _accept(accept: Accept, path: str, compiled: Expression) -> config.Accept:
     least = accept.min_percent_in_force
     if accept.log_probs is not None:
         return config.ByLogProbs(min_percent=least)
@@ -117,7 +165,8 @@ def _accept(accept: Accept) -> config.Accept | None:
         return config.ByAgreement(min_percent=least, samples=samples, equality=equality)
     if accept.judge is not None:
         return config.ByJudge(min_percent=least, judge=_judge(accept.judge))
-    return None
+    assert accept.expression is not None
+    return config.ByExpression(condition=compiled(accept.expression, "accept", path))
 
 
 def _best_of(route: Route, best: BestOf) -> config.BestOf:

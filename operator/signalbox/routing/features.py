@@ -39,6 +39,50 @@ class TargetFacts(Protocol):
     def overloaded(self) -> bool: ...
 
 
+class CandidateFacts(TargetFacts, Protocol):
+    """What the filter of an objective sees of one target: also what is said of it, prices per million tokens."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def model(self) -> str: ...
+    @property
+    def backend(self) -> str: ...
+    @property
+    def quality(self) -> int | None: ...
+    @property
+    def input_per_million(self) -> float | None: ...
+    @property
+    def output_per_million(self) -> float | None: ...
+    @property
+    def context_window(self) -> int | None: ...
+
+
+class AnswerFacts(Protocol):
+    """What the condition for accepting an answer sees of it."""
+
+    @property
+    def text(self) -> str: ...
+    @property
+    def chars(self) -> int: ...
+    @property
+    def words(self) -> int: ...
+    @property
+    def lines(self) -> int: ...
+    @property
+    def tokens(self) -> int: ...
+    @property
+    def finish_reason(self) -> str: ...
+    @property
+    def refusal(self) -> bool: ...
+    @property
+    def is_json(self) -> bool: ...
+    @property
+    def matches_schema(self) -> bool: ...
+    @property
+    def tool_calls(self) -> int: ...
+
+
 class Lazy(Generic[_Value]):
     """An attribute computed on first access, then stored on the instance, where plain attribute access finds it.
 
@@ -69,8 +113,11 @@ class Facts:
     ``operation`` is "chat", "completions", "embeddings" or "responses"; ``body`` the decoded JSON object; ``headers``
     have lower-case names. Looking up a classifier in ``labels``, ``scores`` or ``confidences`` asks it, or raises
     ``UnknownValueError`` where it must be waited for. ``awaited`` is the one that the last undecided condition needs.
+    ``target`` and ``answer`` are set before an expression over them is asked, again for each target and each answer.
     """
 
+    target: CandidateFacts
+    answer: AnswerFacts
     awaited = ""
 
     def __init__(

@@ -10,7 +10,7 @@ from signalbox.routing.expressions.references import references
 
 @pytest.fixture(scope="module")
 def checker() -> Checker:
-    return Checker(["small", "strong"])
+    return Checker(["small", "strong"], {"kind": ["code", "prose"], "difficulty": ["simple", "complex"]})
 
 
 @pytest.mark.parametrize(
@@ -32,9 +32,18 @@ def checker() -> Checker:
         ("true && targets.small.utilization > 1", 1, 35, "a double and an int", 'write "1.0"'),
         ("targets.small.utilisation > 1.0", 1, 15, "no field 'utilisation'", "did you mean targets.NAME.utilization?"),
         ("has(targets.small.overloaded)", 1, 4, "always present", "test the value"),
-        ('label.kind == "code"', 1, 1, "classifiers are not supported yet", "use variables of"),
-        ("score.kind > 0.5", 1, 1, "classifiers are not supported yet", "use variables of"),
-        ("confidence.kind > 0.5", 1, 1, "classifiers are not supported yet", "use variables of"),
+        ('label.kinds == "code"', 1, 1, "there is no classifier 'kinds'", "did you mean label.kind?"),
+        ("true && score.dificulty > 0.5", 1, 9, "there is no classifier 'dificulty'", "score.difficulty?"),
+        ("confidence.mood > 0.5", 1, 1, "there is no classifier 'mood'", "confidence has: kind, difficulty"),
+        ('label.kind == "cod"', 1, 15, "the classifier kind has no label 'cod'", 'did you mean "code"?'),
+        ('true && "simple" != label.kind', 1, 9, "kind has no label 'simple'", "its labels are: code, prose"),
+        ('label.difficulty in ["complex", "hard"]', 1, 33, "no label 'hard'", "its labels are: simple, complex"),
+        ("has(label.kind)", 1, 4, "always present", "a classifier that fails says its default"),
+        ("label.kind", 1, 6, "the result is a string", "compare it"),
+        ('label == "code"', 1, 1, "label is no value by itself", "as in `label.difficulty`"),
+        ("score.kind > 1", 1, 12, "a double and an int", 'write "1.0"'),
+        ("query.chars > 1 && target.quality > 3", 1, 20, "target is known only in the filter of an", "targets.NAME"),
+        ("answer.chars > 1", 1, 1, "answer is known only in accept.expression", "move the condition there"),
         ('query.text.matches("a(")', 1, 20, "invalid regular expression: missing )", "RE2"),
         ('query.text.matches("(?=a)")', 1, 20, "invalid regular expression", "RE2"),
         ("[1].exists(x, [2].all(y, y > x))", 1, 22, "a macro inside a macro", "`in`"),
@@ -85,3 +94,38 @@ def test_every_variable_can_be_named_and_is_documented(checker: Checker) -> None
     for path, attribute in variables.BY_PATH.items():
         assert references(checker.check(f"{path} == {literals[attribute.kind]}").tree) == (path,)
         assert f"| `{path}` |" in page
+
+
+@pytest.mark.parametrize(
+    ("purpose", "source", "column", "message", "fix"),
+    [
+        ("filter", "target.qualty > 60", 8, "target has no field 'qualty'", "did you mean target.quality?"),
+        ("filter", "target.quality > 60.0", 16, "an int and a double", "compare with a whole number"),
+        ("filter", "target == target", 1, "target is no value by itself", "as in `target.name`"),
+        ("filter", "has(target.name)", 4, "always present", 'test the value: `target.name != ""`'),
+        ("filter", 'answer.text == "x"', 1, "answer is known only in accept.expression", "move the condition"),
+        ("filter", "target.quality", 7, "the result is an int", "compare it"),
+        ("filter", " ", 1, "empty", "leave `filter` out"),
+        ("accept", "answer.finishreason == 'stop'", 8, "no field 'finishreason'", "did you mean answer.finishReason?"),
+        ("accept", "answer.isJson > 1", 15, "a bool and an int", "put text in quotes"),
+        ("accept", "target.healthy", 1, "target is known only in the filter", "targets.NAME"),
+        ("accept", "", 1, "empty", "leave `expression` out"),
+        ("accept", "true" + " " * MAX_CHARACTERS, 1, "characters", "make it shorter"),
+    ],
+)
+def test_filters_and_conditions_of_answers_are_located_too(
+    checker: Checker, purpose: variables.Purpose, source: str, column: int, message: str, fix: str
+) -> None:
+    with pytest.raises(ExpressionError) as caught:
+        checker.check(source, purpose)
+    error = caught.value
+    assert (error.line, error.column) == (1, column)
+    assert message in error.message
+    assert fix in error.fix
+
+
+def test_what_is_bound_may_be_used_where_it_is(checker: Checker) -> None:
+    checker.check('target.healthy && target.quality >= 60 || label.kind == "code" && target.name == "small"', "filter")
+    checker.check('answer.finishReason == "stop" && answer.chars > query.chars', "accept")
+    # A name of a macro's own is nobody else's.
+    checker.check('["a"].exists(answer, answer == "a") && ["a"].exists(target, target == "a")')

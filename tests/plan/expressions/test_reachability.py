@@ -53,6 +53,16 @@ def test_a_wider_condition_covers_a_narrower_one() -> None:
     assert not covers(condition(both(A, B)), condition(A))
 
 
+def test_a_label_covers_itself_and_no_other() -> None:
+    simple, complex_ = (Call("equals", (Variable("label.kind"), Constant(value=v))) for v in ("simple", "complex"))
+    elsewhere = Call("equals", (Variable("label.mood"), Constant(value="simple")))
+    assert covers(condition(simple), condition(both(A, simple)))
+    assert covers(condition(either(simple, complex_)), condition(simple))
+    assert not covers(condition(simple), condition(complex_))
+    assert not covers(condition(simple), condition(elsewhere))
+    assert not covers(condition(both(A, simple)), condition(A)), "that it may stay unknown covers nothing"
+
+
 def test_constants() -> None:
     assert always(condition(TRUE))
     assert always(condition(either(A, TRUE)))

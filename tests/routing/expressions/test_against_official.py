@@ -17,7 +17,8 @@ from signalbox.routing.expressions.translate import translate
 from signalbox.routing.expressions.values import UNKNOWN, EvaluationError
 from signalbox.routing.features import Facts
 
-CHECKER = Checker(["small", "strong"], ["kind", "mood"])
+CHECKER = Checker(["small", "strong"], {"kind": ["a", "b"], "mood": ["a", "b"]})
+ENVIRONMENT = CHECKER.environment()
 
 
 class Target:
@@ -71,7 +72,7 @@ def activation(facts: Facts) -> dict[str, Any]:
 def official(source: str, facts: Facts) -> bool | str:
     """True, false, or the message of the error."""
     try:
-        value = CHECKER.environment.compile(source).eval(data=activation(facts)).plain_value()
+        value = ENVIRONMENT.compile(source).eval(data=activation(facts)).plain_value()
     except RuntimeError as error:
         return str(error)
     return value if isinstance(value, bool) else str(value)
@@ -79,7 +80,7 @@ def official(source: str, facts: Facts) -> bool | str:
 
 def ours(source: str, facts: Facts) -> object:
     """True, false, ``UNKNOWN``, or the message of the error; the condition travels as a configuration would."""
-    node = Converter(checked.parse(CHECKER.environment.compile(source).serialize())).convert()
+    node = Converter(checked.parse(ENVIRONMENT.compile(source).serialize())).convert()
     sent = msgspec.json.encode(tree.Condition(source, node))
     try:
         return translate(msgspec.json.decode(sent, type=tree.Condition))(facts)

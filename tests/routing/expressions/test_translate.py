@@ -3,7 +3,8 @@
 import pytest
 
 from signalbox.plan.expressions.check import Checker, ExpressionError
-from signalbox.routing.expressions import tree
+from signalbox.routing.expressions import tree, variables
+from signalbox.routing.expressions.references import read
 from signalbox.routing.expressions.translate import TranslationError, translate
 from signalbox.routing.expressions.values import UNKNOWN
 from signalbox.routing.features import Facts
@@ -72,3 +73,66 @@ def test_numbers_that_json_cannot_carry_are_refused() -> None:
 
 def test_a_local_name_hides_a_variable() -> None:
     assert translate(Checker([]).check('["a"].exists(query, query == "a")'))(facts()) is True
+
+
+class Candidate:
+    """A target that a filter is asked about."""
+
+    name, model, backend = "small", "m", "b"
+    quality: int | None = 62
+    input_per_million: float | None = 0.05
+    output_per_million: float | None = None
+    context_window: int | None = 8192
+    in_flight, error_rate, healthy, overloaded = 3, 0.25, True, False
+    ttft_ms: int | None = None
+    waiting: int | None = None
+    utilization: float | None = 0.5
+    kv_cache_usage: float | None = None
+
+
+class Answer:
+    """An answer that is to be accepted or not."""
+
+    text, chars, words, lines, tokens = "Yes.", 4, 1, 1, 2
+    finish_reason, refusal, is_json, matches_schema, tool_calls = "stop", False, False, True, 0
+
+
+@pytest.mark.parametrize(
+    ("purpose", "source", "expected"),
+    [
+        ("filter", "target.quality >= 60 && target.inputPerMillion < 0.1", True),
+        ("filter", "has(target.outputPerMillion) || target.outputPerMillion > 0.0", False),
+        ("filter", 'target.name == "small" && target.model == "m" && target.backend.matches("^b$")', True),
+        (
+            "filter",
+            "target.contextWindow > conversation.tokens && target.inFlight < 4 && target.utilization < 0.9",
+            True,
+        ),
+        ("filter", "has(target.ttftMs) || !target.healthy || target.overloaded || target.errorRate > 0.5", False),
+        ("filter", 'label.kind == "code" || target.healthy', True),
+        ("filter", 'label.kind == "code" && target.healthy', UNKNOWN),
+        ("accept", 'answer.finishReason == "stop" && !answer.refusal && answer.toolCalls == 0', True),
+        (
+            "accept",
+            'answer.text.startsWith("Yes") && answer.text.matches("[.]$") && answer.text.containsWord("yes")',
+            True,
+        ),
+        ("accept", "answer.isJson || !answer.matchesSchema", False),
+        ("accept", "answer.chars + answer.words + answer.lines + answer.tokens == 8 && query.chars == 5", True),
+    ],
+)
+def test_filters_and_conditions_of_answers(purpose: variables.Purpose, source: str, expected: object) -> None:
+    found = facts()
+    found.target, found.answer = Candidate(), Answer()
+    condition = Checker(["small"], {"kind": ["code", "prose"]}).check(source, purpose)
+    assert translate(condition)(found) is expected
+
+
+@pytest.mark.parametrize("group", variables.BOUND)
+def test_every_variable_that_is_bound_can_be_read(group: str) -> None:
+    found = facts()
+    found.target, found.answer = Candidate(), Answer()
+    for attribute in variables.BOUND[group]:
+        value = read(found, f"{group}.{attribute.name}")
+        kinds = {"bool": bool, "int": int, "double": float, "string": str}
+        assert value is None if attribute.optional and value is None else type(value) is kinds[attribute.kind]

@@ -1,6 +1,6 @@
 """Checking a condition: the official CEL checker, then our own rules, then the tree that the router translates."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from google.protobuf.message import DecodeError
@@ -8,7 +8,7 @@ from google.protobuf.message import DecodeError
 from signalbox.plan.expressions import checked, declarations
 from signalbox.plan.expressions.convert import Converter, Refusal
 from signalbox.plan.expressions.messages import explain, missing_name
-from signalbox.routing.expressions import cost, tree
+from signalbox.routing.expressions import cost, tree, variables
 
 MAX_CHARACTERS: Final = 4096
 
@@ -25,32 +25,40 @@ class ExpressionError(Exception):
 
 
 class Checker:
-    """Checks the conditions of one policy: ``targets`` and ``classifiers`` are the names that it declares."""
+    """Checks the expressions of one policy: ``targets`` are the names that it declares, ``classifiers`` theirs with
+    their labels."""
 
-    def __init__(self, targets: Sequence[str], classifiers: Sequence[str] = ()) -> None:
+    def __init__(self, targets: Sequence[str], classifiers: Mapping[str, Sequence[str]] | None = None) -> None:
         self._targets = tuple(targets)
-        self._classifiers = tuple(classifiers)
+        self._classifiers = dict(classifiers or {})
         self.pool: Any = declarations.descriptors(self._targets)
-        self.environment: Any = declarations.environment(self.pool, self._classifiers)
+        self._environments: dict[variables.Purpose, Any] = {}
 
-    def check(self, source: str) -> tree.Condition:
-        """The condition as data. Raises ``ExpressionError``."""
+    def environment(self, purpose: variables.Purpose = "when") -> Any:
+        """The official environment for expressions of this purpose."""
+        if purpose not in self._environments:
+            self._environments[purpose] = declarations.environment(self.pool, self._classifiers, purpose)
+        return self._environments[purpose]
+
+    def check(self, source: str, purpose: variables.Purpose = "when") -> tree.Condition:
+        """The expression as data. Raises ``ExpressionError``."""
         if len(source) > MAX_CHARACTERS:
             raise ExpressionError(
                 f"the expression has {len(source)} characters; at most {MAX_CHARACTERS} are allowed",
                 1,
                 1,
-                "split it over several routes",
+                "split it over several routes" if purpose == "when" else "make it shorter",
             )
         if not source.strip():
-            raise ExpressionError("the expression is empty", 1, 1, "write a condition, or leave `when` out")
-        missing = missing_name(source, self._targets, self._classifiers)
+            field = "expression" if purpose == "accept" else purpose
+            raise ExpressionError("the expression is empty", 1, 1, f"write a condition, or leave `{field}` out")
+        missing = missing_name(source, self._targets, tuple(self._classifiers))
         if missing is not None:
             raise ExpressionError(*missing)
         try:
-            compiled = self.environment.compile(source)
+            compiled = self.environment(purpose).compile(source)
         except RuntimeError as error:
-            raise ExpressionError(*explain(str(error), source, self._targets)) from None
+            raise ExpressionError(*explain(str(error), source, self._targets, purpose)) from None
         try:
             expression = checked.parse(compiled.serialize())
         except DecodeError:
@@ -60,7 +68,7 @@ class Checker:
     def _convert(self, source: str, expression: Any) -> tree.Condition:
         kind = expression.type_map[expression.expr.id]
         try:
-            node = Converter(expression).convert()
+            node = Converter(expression, self._classifiers).convert()
             if kind.primitive != checked.BOOL:
                 raise Refusal(
                     expression.expr.id,

@@ -1,6 +1,8 @@
 """From the official ``CheckedExpr`` to our tree: what is not on the list of nodes and overloads is refused by name."""
 
+import difflib
 import math
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from signalbox.routing.expressions import tree, variables
@@ -8,6 +10,7 @@ from signalbox.routing.expressions.functions import FUNCTIONS
 from signalbox.routing.regex import Pattern, PatternError
 
 _LITERALS: Final = {"bool_value", "int64_value", "uint64_value", "double_value", "string_value"}
+_DECLARED: Final = {*variables.GROUPS, *variables.BOUND, *variables.CLASSIFIER_GROUPS, "targets"}
 _DYNAMIC: Final = "values of different types are mixed here, and their type is known only at run time"
 
 
@@ -22,9 +25,13 @@ class Refusal(Exception):  # noqa: N818
 
 
 class Converter:
-    """Converts one checked expression. Raises ``Refusal`` with the id of the node that is to blame."""
+    """Converts one checked expression. Raises ``Refusal`` with the id of the node that is to blame.
 
-    def __init__(self, checked: Any) -> None:
+    ``labels`` go by classifier: a comparison with any other text is a slip of the pen.
+    """
+
+    def __init__(self, checked: Any, labels: Mapping[str, Sequence[str]] | None = None) -> None:
+        self._labels = labels or {}
         self._references = checked.reference_map
         self._types = checked.type_map
         self._root = checked.expr
@@ -65,8 +72,7 @@ class Converter:
         if expr.id in self._references and not self._references[expr.id].overload_id:
             name: str = self._references[expr.id].name
             group = name.partition(".")[0]
-            declared = group in variables.GROUPS or group == "targets" or group in variables.CLASSIFIER_GROUPS
-            return name if declared and name not in self._locals else None
+            return name if group in _DECLARED and name not in self._locals else None
         if expr.WhichOneof("kind") == "select_expr":
             inner = self._path(expr.select_expr.operand)
             return None if inner is None else f"{inner}.{expr.select_expr.field}"
@@ -75,6 +81,9 @@ class Converter:
     def _variable(self, expr: Any, path: str) -> tree.Node:
         group, _, rest = path.partition(".")
         if group in variables.CLASSIFIER_GROUPS and rest:
+            if expr.WhichOneof("kind") == "select_expr" and expr.select_expr.test_only:
+                message = f"{path} is always present, so has() says nothing"
+                raise Refusal(expr.id, message, "compare it: a classifier that fails says its default")
             return tree.Variable(path)
         attribute = variables.find(path)
         if attribute is None:
@@ -118,6 +127,8 @@ class Converter:
         if overload == "request_header":
             return tree.Header(self._node(call.args[0]))
         nodes = tuple(map(self._node, parts))
+        if overload in {"equals", "not_equals", "in_list"}:
+            self._refuse_strange_labels(parts, nodes)
         match overload:
             case "logical_and":
                 return _logic("and", nodes)
@@ -148,6 +159,21 @@ class Converter:
                     parts[1].id, f"invalid regular expression: {error}", "write the pattern in RE2's syntax"
                 ) from None
         return name
+
+    def _refuse_strange_labels(self, parts: list[Any], nodes: tuple[tree.Node, ...]) -> None:
+        """A label is compared with labels of its classifier, as far as literals tell."""
+        sides = [(nodes[0], parts[1], nodes[1]), (nodes[1], parts[0], nodes[0])]
+        for side, part, other in sides:
+            if not isinstance(side, tree.Variable) or not side.path.startswith("label."):
+                continue
+            name = side.path.partition(".")[2]
+            literals = [(part, other)]
+            if isinstance(other, tree.ListLiteral):
+                literals = list(zip(part.list_expr.elements, other.elements, strict=True))
+            for literal, node in literals:
+                if isinstance(node, tree.Constant) and node.value not in self._labels.get(name, (node.value,)):
+                    message = f"the classifier {name} has no label {str(node.value)!r}"
+                    raise Refusal(literal.id, message, _closest(str(node.value), self._labels[name]))
 
     def _is_simple(self, expr: Any) -> bool:
         """Python's ``==`` means CEL's for these; doubles inside a list would not (NaN)."""
@@ -198,6 +224,11 @@ class Converter:
 _DOUBLE: Final = 4
 
 
+def _closest(label: str, labels: Sequence[str]) -> str:
+    close = difflib.get_close_matches(label, labels, n=1, cutoff=0.6)
+    return f'did you mean "{close[0]}"?' if close else f"its labels are: {', '.join(labels)}"
+
+
 def _is_dynamic(kind: Any) -> bool:
     match kind.WhichOneof("kind"):
         case "dyn":
@@ -220,7 +251,7 @@ def _logic(operator: Any, nodes: tuple[tree.Node, ...]) -> tree.Node:
 
 def _example(path: str) -> str:
     group = path.partition(".")[0]
-    attributes = variables.TARGET if group == "targets" else variables.GROUPS[group]
+    attributes = variables.TARGET if group == "targets" else {**variables.GROUPS, **variables.BOUND}[group]
     name = f"{path}.{attributes[0].name}"
     return name if group != "targets" or "." in path else "targets.NAME.inFlight"
 

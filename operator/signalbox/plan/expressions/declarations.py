@@ -4,7 +4,7 @@ Messages, because ``has()`` then means presence, and because a wrong name is an 
 proto2: there, an absent field may read as a declared default.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
 from cel_expr_python import cel
@@ -26,6 +26,10 @@ _CEL_TYPES: Final = {"string": cel.Type.STRING, "double": cel.Type.DOUBLE}
 _CONFIG: Final = "name: signalbox\nextensions:\n- name: strings\n"
 
 
+# A target by its name, and the one that a filter is asked about, have different fields.
+MESSAGES: Final = {**variables.GROUPS, **variables.BOUND, "member": variables.TARGET}
+
+
 def message_name(group: str) -> str:
     """``request`` -> ``signalbox.Request``."""
     return f"{PACKAGE}.{group.capitalize()}"
@@ -34,7 +38,7 @@ def message_name(group: str) -> str:
 def descriptors(targets: Sequence[str]) -> Any:
     """A pool with one message for each group of variables; ``Targets`` has a field for each target."""
     file = descriptor_pb2.FileDescriptorProto(name="signalbox/conditions.proto", package=PACKAGE, syntax="proto2")
-    for group, attributes in {**variables.GROUPS, "target": variables.TARGET}.items():
+    for group, attributes in MESSAGES.items():
         message = file.message_type.add(name=group.capitalize())
         for number, attribute in enumerate(attributes, start=1):
             field = message.field.add(
@@ -51,7 +55,7 @@ def descriptors(targets: Sequence[str]) -> Any:
             number=number,
             type=_Field.TYPE_MESSAGE,
             label=_Field.LABEL_OPTIONAL,
-            type_name=f".{PACKAGE}.Target",
+            type_name=f".{message_name('member')}",
         )
     pool = descriptor_pool.DescriptorPool()
     pool.AddSerializedFile(file.SerializeToString())
@@ -73,9 +77,9 @@ def _add_headers(message: descriptor_pb2.DescriptorProto) -> None:
     )
 
 
-def environment(pool: Any, classifiers: Sequence[str]) -> Any:
-    """The official environment: strings extension, our functions and variables."""
-    declared = {group: cel.Type(message_name(group)) for group in (*variables.GROUPS, "targets")}
+def environment(pool: Any, classifiers: Iterable[str], purpose: variables.Purpose) -> Any:
+    """The official environment: strings extension, our functions, and the variables that this purpose has."""
+    declared = {group: cel.Type(message_name(group)) for group in (*variables.groups(purpose), "targets")}
     for group, kind in variables.CLASSIFIER_GROUPS.items():
         declared.update({f"{group}.{name}": _CEL_TYPES[kind] for name in classifiers})
     return cel.NewEnv(

@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from signalbox.plan.expressions.declarations import MESSAGES
 from signalbox.routing.expressions import variables
 
 # message, line, column, fix
@@ -28,7 +29,13 @@ _UNDEFINED_FIELD: Final = re.compile(r"undefined field '(.*?)' not found in stru
 _SEE: Final = "docs/expressions.md lists the variables and functions"
 
 
-def explain(official: str, source: str, targets: Sequence[str]) -> Explained:
+_ELSEWHERE: Final = {
+    "target": ("the filter of an objective", "name one of the policy, as in `targets.NAME.healthy`"),
+    "answer": ("accept.expression of a step of a cascade", "move the condition there, or ask about the query"),
+}
+
+
+def explain(official: str, source: str, targets: Sequence[str], purpose: variables.Purpose = "when") -> Explained:
     """Turn the text of the official error into (message, line, column, fix)."""
     found = _ERROR.search(official)
     if "recursion limit" in official:
@@ -43,22 +50,20 @@ def explain(official: str, source: str, targets: Sequence[str]) -> Explained:
     if match := _OVERLOAD.match(text):
         return _overload(match[1], match[2], source, line, column)
     if match := _UNDECLARED.match(text):
-        return _undeclared(match[1], line, column)
+        return _undeclared(match[1], line, column, purpose)
     return text, line, column, _SEE
 
 
 def missing_name(source: str, targets: Sequence[str], classifiers: Sequence[str]) -> Explained | None:
-    """Names that the checker would report worse, or not at all: of targets, of classifiers, of signals to come."""
+    """Names that the checker would report worse, or not at all: of targets and classifiers."""
     for path, offset in _paths(source):
         group, *rest = path
         where = _position(source, offset)
         if group == "targets" and rest and rest[0] not in targets:
             return f"there is no target {rest[0]!r} in this policy", *where, _closest(rest[0], targets, "targets")
         if group in variables.CLASSIFIER_GROUPS and rest and rest[0] not in classifiers:
-            if not classifiers:
-                message = f"{group}.{rest[0]} is not available: classifiers are not supported yet"
-                return message, *where, "use variables of request, query, conversation, user or targets"
-            return f"there is no classifier {rest[0]!r} in this policy", *where, _closest(rest[0], classifiers, group)
+            fix = _closest(rest[0], classifiers, group) if classifiers else "declare it in spec.classifiers"
+            return f"there is no classifier {rest[0]!r} in this policy", *where, fix
         if group == "request" and rest[:1] == ["headers"]:
             return "request.headers is not available", *where, 'write `request.header("x-name")`; it is "" when absent'
     return None
@@ -101,16 +106,21 @@ def _syntax(text: str, source: str, line: int, column: int) -> Explained:
 
 
 def _field(name: str, group: str, line: int, column: int, targets: Sequence[str]) -> Explained:
-    attributes = variables.TARGET if group == "target" else variables.GROUPS.get(group, ())
-    label = "targets.NAME" if group == "target" else group
+    attributes = MESSAGES.get(group, ())
+    label = "targets.NAME" if group == "member" else group
     if group == "targets":
         return f"there is no target {name!r} in this policy", line, column, _closest(name, targets, "targets")
     return f"{label} has no field {name!r}", line, column, _closest(name, [a.name for a in attributes], label)
 
 
-def _undeclared(name: str, line: int, column: int) -> Explained:
-    known = [*variables.GROUPS, "targets"]
+def _undeclared(name: str, line: int, column: int, purpose: variables.Purpose) -> Explained:
+    known = [*variables.groups(purpose), "targets"]
     simple = name.lstrip(".").split(".")[0]
+    if simple in _ELSEWHERE:
+        where, fix = _ELSEWHERE[simple]
+        return f"{simple} is known only in {where}", line, column - len(name.rpartition(".")[0]), fix
+    if simple in variables.CLASSIFIER_GROUPS:
+        return f"{simple} is no value by itself", line, column, f"name a classifier, as in `{simple}.difficulty`"
     if close := difflib.get_close_matches(name, FUNCTIONS, n=1, cutoff=0.7):
         return f"there is no function or variable {name!r}", line, column, f"did you mean {close[0]}?"
     if close := difflib.get_close_matches(simple, known, n=1, cutoff=0.6):

@@ -48,6 +48,8 @@ def read(facts: Facts, path: str) -> Value | None:
     if group == "targets":
         name, _, field = rest.partition(".")
         value = getattr(facts.targets[name], variables.snake(field))
+    elif group in variables.BOUND:
+        value = getattr(getattr(facts, group), variables.snake(rest))
     else:
         value = getattr(facts, f"{group}_{variables.snake(rest)}")
     return value

@@ -85,7 +85,16 @@ _NAMES: Final = {
     "sum": sum,
 }
 # Variables that take reading a text; the others take a look at the body.
-_VARIABLE_COSTS: Final = {"query.hasCode": REGEX, "query.words": SCAN, "query.hasUrl": SCAN}
+_VARIABLE_COSTS: Final = {
+    "query.hasCode": REGEX,
+    "query.words": SCAN,
+    "query.hasUrl": SCAN,
+    "answer.words": SCAN,
+    "answer.lines": SCAN,
+    "answer.refusal": REGEX,
+    "answer.isJson": REGEX,
+    "answer.matchesSchema": REGEX,
+}
 _QUERY_TEXT: Final = tree.Variable("query.text")
 
 _Locals = Mapping[str, _Code]
@@ -173,7 +182,8 @@ class _Writer:
                 source = f"f.targets[{self.constant(name)}].{variables.snake(field)}"
                 return source, variables.TARGET_BY_NAME[field]
         elif path in variables.BY_PATH:
-            return f"f.{group}_{variables.snake(rest)}", variables.BY_PATH[path]
+            separator = "." if group in variables.BOUND else "_"
+            return f"f.{group}{separator}{variables.snake(rest)}", variables.BY_PATH[path]
         raise TranslationError(f"unknown variable {path!r}")
 
     def _header(self, name: tree.Node, scope: _Locals, depth: int) -> _Code:

@@ -92,15 +92,76 @@ TARGET: Final = (
     ),
 )
 
+CANDIDATE: Final = (
+    Attribute("name", "string", "Its name in `spec.targets`."),
+    Attribute("model", "string", "The model of its ModelBackend: the name that is sent upstream."),
+    Attribute("backend", "string", "The name of its ModelBackend."),
+    Attribute(
+        "quality",
+        "int",
+        "Its quality in percent, as the objective counts it: of this query by the classifier in `quality`; else "
+        "`profile.skills` for a query with code, `profile.quality` for others; absent where none of them says it.",
+        optional=True,
+    ),
+    Attribute(
+        "inputPerMillion", "double", "The price of a million tokens that it reads; absent without.", optional=True
+    ),
+    Attribute(
+        "outputPerMillion", "double", "The price of a million tokens that it writes; absent without.", optional=True
+    ),
+    Attribute(
+        "contextWindow", "int", "The tokens that a request and its answer may have; absent without.", optional=True
+    ),
+    *TARGET,
+)
+
+ANSWER: Final = (
+    Attribute("text", "string", "What it says; of an answer with a refusal, that."),
+    Attribute("chars", "int", "Its length in characters (Unicode code points)."),
+    Attribute("words", "int", "Its words: runs of characters other than white space."),
+    Attribute("lines", "int", "Its lines; 0 when it is empty."),
+    Attribute(
+        "tokens", "int", "Its tokens, as the engine counts them; where it does not: UTF-8 bytes / 4, rounded up."
+    ),
+    Attribute(
+        "finishReason", "string", 'Why it ends: "stop", "length", "tool_calls", "content_filter"; "" when unsaid.'
+    ),
+    Attribute(
+        "refusal", "bool", "Whether the model refuses: it says so in the field of that name, or in words known for it."
+    ),
+    Attribute("isJson", "bool", "Whether its text is JSON, a code fence around it aside."),
+    Attribute(
+        "matchesSchema",
+        "bool",
+        "Whether its text is JSON as the `response_format` of the request demands; true where that demands nothing.",
+    ),
+    Attribute(
+        "toolCalls", "int", "The tools that it calls. An answer with any is accepted before a condition is asked."
+    ),
+)
+
 LOAD: Final = frozenset({"inFlight", "waiting", "utilization", "kvCacheUsage"})
 """Those of a target that follow from what conditions decide: with a bound for one of them, all requests swing."""
 
 GROUPS: Final = {"request": REQUEST, "query": QUERY, "conversation": CONVERSATION, "user": USER}
 
+Purpose = Literal["when", "filter", "accept"]
+"""What an expression is for: the condition of a route, the filter of an objective, the expression of an accept."""
+
+BOUND: Final = {"target": CANDIDATE, "answer": ANSWER}
+"""What only some expressions are asked about, once for each."""
+
+BOUND_IN: Final[dict[str, Purpose]] = {"target": "filter", "answer": "accept"}
+
 CLASSIFIER_GROUPS: Final[dict[str, Kind]] = {"label": "string", "score": "double", "confidence": "double"}
 
-BY_PATH: Final = {f"{group}.{a.name}": a for group, attributes in GROUPS.items() for a in attributes}
+BY_PATH: Final = {f"{group}.{a.name}": a for group, of in {**GROUPS, **BOUND}.items() for a in of}
 TARGET_BY_NAME: Final = {a.name: a for a in TARGET}
+
+
+def groups(purpose: Purpose) -> dict[str, tuple[Attribute, ...]]:
+    """The groups that expressions for this purpose know, ``targets`` and classifiers aside."""
+    return {**GROUPS, **{group: BOUND[group] for group, where in BOUND_IN.items() if where == purpose}}
 
 
 def find(path: str) -> Attribute | None:
