@@ -38,7 +38,7 @@ def checker() -> Checker:
         ('label.kind == "cod"', 1, 15, "the classifier kind has no label 'cod'", 'did you mean "code"?'),
         ('true && "simple" != label.kind', 1, 9, "kind has no label 'simple'", "its labels are: code, prose"),
         ('label.difficulty in ["complex", "hard"]', 1, 33, "no label 'hard'", "its labels are: simple, complex"),
-        ("has(label.kind)", 1, 4, "always present", "a classifier that fails says its default"),
+        ("has(label.kind)", 1, 5, "always present", "a classifier that fails says its default"),
         ("label.kind", 1, 6, "the result is a string", "compare it"),
         ('label == "code"', 1, 1, "label is no value by itself", "as in `label.difficulty`"),
         ("score.kind > 1", 1, 12, "a double and an int", 'write "1.0"'),
@@ -92,7 +92,8 @@ def test_every_variable_can_be_named_and_is_documented(checker: Checker) -> None
     page = render()
     literals = {"bool": "true", "int": "1", "double": "1.0", "string": '"a"'}
     for path, attribute in variables.BY_PATH.items():
-        assert references(checker.check(f"{path} == {literals[attribute.kind]}").tree) == (path,)
+        purpose = variables.BOUND_IN.get(path.partition(".")[0], "when")
+        assert references(checker.check(f"{path} == {literals[attribute.kind]}", purpose).tree) == (path,)
         assert f"| `{path}` |" in page
 
 
@@ -107,7 +108,7 @@ def test_every_variable_can_be_named_and_is_documented(checker: Checker) -> None
         ("filter", "target.quality", 7, "the result is an int", "compare it"),
         ("filter", " ", 1, "empty", "leave `filter` out"),
         ("accept", "answer.finishreason == 'stop'", 8, "no field 'finishreason'", "did you mean answer.finishReason?"),
-        ("accept", "answer.isJson > 1", 15, "a bool and an int", "put text in quotes"),
+        ("accept", "answer.isJson > 1", 15, "a bool and an int", "use values of the types"),
         ("accept", "target.healthy", 1, "target is known only in the filter", "targets.NAME"),
         ("accept", "", 1, "empty", "leave `expression` out"),
         ("accept", "true" + " " * MAX_CHARACTERS, 1, "characters", "make it shorter"),

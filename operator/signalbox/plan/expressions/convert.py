@@ -81,9 +81,6 @@ class Converter:
     def _variable(self, expr: Any, path: str) -> tree.Node:
         group, _, rest = path.partition(".")
         if group in variables.CLASSIFIER_GROUPS and rest:
-            if expr.WhichOneof("kind") == "select_expr" and expr.select_expr.test_only:
-                message = f"{path} is always present, so has() says nothing"
-                raise Refusal(expr.id, message, "compare it: a classifier that fails says its default")
             return tree.Variable(path)
         attribute = variables.find(path)
         if attribute is None:

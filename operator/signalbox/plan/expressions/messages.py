@@ -22,6 +22,8 @@ _TOKEN: Final = re.compile(
     r"""(?P<skip>//[^\n]*|[bBrR]{0,2}(?:\"\"\"[\s\S]*?\"\"\"|'''[\s\S]*?'''|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'))"""
     r"|(?P<path>[A-Za-z_]\w*(?:\s*\.\s*[A-Za-z_]\w*)*)"
 )
+# To the checker, names of classifiers are whole: it takes has(label.x) for label.x.
+_HAS: Final = re.compile(r"\bhas\s*\(\s*$")
 _TYPES: Final = {"int": "an int", "double": "a double", "string": "a string", "bool": "a bool", "uint": "a uint"}
 _OVERLOAD: Final = re.compile(r"found no matching overload for '(.*?)' applied to '(?:.*\.)?\((.*)\)'")
 _UNDECLARED: Final = re.compile(r"undeclared reference to '(.*?)'")
@@ -64,6 +66,9 @@ def missing_name(source: str, targets: Sequence[str], classifiers: Sequence[str]
         if group in variables.CLASSIFIER_GROUPS and rest and rest[0] not in classifiers:
             fix = _closest(rest[0], classifiers, group) if classifiers else "declare it in spec.classifiers"
             return f"there is no classifier {rest[0]!r} in this policy", *where, fix
+        if group in variables.CLASSIFIER_GROUPS and rest and _HAS.search(source[:offset]):
+            fix = "compare it: a classifier that fails says its default"
+            return f"{group}.{rest[0]} is always present, so has() says nothing", *where, fix
         if group == "request" and rest[:1] == ["headers"]:
             return "request.headers is not available", *where, 'write `request.header("x-name")`; it is "" when absent'
     return None
