@@ -13,7 +13,7 @@ from signalbox.routing.choosing.trained import TrainedJudge, settled
 from signalbox.routing.decision import CompiledPolicy, Undecided
 from signalbox.routing.expressions.values import EvaluationError
 
-CHECKER = Checker(["a", "b"], ["kind", "mood"])
+CHECKER = Checker(["a", "b"], {"kind": ["a", "code", "math"], "mood": ["a", "calm"]})
 
 
 def policy(*conditions: str, strategy: config.Strategy | None = None) -> CompiledPolicy:
