@@ -155,7 +155,8 @@ FIELDS += ["include", "response_format", "text", "reasoning", "user", "instructi
 def test_no_body_makes_a_fact_fail(operation: str, body: dict[str, Any]) -> None:
     kinds = {"bool": bool, "int": int, "double": float, "string": str}
     found = facts(body, operation)
-    for path, attribute in variables.BY_PATH.items():
+    of_requests = [(f"{group}.{one.name}", one) for group, all_of in variables.GROUPS.items() for one in all_of]
+    for path, attribute in of_requests:
         value = read(found, path)
         assert (value is None and attribute.optional) or type(value) is kinds[attribute.kind]
         if attribute.kind == "int" and value is not None:
