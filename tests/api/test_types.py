@@ -2,7 +2,7 @@
 
 import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from pydantic import ValidationError
@@ -61,19 +61,21 @@ def test_base_path(given: dict[str, str], in_force: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "in_force"),
+    ("api", "given", "in_force"),
     [
-        ({}, "Bearer "),
-        ({"header": "authorization"}, "Bearer "),
-        ({"header": "api-key"}, ""),
-        ({"prefix": ""}, ""),
-        ({"header": "x-key", "prefix": "Key "}, "Key "),
+        ("OpenAI", {}, ("Authorization", "Bearer ")),
+        ("OpenAI", {"header": "authorization"}, ("authorization", "Bearer ")),
+        ("OpenAI", {"header": "api-key"}, ("api-key", "")),
+        ("OpenAI", {"prefix": ""}, ("Authorization", "")),
+        ("OpenAI", {"header": "x-key", "prefix": "Key "}, ("x-key", "Key ")),
+        ("Anthropic", {}, ("x-api-key", "")),
+        ("Anthropic", {"header": "Authorization"}, ("Authorization", "Bearer ")),
     ],
 )
-def test_prefix(given: dict[str, str], in_force: str) -> None:
-    auth = backend(auth={"apiKey": {"secretRef": {"name": "s", "key": "k"}, **given}}).spec.auth
-    assert auth is not None
-    assert auth.api_key.prefix_in_force == in_force
+def test_key(api: Literal["OpenAI", "Anthropic"], given: dict[str, str], in_force: tuple[str, str]) -> None:
+    spec = backend(format=api, auth={"apiKey": {"secretRef": {"name": "s", "key": "k"}, **given}}).spec
+    assert spec.auth is not None
+    assert spec.auth.api_key.in_force(spec.format) == in_force
 
 
 def test_router() -> None:

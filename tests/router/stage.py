@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import anthropic
 import openai
 import yaml
 
@@ -22,6 +23,8 @@ from waiting import until
 FEATURES = ["Tools", "LogProbs", "Vision", "JSONSchema"]
 PRICING = {"inputPerMillion": "1", "outputPerMillion": "10"}
 QUESTION = "What does the signal show?"
+Claude = Callable[..., anthropic.AsyncAnthropic]
+"""Makes the official client of Anthropic's API."""
 
 
 @dataclass

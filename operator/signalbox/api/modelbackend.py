@@ -80,19 +80,20 @@ class ApiKey(ApiModel):
 
     secret_ref: SecretKeyRef
     """The Secret that holds the key. A new value is in force without a restart."""
-    header: HeaderName = "Authorization"
-    """The request header that carries the key, such as Authorization, api-key or x-api-key."""
+    header: HeaderName | None = None
+    """The request header that carries the key, such as Authorization, api-key or x-api-key. Default: x-api-key with
+    format Anthropic, else Authorization."""
     prefix: (
         Annotated[str, Field(max_length=32), Rules(Rule("self.matches('^[ -~]*$')", "must be printable ASCII"))] | None
     ) = None
     """What stands before the key. Default: "Bearer " (with the space) in Authorization, nothing in other headers."""
 
-    @property
-    def prefix_in_force(self) -> str:
-        """The prefix, or what its absence means."""
+    def in_force(self, api: Format) -> tuple[str, str]:
+        """Header and prefix, or what their absence means for a backend that speaks that API."""
+        header = self.header or ("x-api-key" if api == "Anthropic" else "Authorization")
         if self.prefix is not None:
-            return self.prefix
-        return "Bearer " if self.header.lower() == "authorization" else ""
+            return header, self.prefix
+        return header, "Bearer " if header.lower() == "authorization" else ""
 
 
 class Auth(ApiModel):
@@ -277,7 +278,7 @@ class ModelBackendSpec(ApiModel):
             field="signals.port",
         ),
         Rule(
-            "!has(self.auth) || !has(self.request) || !has(self.request.headers) || "
+            "!has(self.auth) || !has(self.auth.apiKey.header) || !has(self.request) || !has(self.request.headers) || "
             "!self.request.headers.exists(h, h.name.lowerAscii() == self.auth.apiKey.header.lowerAscii())",
             "sets the header that auth.apiKey.header names: remove it from request.headers",
             field="request",

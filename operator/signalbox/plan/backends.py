@@ -191,7 +191,8 @@ def _api_key(backend: ModelBackend, credentials: Credentials) -> config.ApiKey |
     key = backend.spec.auth.api_key
     source = Entry(kind="Secret", name=key.secret_ref.name, key=key.secret_ref.key)
     entry = credentials.value(f"backend.{backend.metadata.name}.apiKey", source, "spec.auth.apiKey.secretRef")
-    return config.ApiKey(entry=entry, header=key.header, prefix=key.prefix_in_force) if entry else None
+    header, prefix = key.in_force(backend.spec.format)
+    return config.ApiKey(entry=entry, header=header, prefix=prefix) if entry else None
 
 
 def _request(backend: ModelBackend) -> config.RequestMapping:

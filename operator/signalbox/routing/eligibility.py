@@ -6,6 +6,8 @@ from typing import Final
 
 from signalbox.routing.config import Backend, Feature
 from signalbox.routing.features import Facts
+from signalbox.routing.formats.anthropic_backend.request import translate
+from signalbox.routing.formats.untranslatable import Untranslatable
 
 
 class Need(IntFlag):
@@ -30,11 +32,12 @@ _FEATURES: Final[dict[Need, Feature]] = {
 class Requirements:
     """What one request needs. Counting its tokens is left until a backend has a bound to hold them against."""
 
-    __slots__ = ("_facts", "features")
+    __slots__ = ("_facts", "features", "obstacle")
 
     def __init__(self, facts: Facts) -> None:
         self._facts = facts
         self.features = _features(facts)
+        self.obstacle = facts.message.obstacle if facts.message is not None else None
 
     @property
     def prompt_tokens(self) -> int:
@@ -46,12 +49,29 @@ class Requirements:
         """The bound that the client gave; 0 without one."""
         return self._facts.request_max_tokens or 0
 
+    def untranslatable(self, backend: Backend) -> str | None:
+        """What of the request cannot be said in the API of a backend, with the field; None where it all can."""
+        facts = self._facts
+        if backend.format == "OpenAI":
+            return None if self.obstacle is None else str(self.obstacle)
+        if facts.request_operation != "chat":
+            return f"the Messages API has no {facts.request_operation}"
+        if facts.message is None:
+            removed = backend.request.remove
+            try:
+                translate({name: value for name, value in facts.body.items() if name not in removed})
+            except Untranslatable as difference:
+                return str(difference)
+        return None
+
 
 def shortfall(backend: Backend, needs: Requirements, correction: float = 1.0) -> str | None:
     """What the backend lacks for the request, in words; ``None`` when it is eligible.
 
     ``correction`` is the ratio of prompt tokens that the backend reported to those estimated.
     """
+    if (backend.format != "OpenAI" or needs.obstacle is not None) and (why := needs.untranslatable(backend)):
+        return why
     if needs.features and backend.features is not None:
         missing = needs.features & ~_declared(backend.features)
         if missing:

@@ -10,6 +10,7 @@ from typing import Any, Final, Generic, Protocol, TypeVar, overload
 from signalbox.routing import prompts
 from signalbox.routing.choosing.classified import Classified, Column, Judge
 from signalbox.routing.code import has_code
+from signalbox.routing.formats.anthropic_client.request import Message
 
 _Value = TypeVar("_Value")
 _INT64_MAX: Final = 2**63 - 1
@@ -114,11 +115,13 @@ class Facts:
     have lower-case names. Looking up a classifier in ``labels``, ``scores`` or ``confidences`` asks it, or raises
     ``UnknownValueError`` where it must be waited for. ``awaited`` is the one that the last undecided condition needs.
     ``target`` and ``answer`` are set before an expression over them is asked, again for each target and each answer.
+    ``message`` is there where the chat in ``body`` was one for Anthropic's API.
     """
 
     target: CandidateFacts
     answer: AnswerFacts
     awaited = ""
+    message: Message | None = None
 
     def __init__(
         self,

@@ -39,6 +39,8 @@ class MessagesFormat(StreamFormat):
 
     @classmethod
     def wrong(cls, status: int, message: str = "", param: str | None = None, code: str | None = None) -> bytes:
+        if param == "input_tokens":
+            message = f"prompt is too long: {message}"
         kind = code or _ERRORS.get(status, "api_error" if status >= 500 else "invalid_request_error")
         error = {"type": kind, "message": message or errors.phrase(status)}
         return msgspec.json.encode({"type": "error", "error": error, "request_id": None})

@@ -17,8 +17,11 @@ OPERATIONS = {
     b"/v1/completions": "completions",
     b"/v1/embeddings": "embeddings",
     b"/v1/responses": "responses",
+    b"/v1/messages": "messages",
 }
 MODELS = b"/v1/models"
+ANTHROPIC_VERSION = b"anthropic-version"
+COUNT_TOKENS = b"/v1/messages/count_tokens"
 _STREAM_TYPES = (bool, type(None))
 
 _decode = msgspec.json.Decoder().decode
@@ -100,6 +103,8 @@ def elsewhere(live: "Live | None", head: Head, path: bytes) -> bytes:
             "not_stored",
             "Responses are kept by the endpoint that made them and cannot be fetched or deleted here.",
         )
+    if path == COUNT_TOKENS:
+        raise Refusal(404, "not_counted", "Tokens are not counted here: each target counts them in its own way.")
     if path != MODELS and not path.startswith(MODELS + b"/"):
         raise Refusal(404, "unknown_path", f"There is nothing at {path[:200].decode('ascii', 'replace')}.")
     if head.method not in {b"GET", b"HEAD"}:
@@ -107,16 +112,31 @@ def elsewhere(live: "Live | None", head: Head, path: bytes) -> bytes:
     models = in_force(live).keys.models(head.digest)
     if not models:
         raise unauthorized(head, close=False)
-    cards: list[dict[str, Any]] = [
-        {"id": model, "object": "model", "created": 0, "owned_by": "signalbox"} for model in models
-    ]
+    of_anthropic = ANTHROPIC_VERSION in head.headers
+    cards = [_anthropic_card(model) if of_anthropic else _card(model) for model in models]
     if path == MODELS:
-        return msgspec.json.encode({"object": "list", "data": cards})
+        listed: dict[str, Any] = {"object": "list"}
+        if of_anthropic:
+            listed = {"has_more": False, "first_id": models[0], "last_id": models[-1]}
+        return msgspec.json.encode({**listed, "data": cards})
     name = unquote_to_bytes(path[len(MODELS) + 1 :]).decode("utf-8", "replace")
     card = next((card for card in cards if card["id"] == name), None)
     if card is None:
         raise _no_model(name)
     return msgspec.json.encode(card)
+
+
+def _card(model: str) -> dict[str, Any]:
+    return {"id": model, "object": "model", "created": 0, "owned_by": "signalbox"}
+
+
+def _anthropic_card(model: str) -> dict[str, Any]:
+    return {"id": model, "type": "model", "display_name": model, "created_at": "1970-01-01T00:00:00Z"}
+
+
+def speaks(head: Head, path: bytes) -> str:
+    """The operation in whose API a client is answered that asks for something else."""
+    return "messages" if path.startswith(b"/v1/messages/") or ANTHROPIC_VERSION in head.headers else ""
 
 
 def unauthorized(head: Head, *, close: bool) -> Refusal:

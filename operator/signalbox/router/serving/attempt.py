@@ -17,6 +17,7 @@ from signalbox.router.upstream.line import Line
 from signalbox.router.wire import answers, events, usage
 from signalbox.router.wire.encoding import EncodingError, decoder_for
 from signalbox.router.wire.sse import EventStream
+from signalbox.router.wire.translation import Translation, Untold
 from signalbox.routing import outcomes, rate_limits
 from signalbox.routing.ejection import Cause
 from signalbox.routing.outcomes import Outcome
@@ -49,6 +50,7 @@ class Attempt(Line):
         "_stale_retried",
         "_suspected",
         "_tail",
+        "_translation",
         "backend",
         "began",
         "cancelled",
@@ -61,7 +63,13 @@ class Attempt(Line):
     )
 
     def __init__(
-        self, exchange: "Exchange", backend: BackendState, endpoint: Endpoint, request: bytes, now: float
+        self,
+        exchange: "Exchange",
+        backend: BackendState,
+        endpoint: Endpoint,
+        request: bytes,
+        now: float,
+        translation: Translation | None = None,
     ) -> None:
         super().__init__(endpoint, now)
         self.exchange = exchange
@@ -77,8 +85,9 @@ class Attempt(Line):
         self._phase: Callable[[bytes], None] = self._head
         self._held: list[bytes] = []
         self._held_bytes = 0
-        # A response is sent with another id than it came with, so it is always held as a whole.
-        self._hold_bytes = HOLD_BYTES if exchange.operation != "responses" else MAX_RESPONSE_BYTES
+        self._translation = translation
+        # What is sent otherwise than it came is always held as a whole: a response has another id then.
+        self._hold_bytes = MAX_RESPONSE_BYTES if translation is not None or exchange.rewrites else HOLD_BYTES
         self._tail = b""
         self._stale_retried = False
         self._suspected = False
@@ -148,7 +157,12 @@ class Attempt(Line):
             if b"content-encoding" in headers:
                 self.decoder = decoder_for(headers[b"content-encoding"])
             if status == 200 and headers.get(b"content-type", b"").lower().startswith(b"text/event-stream"):
-                self.events = replies.events(self.exchange, b"transfer-encoding" in headers)
+                translation = self._translation
+                self.events = (
+                    replies.events(self.exchange, b"transfer-encoding" in headers)
+                    if translation is None
+                    else translation.stream()
+                )
                 self._phase = self._hold_events
             else:
                 self._phase = self._hold_body
@@ -272,6 +286,12 @@ class Attempt(Line):
         connection = self.connection
         assert connection is not None
         status, headers = connection.status, connection.headers
+        if self._translation is not None:
+            try:
+                body = self._translation.unary(status, body)
+            except Untold as error:
+                self._protocol_failure(str(error))
+                return
         now = time.monotonic()
         if status >= 400:
             if outcomes.of_status(status, body[:MAX_ERROR_BYTES]) is Outcome.CONTEXT_LENGTH:

@@ -47,7 +47,7 @@ class _Line:
             target=exchange.target,
             endpoint=self._endpoint,
             model=self._model,
-            operation=exchange.operation,
+            operation=exchange.api,
             status=self._status,
             stream=exchange.stream,
             tries=exchange.tries,
@@ -68,7 +68,7 @@ def served(exchange: "Exchange", attempt: Attempt, status: int, now: float, erro
     picos = usage.cost(used, attempt.backend.config.pricing)
     duration = now - exchange.started_at
     series = exchange.policy.series(
-        exchange.route, exchange.target, attempt.backend.config.name, exchange.operation, exchange.data["model"]
+        exchange.route, exchange.target, attempt.backend.config.name, exchange.api, exchange.data["model"]
     )
     series.finished(status, duration, _ttft(exchange, attempt), *used, picos, exchange.tries)
     _log(exchange, attempt, status, picos, duration, error)
@@ -80,7 +80,7 @@ def refused(exchange: "Exchange", status: int, code: str) -> None:
     duration = time.monotonic() - exchange.started_at
     if exchange.tries:
         backend = policy.backends[policy.positions[exchange.target]].config.name
-        series = policy.series(exchange.route, exchange.target, backend, exchange.operation, exchange.data["model"])
+        series = policy.series(exchange.route, exchange.target, backend, exchange.api, exchange.data["model"])
         series.finished(status, duration, tries=exchange.tries)
     else:
         exchange.live.statistics.rejected(policy.name, code)

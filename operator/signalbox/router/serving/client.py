@@ -12,6 +12,7 @@ from signalbox.router.telemetry.accesslog import Entry
 from signalbox.router.wire.errors import Refusal, status_line
 from signalbox.router.wire.heads import Head
 from signalbox.router.wire.requests import Owed, Request, RequestReader
+from signalbox.routing.formats.anthropic_client.request import translate
 
 if TYPE_CHECKING:
     from signalbox.router.serving.proxy import Proxy
@@ -50,6 +51,7 @@ class ClientConnection(asyncio.Protocol):
         "paused",
         "paused_since",
         "request_id",
+        "speaks",
         "transport",
     )
 
@@ -70,6 +72,7 @@ class ClientConnection(asyncio.Protocol):
         self.paused = False
         self.paused_since = 0.0
         self.request_id = b""
+        self.speaks = ""  # the operation whose API the client is answered in
         # Monotonic seconds by which the client must have sent what is due; 0 while it owes nothing.
         self.deadline = 0.0
 
@@ -148,13 +151,14 @@ class ClientConnection(asyncio.Protocol):
         self.chunks = head.chunks
         self.request_id = head.request_id or b"%032x" % _getrandbits(128)
         path = head.path
+        operation = admission.OPERATIONS.get(path)
+        if operation is None:
+            path = admission.path_of(path)
+            operation = admission.OPERATIONS.get(path)
+        self.speaks = operation or admission.speaks(head, path)
         try:
             if request.refusal is not None:
                 raise request.refusal
-            operation = admission.OPERATIONS.get(path)
-            if operation is None:
-                path = admission.path_of(path)
-                operation = admission.OPERATIONS.get(path)
             if operation is None or head.method != b"POST":
                 self._answer(200, admission.elsewhere(self._proxy.live, head, path))
                 return
@@ -163,7 +167,11 @@ class ClientConnection(asyncio.Protocol):
         except Refusal as refusal:
             self._answer_refusal(refusal)
             return
-        exchange = Exchange(self, live, policy, tenant, operation, head, data, time.monotonic())
+        message = None
+        if operation == "messages":
+            message = translate(data)
+            operation, data = "chat", message.chat
+        exchange = Exchange(self, live, policy, tenant, operation, head, data, time.monotonic(), message)
         self._exchange = exchange
         try:
             exchange.start(tier)
@@ -221,7 +229,7 @@ class ClientConnection(asyncio.Protocol):
         """Send an error object."""
         if refusal.close:
             self._keep_alive = False
-        self.whole(status_line(refusal.status) + refusal.head() + lines, refusal.body())
+        self.whole(status_line(refusal.status) + refusal.head() + lines, refusal.body(self.speaks))
 
     def write(self, data: bytes) -> None:
         """Send bytes as they are."""

@@ -11,10 +11,13 @@ from signalbox.router.serving.attempt import Attempt
 from signalbox.router.serving.response_ids import Kept
 from signalbox.router.serving.search import Search
 from signalbox.router.wire import body
+from signalbox.router.wire.edge import MessagesEdge
 from signalbox.router.wire.errors import Refusal, event_of
 from signalbox.router.wire.heads import Head
+from signalbox.router.wire.translation import reading
 from signalbox.routing.decision import CompiledRoute
 from signalbox.routing.features import Facts
+from signalbox.routing.formats.anthropic_client.request import Message
 from signalbox.routing.outcomes import Outcome
 
 if TYPE_CHECKING:
@@ -32,23 +35,29 @@ class Exchange:
     """See the module. Its attempts call it back; it calls the client's connection.
 
     ``detail`` is why a try failed, in words for the operator of the router and not for its clients. ``kept`` is the
-    response that the request follows.
+    response that the request follows. ``message`` is what a client of Anthropic's API asked, which to everybody here is
+    the chat that ``data`` holds; what it gets passes the ``edge``, unless its target speaks that API, too.
+    ``rewrites`` says that an answer cannot be sent in parts; ``api`` is the operation that the client itself asked for.
     """
 
     __slots__ = (
         "_search",
         "_tokens",
+        "api",
         "attempt",
         "client",
         "data",
         "debug",
         "detail",
+        "edge",
         "head",
         "kept",
         "live",
+        "message",
         "operation",
         "policy",
         "request_id",
+        "rewrites",
         "route",
         "started_at",
         "stream",
@@ -68,6 +77,7 @@ class Exchange:
         head: Head,
         data: dict[str, Any],
         now: float,
+        message: Message | None = None,
     ) -> None:
         self.client = client
         self.live = live
@@ -78,6 +88,7 @@ class Exchange:
         self.data = data
         self.started_at = now
         self.stream = data.get("stream") is True
+        self.api = client.speaks
         self.request_id = client.request_id
         headers = head.headers
         self.traceparent = headers.get(b"traceparent") or b"00-%032x-%016x-01" % (_getrandbits(128), _getrandbits(64))
@@ -88,6 +99,9 @@ class Exchange:
         self.tries = 0
         self.route: CompiledRoute | None = None
         self.kept: Kept | None = None
+        self.message = message
+        self.edge: MessagesEdge | None = None
+        self.rewrites: bool = operation == "responses" or message is not None
         self._search = Search(policy)
         self._tokens = 0
 
@@ -99,6 +113,8 @@ class Exchange:
             self._resume(now)
         else:
             facts = Facts(self.operation, self.data, self.head.headers, self.tenant, tier, self.policy.facts)
+            if self.message is not None:
+                facts.message = self.message
             self.route = route = self.policy.match(facts)
             now = time.monotonic()
             self._search.first(route, facts, now)
@@ -127,7 +143,12 @@ class Exchange:
         data = self.data
         if self.kept is not None:
             data = {**data, "previous_response_id": self.kept.original}
-        content = body.for_backend(data, backend.config, self.operation, self.stream)
+        config, message = backend.config, self.message
+        content = body.for_backend(data, config, self.operation, self.stream, message and message.original)
+        native = message is not None and config.format == "Anthropic"
+        if message is not None:
+            self.edge = None if native else MessagesEdge(thinking=message.thinking)
+        translation = reading(config, native=native, with_usage=body.wants_usage(data))
         request = b"".join(
             (
                 backend.heads[self.operation],
@@ -137,7 +158,7 @@ class Exchange:
                 content,
             )
         )
-        self.attempt = attempt = Attempt(self, backend, search.endpoint, request, now)
+        self.attempt = attempt = Attempt(self, backend, search.endpoint, request, now, translation)
         self.live.attempts.add(attempt)
         self.live.statistics.started(backend.config.name)
         backend.backlog.began(now)
@@ -226,11 +247,13 @@ class Exchange:
 
     def pass_on(self, data: bytes) -> None:
         """Send a part of the body."""
-        self.client.part(data)
+        self.client.part(data if self.edge is None else self.edge.part(data))
 
     def answered(self, attempt: Attempt, status: int) -> None:
         """The answer that was passed on is complete."""
         now = self._ended(attempt, "success" if status < 400 else "client")
+        if self.edge is not None:
+            self.client.part(self.edge.end())
         self.client.end()
         booking.served(self, attempt, status, now)
         self.client.finished()
@@ -243,6 +266,12 @@ class Exchange:
         self._send_whole(attempt, status, headers, content)
 
     def _send_whole(self, attempt: Attempt, status: int, headers: Mapping[bytes, bytes], content: bytes) -> None:
+        if self.edge is not None:
+            message = self.edge.whole(status, content)
+            if message is None:
+                self.refuse(Refusal(502, "upstream_error", f"Target {self.target}: answered what is no chat."))
+                return
+            content = message
         self.client.whole(replies.head(self, status, headers), content)
         booking.served(self, attempt, status, time.monotonic())
         self.client.finished()
@@ -256,7 +285,7 @@ class Exchange:
         self.detail = message
         error = replies.incomplete(self.target, message, timed_out)
         if attempt.events is not None:
-            self.client.part(event_of(self.operation, error.error()))
+            self.client.part(event_of(self.api, error))
             self.client.end()
         else:
             self.client.cut()
@@ -278,4 +307,5 @@ class Exchange:
     def forget_body(self) -> None:
         """The request is over."""
         self.data = {}
+        self.message = None
         self._search.needs = None

@@ -46,7 +46,10 @@ class LivePolicy:
             or set(targets_of(route.strategy))
             for route in config.routes
         }
-        self._filters = any(b.config.features is not None or b.config.context_window is not None for b in self.backends)
+        self._filters = any(
+            b.config.features is not None or b.config.context_window is not None or b.config.format != "OpenAI"
+            for b in self.backends
+        )
         self._counts_tokens = any(b.config.limits.tokens_per_minute is not None for b in self.backends)
 
     def match(self, facts: Facts) -> CompiledRoute:
@@ -61,7 +64,7 @@ class LivePolicy:
 
     def eligible(self, route: CompiledRoute, facts: Facts) -> tuple[Requirements | None, int]:
         """The targets of a route that can serve the request. Raises ``Refusal`` naming what is missing."""
-        if not self._filters and not self._counts_tokens:
+        if not self._filters and not self._counts_tokens and facts.message is None:
             return None, self._all
         needs = Requirements(facts)
         mask = self.still_eligible(needs)
@@ -77,7 +80,7 @@ class LivePolicy:
 
     def still_eligible(self, needs: Requirements | None) -> int:
         """All targets of the policy that can serve what a request needs."""
-        if needs is None or not self._filters:
+        if needs is None or (not self._filters and needs.obstacle is None):
             return self._all
         mask = 0
         for position, backend in enumerate(self.backends):

@@ -27,6 +27,8 @@ def route_lines(exchange: "Exchange") -> bytes:
     """The headers that say which request this was and where it went."""
     policy, route = exchange.policy, exchange.route
     lines = b"x-request-id: %b\r\n%b" % (exchange.request_id, policy.route_lines(route, exchange.target))
+    if exchange.edge is not None:
+        lines += b"request-id: %b\r\n" % exchange.request_id
     if exchange.debug:
         lines += b"x-signalbox-reason: %b\r\n" % policy.reason(route, exchange.tries).encode()
     return lines
@@ -41,6 +43,8 @@ def events(exchange: "Exchange", chunked: bool) -> EventStream:
             rename_id=partial(sealed, exchange),
             renames=continuation.echoes(exchange.kept, exchange.data),
         )
+    if exchange.edge is not None:
+        return EventStream(hide_usage=False, plain=False)
     hide = exchange.operation in body.STREAMS_WITH_USAGE_OPTION and not body.wants_usage(exchange.data)
     return EventStream(hide_usage=hide, plain=chunked and exchange.client.chunks)
 

@@ -26,6 +26,7 @@ from signalbox.router.telemetry.statistics import (
 _OPERATIONS = {
     "chat": ("chat", "chat_completions"),
     "responses": ("chat", "responses"),
+    "messages": ("chat", ""),
     "completions": ("text_completion", ""),
     "embeddings": ("embeddings", ""),
 }

@@ -20,12 +20,17 @@ from signalbox.routing.limits import BackendLimits
 from signalbox.routing.quantiles import DecayedMean, ErrorRate, TokenCorrection
 from signalbox.routing.shedding import Queue
 
-PATHS = {
-    "chat": "/chat/completions",
-    "completions": "/completions",
-    "embeddings": "/embeddings",
-    "responses": "/responses",
+PATHS: dict[str, dict[str, str]] = {
+    "OpenAI": {
+        "chat": "/chat/completions",
+        "completions": "/completions",
+        "embeddings": "/embeddings",
+        "responses": "/responses",
+    },
+    "Anthropic": {"chat": "/messages"},
 }
+ANTHROPIC_VERSION = b"2023-06-01"
+"""The version of the Messages API whose form the translations know."""
 
 FIRST_PART = 0.1
 """With what part of the choices a new endpoint begins."""
@@ -51,19 +56,24 @@ class Prepared:
             b"host: %b\r\naccept-encoding: identity\r\ncontent-type: application/json\r\n" % config.authority.encode()
         ]
         own = set()
+        if config.format == "OpenAI":
+            own |= {b"anthropic-version", b"anthropic-beta"}  # of a client that speaks the other API
         for header in config.request.headers:
             own.add(header.name.lower().encode())
             lines.append(b"%b: %b\r\n" % (header.name.lower().encode(), header.value.encode("latin-1", "replace")))
         if config.api_key is not None:
             own.add(config.api_key.header.lower().encode())
             lines.append(_credential(config, secrets))
+        if config.format == "Anthropic" and b"anthropic-version" not in own:
+            own.add(b"anthropic-version")
+            lines.append(b"anthropic-version: %b\r\n" % ANTHROPIC_VERSION)
         self.own_headers = frozenset(own)
         query = "&".join(f"{quote(q.name, safe='')}={quote(q.value, safe='')}" for q in config.request.query)
         rest = b"".join(lines)
         self.heads = {
             operation: b"POST %b%b HTTP/1.1\r\n%b"
             % ((config.base_path + path).encode(), (f"?{query}" if query else "").encode(), rest)
-            for operation, path in PATHS.items()
+            for operation, path in PATHS[config.format].items()
         }
 
 

@@ -25,6 +25,8 @@ class _Details(msgspec.Struct):
 class _Usage(msgspec.Struct):
     prompt_tokens: _Count = None
     input_tokens: _Count = None
+    cache_creation_input_tokens: _Count = None
+    cache_read_input_tokens: _Count = None
     completion_tokens: _Count = None
     output_tokens: _Count = None
     prompt_tokens_details: _Details | None = None
@@ -60,11 +62,12 @@ def read(body: bytes) -> Answer:
     if fields.usage is not None:
         seen = fields.usage
         details = seen.prompt_tokens_details or seen.input_tokens_details
-        found = usage.Usage(
-            seen.prompt_tokens or seen.input_tokens or 0,
-            (details.cached_tokens or 0) if details else 0,
-            seen.completion_tokens or seen.output_tokens or 0,
-        )
+        prompt = seen.prompt_tokens or seen.input_tokens or 0
+        cached = (details.cached_tokens or 0) if details else 0
+        if seen.cache_read_input_tokens is not None:  # of a message: see ``usage.of``
+            cached = seen.cache_read_input_tokens
+            prompt += cached + (seen.cache_creation_input_tokens or 0)
+        found = usage.Usage(prompt, cached, seen.completion_tokens or seen.output_tokens or 0)
     error = fields.error if fields.choices is _ABSENT and fields.error else None
     return Answer(found, error, fields.id)
 

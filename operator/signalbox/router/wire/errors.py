@@ -1,9 +1,12 @@
-"""Errors in the words of the OpenAI API: what the router answers by itself, unary and inside a stream."""
+"""Errors that the router answers by itself, unary and inside a stream: in the words of the OpenAI API, or of
+Anthropic's where its clients ask."""
 
 import math
 from http import HTTPStatus
 
 import msgspec
+
+from signalbox.routing.formats.anthropic_client import errors as anthropic
 
 
 class ConfigRejectedError(Exception):
@@ -41,8 +44,10 @@ class Refusal(Exception):  # noqa: N818 - an answer, not only a fault
         self.close = close
         self.allow = allow
 
-    def body(self) -> bytes:
-        """The error object, as JSON."""
+    def body(self, operation: str = "") -> bytes:
+        """The error object, as JSON, for a client that speaks the API of ``operation``."""
+        if operation == "messages":
+            return msgspec.json.encode(anthropic.body(self.status, self.message))
         return msgspec.json.encode({"error": self.error()})
 
     def error(self) -> dict[str, str | None]:
@@ -80,8 +85,11 @@ def status_line(status: int) -> bytes:
 _STATUS_LINES = {s.value: b"HTTP/1.1 %d %b\r\n" % (s.value, s.phrase.encode()) for s in HTTPStatus}
 
 
-def event_of(operation: str, error: dict[str, str | None]) -> bytes:
+def event_of(operation: str, refusal: Refusal) -> bytes:
     """The last event of a stream that broke after content was sent, in the form of the operation's API."""
+    if operation == "messages":
+        return b"event: error\ndata: " + refusal.body(operation) + b"\n\n"
+    error = refusal.error()
     if operation == "responses":
         fields = {"type": "error", "code": error["code"], "message": error["message"], "param": error["param"]}
         return b"event: error\ndata: " + msgspec.json.encode(fields) + b"\n\n"

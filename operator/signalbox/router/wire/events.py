@@ -1,4 +1,4 @@
-"""Server-sent events of the OpenAI APIs: where one ends, and what it means for a stream whose head is held.
+"""Server-sent events of the APIs: where one ends, and what it means for a stream whose head is held.
 
 Engines answer 200 before they have begun, and report a full queue or a crash as an event. So a stream has not begun
 until an event carries something that a client can use.
@@ -27,6 +27,9 @@ _OVERTURE = frozenset(
         "response.reasoning_summary_part.added",
     )
 )
+# Messages: the same; and a block of text has nothing in it yet when it starts, where a call has its name.
+_MESSAGE_OVERTURE = frozenset(("ping", "message_start"))
+_EMPTY_BLOCKS = ("text", "thinking")
 
 
 class Meaning(IntEnum):
@@ -111,7 +114,11 @@ def meaning(event: bytes) -> tuple[Meaning, Any]:
     choices = value.get("choices")
     if isinstance(choices, list):
         return (Meaning.CONTENT if any(map(_has_content, choices)) else Meaning.OVERTURE), value
-    return (Meaning.OVERTURE if kind == "ping" else Meaning.CONTENT), value
+    if kind == "content_block_start":
+        block = value.get("content_block")
+        empty = isinstance(block, dict) and block.get("type") in _EMPTY_BLOCKS
+        return (Meaning.OVERTURE if empty else Meaning.CONTENT), value
+    return (Meaning.OVERTURE if isinstance(kind, str) and kind in _MESSAGE_OVERTURE else Meaning.CONTENT), value
 
 
 def _has_content(choice: Any) -> bool:

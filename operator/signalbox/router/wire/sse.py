@@ -75,10 +75,7 @@ class EventStream:
 
     def inspect(self, data: bytes, done: bool) -> bytes:
         """What of a read goes to the client: whole events only. Stops at an error, which sets ``error``."""
-        complete, self._buffer = events.split(self._buffer + data)
-        if done and self._buffer:
-            complete.append(self._buffer)
-            self._buffer = b""
+        complete = self._whole_events(data, done)
         whole = b"".join(complete)
         renaming = self._rename_id is not None or self._renames
         if not renaming and b'"usage"' not in whole and not _ERROR.search(whole):
@@ -97,6 +94,13 @@ class EventStream:
                     continue
             out.append(self._renamed(event))
         return b"".join(out)
+
+    def _whole_events(self, data: bytes, done: bool) -> list[bytes]:
+        complete, self._buffer = events.split(self._buffer + data)
+        if done and self._buffer:
+            complete.append(self._buffer)
+            self._buffer = b""
+        return complete
 
     def _renamed(self, event: bytes) -> bytes:
         if self._rename_id is not None and b'"response"' in event:

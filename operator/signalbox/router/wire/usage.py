@@ -17,9 +17,12 @@ class Usage(NamedTuple):
 
 
 def of(value: Any) -> Usage | None:
-    """The value of a ``usage`` field, of chat, completions and embeddings, or of responses."""
+    """The value of a ``usage`` field, of chat, completions and embeddings, of responses or of messages."""
     if not isinstance(value, dict):
         return None
+    if "cache_read_input_tokens" in value:  # of a message: there, the input does not hold what was cached
+        read, written = _count(value["cache_read_input_tokens"]), _count(value.get("cache_creation_input_tokens"))
+        return Usage(_count(value.get("input_tokens")) + read + written, read, _count(value.get("output_tokens")))
     details = value.get("prompt_tokens_details") or value.get("input_tokens_details")
     return Usage(
         _count(value.get("prompt_tokens", value.get("input_tokens"))),

@@ -21,7 +21,11 @@ class Attribute(msgspec.Struct, frozen=True):
 
 
 REQUEST: Final = (
-    Attribute("operation", "string", 'What is asked for: "chat", "completions", "embeddings" or "responses".'),
+    Attribute(
+        "operation",
+        "string",
+        'What is asked for: "chat" (in OpenAI\'s API or Anthropic\'s), "completions", "embeddings" or "responses".',
+    ),
     Attribute("model", "string", "The model that the client names."),
     Attribute("stream", "bool", "Whether the client wants a stream."),
     Attribute(

@@ -69,8 +69,8 @@ _EFFORTS: Final = {"minimal": "low", "low": "low", "medium": "medium", "high": "
 _SERVICE_TIERS: Final = {"auto": "auto", "default": "standard_only"}
 
 
-def translate(body: dict[str, Any]) -> dict[str, Any]:
-    """The body to send; the model stays the client's. Raises ``Untranslatable``."""
+def translate(body: dict[str, Any], window: int | None = None) -> dict[str, Any]:
+    """The body to send to a model with a context ``window``; its name stays the client's. Raises ``Untranslatable``."""
     given = {name: value for name, value in body.items() if value is not None}
     for name, value in given.items():
         if name in REFUSED:
@@ -80,7 +80,7 @@ def translate(body: dict[str, Any]) -> dict[str, Any]:
         elif name not in _TRANSLATED and name not in DROPPED:
             raise Untranslatable(name[:100], "the Messages API has no such field: leave it out")
     system, messages = conversation(given.get("messages"))
-    out: dict[str, Any] = {"model": given.get("model"), "max_tokens": _max_tokens(given)}
+    out: dict[str, Any] = {"model": given.get("model"), "max_tokens": _max_tokens(given, window)}
     if system:
         out["system"] = system
     out["messages"] = messages
@@ -99,8 +99,10 @@ def translate(body: dict[str, Any]) -> dict[str, Any]:
     return out
 
 
-def _max_tokens(given: dict[str, Any]) -> Any:
-    return given.get("max_completion_tokens", given.get("max_tokens", DEFAULT_MAX_TOKENS))
+def _max_tokens(given: dict[str, Any], window: int | None) -> Any:
+    """Without a bound of the client's, a small model keeps half of its window for the prompt."""
+    default = DEFAULT_MAX_TOKENS if window is None else min(DEFAULT_MAX_TOKENS, max(1, window // 2))
+    return given.get("max_completion_tokens", given.get("max_tokens", default))
 
 
 def _sampling(given: dict[str, Any]) -> dict[str, Any]:

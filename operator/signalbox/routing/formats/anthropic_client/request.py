@@ -46,19 +46,20 @@ _CHOICES: Final = {"auto": "auto", "any": "required", "none": "none"}
 _LOW, _MEDIUM = 4_096, 16_384
 
 
-class Inbound(NamedTuple):
-    """``chat`` as far as one can be made, the first ``obstacle`` on the way to a whole one, and whether the client
-    reads thinking."""
+class Message(NamedTuple):
+    """A request as it came: ``chat`` as far as one can be made of it, the first ``obstacle`` on the way to a whole one,
+    and whether the client reads thinking."""
 
+    original: dict[str, Any]
     chat: dict[str, Any]
     obstacle: Untranslatable | None
     thinking: bool
 
 
-def translate(body: dict[str, Any]) -> Inbound:
-    """See ``Inbound``; never raises."""
+def translate(body: dict[str, Any]) -> Message:
+    """See ``Message``; never raises."""
     reader = _Reader({name: value for name, value in body.items() if value is not None})
-    return Inbound(reader.chat, reader.obstacle, reader.thinking)
+    return Message(body, reader.chat, reader.obstacle, reader.thinking)
 
 
 class _Reader:
