@@ -22,6 +22,7 @@ def merge(routers: Sequence[PlannedRouter], limit_shares: int) -> PlannedRouter:
     """One router with the policies of all. Raises ``ModelConflictError``."""
     owners: dict[str, Policy] = {}
     backends: dict[str, Backend] = {}
+    services: list[Backend] = []
     entries: dict[str, Entry] = {}
     for router in routers:
         for policy in router.config.policies:
@@ -30,6 +31,7 @@ def merge(routers: Sequence[PlannedRouter], limit_shares: int) -> PlannedRouter:
                 if owner is not policy:
                     raise ModelConflictError(model, (owner.name, policy.name))
         backends |= {backend.name: backend for backend in router.config.backends}
+        services += router.config.services
         entries |= router.entries
     policies = sorted((p for router in routers for p in router.config.policies), key=lambda policy: policy.name)
     config = RouterConfig(
@@ -37,6 +39,7 @@ def merge(routers: Sequence[PlannedRouter], limit_shares: int) -> PlannedRouter:
         name="local",
         policies=tuple(policies),
         backends=tuple(backends[name] for name in sorted(backends)),
+        services=tuple(sorted(services, key=lambda service: service.name)),
         limit_shares=limit_shares,
     )
     return PlannedRouter(config=config, entries=dict(sorted(entries.items())))

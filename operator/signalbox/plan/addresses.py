@@ -1,30 +1,32 @@
-"""The addresses of a backend that routers must not connect to: said when they are written, not at a request."""
+"""The addresses that routers must not connect to: said when they are written, not at a request."""
 
 from collections.abc import Iterable
 
 from signalbox.api import ModelBackend
 from signalbox.plan.observed import Observed
-from signalbox.plan.problems import Problem
+from signalbox.plan.problems import Problem, Severity
 from signalbox.plan.services import is_ip
 from signalbox.routing.address_rules import AddressRules, is_metadata, network_of
 from signalbox.routing.config import Address
 
 
-def check_url(backend: ModelBackend, host: str, observed: Observed) -> Problem | None:
+def check_url(kind: str, name: str, path: str, host: str, observed: Observed) -> Problem | None:
     """What is wrong with the host of a URL, where it is an address."""
     if not is_ip(host):
         return None
     if observed.addresses is not None:
         reason = observed.addresses.reason(host)
-        return _problem(backend, "spec.url", [reason], [host]) if reason is not None else None
+        return _problem(kind, name, path, [reason], [host]) if reason is not None else None
     if is_metadata(host):
         return Problem(
-            kind="ModelBackend",
-            name=backend.metadata.name,
+            kind=kind,
+            name=name,
             reason="AddressRefused",
-            path="spec.url",
+            path=path,
             message=f"{host} is a metadata address of a cloud: routers in a cluster refuse it",
-            fix="write the address of a model server",
+            fix="write the address of a model server"
+            if kind == "ModelBackend"
+            else "write the address of a classifier",
             severity="warning",
             condition="ResolvedRefs",
         )
@@ -45,21 +47,24 @@ def allowed(
     if not refused:
         return endpoints, None
     left = tuple(each for each in endpoints if each.host not in refused)
-    problem = _problem(backend, "spec.serviceRef", refused.values(), refused, severity="warning" if left else "error")
+    severity: Severity = "warning" if left else "error"
+    problem = _problem(
+        "ModelBackend", backend.metadata.name, "spec.serviceRef", refused.values(), refused, severity=severity
+    )
     return left, problem
 
 
 def _problem(
-    backend: ModelBackend, path: str, reasons: Iterable[str], hosts: Iterable[str], severity: str = "error"
+    kind: str, name: str, path: str, reasons: Iterable[str], hosts: Iterable[str], severity: Severity = "error"
 ) -> Problem:
     networks = " ".join(f"--allow-cidr {network_of(host)}" for host in sorted(hosts)[:4])
     return Problem(
-        kind="ModelBackend",
-        name=backend.metadata.name,
+        kind=kind,
+        name=name,
         reason="AddressRefused",
         path=path,
         message="; ".join(sorted(reasons)[:4]),
         fix=f"use another address, or start the operator with {networks}",
-        severity="warning" if severity == "warning" else "error",
+        severity=severity,
         condition="ResolvedRefs",
     )

@@ -1,7 +1,6 @@
 """ModelBackend in, the router's Backend out."""
 
 from decimal import Decimal
-from urllib.parse import urlsplit
 
 import msgspec
 
@@ -10,13 +9,13 @@ from signalbox.plan.addresses import allowed, check_url
 from signalbox.plan.children.mounted import by_name, size_of
 from signalbox.plan.credentials import Credentials, Entry, Report
 from signalbox.plan.observed import Observed
+from signalbox.plan.places import NOWHERE, Place, of_url
 from signalbox.plan.problems import Problem, Subject
 from signalbox.plan.signals import Signals, compile_signals
 from signalbox.routing import config
 
 KIND = "ModelBackend"
 _PICOS_PER_TOKEN = Decimal(1_000_000)  # 10¹² in one unit, over the million tokens that a price is for
-_DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 class PlannedBackend(msgspec.Struct, frozen=True):
@@ -110,33 +109,20 @@ def compile_backend(backend: ModelBackend, observed: Observed, report: Report) -
     )
 
 
-class _Place(msgspec.Struct, frozen=True):
-    """Where a backend is: the Host header, the TLS name (empty: plain HTTP), the path before the operation."""
-
-    authority: str
-    base_path: str
-    host: str
-    tls: bool
-    endpoints: tuple[config.Address, ...] = ()
-    dns: config.Address | None = None
-
-
-def _url(backend: ModelBackend, observed: Observed, report: Report) -> _Place:
+def _url(backend: ModelBackend, observed: Observed, report: Report) -> Place:
     assert backend.spec.url is not None
     try:
-        parts = urlsplit(backend.spec.url)
-        host, port = parts.hostname or "", parts.port or _DEFAULT_PORTS[parts.scheme]
+        place = of_url(backend.spec.url)
     except ValueError:
         fix = "write a name, or an IP address (IPv6 in brackets)"
         report(_problem(backend, "InvalidURL", "spec.url", "has no valid host", fix, condition="Accepted"))
-        return _Place("", "", "", False)
-    if (refused := check_url(backend, host, observed)) is not None:
+        return NOWHERE
+    if (refused := check_url(KIND, backend.metadata.name, "spec.url", place.host, observed)) is not None:
         report(refused)
-    dns = config.Address(host=host, port=port)
-    return _Place(parts.netloc, parts.path.rstrip("/"), host, parts.scheme == "https", dns=dns)
+    return place
 
 
-def _service(backend: ModelBackend, observed: Observed, report: Report) -> _Place:
+def _service(backend: ModelBackend, observed: Observed, report: Report) -> Place:
     reference, name = backend.spec.service_ref, backend.metadata.name
     assert reference is not None
     host = f"{reference.name}.{backend.metadata.namespace or 'default'}.svc"
@@ -157,7 +143,7 @@ def _service(backend: ModelBackend, observed: Observed, report: Report) -> _Plac
     port = service.dns.port if service and service.dns else reference.port
     tls = backend.spec.tls is not None
     shown = "" if port == (443 if tls else 80) or isinstance(port, str) else f":{port}"
-    return _Place(
+    return Place(
         authority=host + shown,
         base_path=backend.spec.base_path_in_force,
         host=host,
@@ -167,7 +153,7 @@ def _service(backend: ModelBackend, observed: Observed, report: Report) -> _Plac
     )
 
 
-def _tls(backend: ModelBackend, place: _Place, credentials: Credentials) -> config.Tls | None:
+def _tls(backend: ModelBackend, place: Place, credentials: Credentials) -> config.Tls | None:
     if not place.tls:
         return None
     name, spec = backend.metadata.name, backend.spec.tls

@@ -1,11 +1,12 @@
 """The classifiers of a policy, compiled."""
 
 from signalbox.api.classifiers import Classifier
+from signalbox.plan.classifier_services import path_of, service_name
 from signalbox.routing import config
 
 
-def classifier_of(classifier: Classifier, model: bytes = b"") -> config.Classifier:
-    """What the router reads, with the model that was learned; services are put in by whoever knows them."""
+def classifier_of(policy: str, classifier: Classifier, model: bytes = b"") -> config.Classifier:
+    """What the router reads, with the model that was learned."""
     source: config.Trained | config.Llm | config.Http
     if classifier.trained is not None:
         source = config.Trained(model=model)
@@ -15,7 +16,7 @@ def classifier_of(classifier: Classifier, model: bytes = b"") -> config.Classifi
         source = config.Llm(target=llm.target, prompt=llm.prompt or "", descriptions=descriptions)
     else:
         assert classifier.http is not None
-        source = config.Http(service=classifier.name, path="")
+        source = config.Http(service=service_name(policy, classifier.name), path=path_of(classifier.http))
     return config.Classifier(
         name=classifier.name,
         labels=tuple(classifier.labels),

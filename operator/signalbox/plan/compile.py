@@ -175,6 +175,7 @@ def _new_router(
         name=name,
         policies=tuple(sorted((policy.config for policy in policies), key=lambda policy: policy.name)),
         backends=tuple(backend.config for backend in backends),
+        services=tuple(sorted((each for policy in policies for each in policy.services), key=lambda each: each.name)),
         limit_shares=limit_shares(members[0], replicas) if any(each.limited for each in backends) else 1,
     )
     return PlannedRouter(

@@ -60,6 +60,7 @@ class Observed(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return msgspec.structs.replace(
             self._for(references),
             invalid_backends=invalid.intersection(targets) if invalid else invalid,
+            addresses=self.addresses,
             artefacts={key: model for key, model in self.artefacts.items() if key.startswith(mine)},
         )
 

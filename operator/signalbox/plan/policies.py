@@ -10,6 +10,7 @@ from signalbox.api import RoutingPolicy
 from signalbox.plan.backends import Standing
 from signalbox.plan.children.mounted import size_of
 from signalbox.plan.children.names import SERVING_CERTIFICATE, SERVING_KEY
+from signalbox.plan.classifier_services import service_of
 from signalbox.plan.classifiers import classifier_of
 from signalbox.plan.credentials import Credentials, Entry
 from signalbox.plan.lessons import classifier_key
@@ -19,16 +20,19 @@ from signalbox.plan.problems import Problem
 from signalbox.plan.routes import KIND, CompiledRoutes, Report
 from signalbox.plan.strategies import completed
 from signalbox.routing import config
+from signalbox.routing.config import Backend
 
 MAX_KEY: Final = 253
 
 
 class PlannedPolicy(msgspec.Struct, frozen=True):
-    """A compiled policy, the secret entries that it names, and its share of a configuration in bytes."""
+    """A compiled policy, the secret entries that it names, its share of a configuration in bytes, and the ``services``
+    that its classifiers ask."""
 
     config: config.Policy
     entries: dict[str, Entry]
     size: int
+    services: tuple[Backend, ...] = ()
 
 
 def compile_policy(
@@ -56,7 +60,7 @@ def compile_policy(
         targets=tuple(config.Target(name=t.name, backend=t.backend_ref.name) for t in spec.targets),
         routes=completed(routes, name, _qualities(policy, backends), observed.artefacts),
         classifiers=tuple(
-            classifier_of(each, observed.artefacts.get(classifier_key(name, each.name), b""))
+            classifier_of(name, each, observed.artefacts.get(classifier_key(name, each.name), b""))
             for each in spec.classifiers or ()
         ),
         affinity=_affinity(policy),
@@ -69,7 +73,13 @@ def compile_policy(
     )
     if feedback != planned.feedback:  # else it is not written at all
         planned = msgspec.structs.replace(planned, feedback=feedback)
-    return PlannedPolicy(planned, credentials.entries, size_of(planned))
+    services = tuple(
+        service_of(name, each, f"spec.classifiers[{index}].http", credentials, observed, report)
+        for index, each in enumerate(spec.classifiers or ())
+        if each.http is not None
+    )
+    size = size_of(planned) + sum(map(size_of, services))
+    return PlannedPolicy(planned, credentials.entries, size, services)
 
 
 def _qualities(policy: RoutingPolicy, backends: Mapping[str, Standing]) -> dict[str, int]:

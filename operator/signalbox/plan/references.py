@@ -36,9 +36,12 @@ def of_policy(policy: RoutingPolicy) -> References:
     """What a policy refers to by itself, without its backends."""
     tenants = {key.secret_ref.name for tenant in policy.spec.access.tenants or () for key in tenant.keys_from}
     serving = policy.spec.deployment_in_force.tls if policy.spec.sidecar is None else None
+    asked = [each.http for each in policy.spec.classifiers or () if each.http is not None]
     learned_from = [source for lesson in lessons_of(policy) for source in lesson.sources]
     return References(
         tenants=frozenset(tenants),
+        keys=frozenset({each.auth.api_key.secret_ref.name for each in asked if each.auth is not None}),
+        authorities=frozenset({each.ca_config_map_ref.name for each in asked if each.ca_config_map_ref is not None}),
         pairs=frozenset({serving.secret_ref.name}) if serving else _NONE,
         example_secrets=frozenset({source.name for source in learned_from if source.kind == "Secret"}),
         example_maps=frozenset({source.name for source in learned_from if source.kind == "ConfigMap"}),

@@ -59,7 +59,7 @@ about a long query. One that fails, takes too long or is not sure enough says it
 | `score.NAME` | double | 0 to 1: the probability of its last label; of a trained one that learned from scores, the \
 expected gain of the best other label over the first. |
 | `confidence.NAME` | double | 0 to 1: how sure it is of its label; of one that learned from scores, the expected \
-score of what the label stands for. 0 where the default stands in for it. |
+score of what the label stands for. 0 where it fails. |
 """
 
 _FUNCTIONS = """
