@@ -236,7 +236,7 @@ async def test_a_slow_client_holds_back_the_upstream_and_only_its_own(router: Ro
     slow, quick = await router.connect(), await router.connect()
     await slow.send(STREAM)
     await slow.answer(head_only=True)
-    await until(lambda: any(a.connection and a.exchange.client.paused for a in (router.proxy.live or router).attempts))  # type: ignore[union-attr]
+    await until(lambda: any(a.connection and a.owner.paused for a in (router.proxy.live or router).attempts))  # type: ignore[union-attr]
     assert (await quick.ask(request(body=chat()))).status == 200
     assert written < 300
     body = bytearray()

@@ -170,7 +170,7 @@ async def test_a_slow_client_is_not_the_endpoints_fault(timed: Router, pair: tup
     assert live is not None
     [attempt] = live.attempts
     async with asyncio.timeout(10):
-        while not attempt.exchange.client.paused:
+        while not attempt.owner.paused:
             await asyncio.sleep(0.002)
     timed.sweep(6.0)
     assert not attempt.cancelled

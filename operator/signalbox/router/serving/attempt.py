@@ -1,15 +1,14 @@
 """One try at one endpoint: sends the request, holds the answer until it is one, then passes it on.
 
-An attempt ends exactly once, in one of: an answer that is complete (``exchange.answered``), a failure before anything
-reached the client (``exchange.failed``: another attempt may follow), or a break after content was sent
-(``exchange.broken``).
+An attempt ends exactly once, in one of: an answer that is complete (``owner.answered``), a failure before anything
+reached the client (``owner.failed``: another attempt may follow), or a break after content was sent
+(``owner.broken``).
 """
 
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
-from signalbox.router.serving import replies
+from signalbox.router.serving.owner import Owner
 from signalbox.router.upstream.backend import BackendState
 from signalbox.router.upstream.connection import UpstreamConnection
 from signalbox.router.upstream.endpoint import Endpoint
@@ -21,9 +20,6 @@ from signalbox.router.wire.translation import Translation, Untold
 from signalbox.routing import outcomes, rate_limits
 from signalbox.routing.ejection import Cause
 from signalbox.routing.outcomes import Outcome
-
-if TYPE_CHECKING:
-    from signalbox.router.serving.exchange import Exchange
 
 # An answer up to this size is complete before its first byte goes to the client, so that an endpoint that dies in the
 # middle of it can still be replaced, and its usage be read.
@@ -55,7 +51,7 @@ class Attempt(Line):
         "began",
         "cancelled",
         "events",
-        "exchange",
+        "owner",
         "started_at",
         "stream",
         "ttft",
@@ -64,7 +60,7 @@ class Attempt(Line):
 
     def __init__(
         self,
-        exchange: "Exchange",
+        owner: Owner,
         backend: BackendState,
         endpoint: Endpoint,
         request: bytes,
@@ -72,10 +68,10 @@ class Attempt(Line):
         translation: Translation | None = None,
     ) -> None:
         super().__init__(endpoint, now)
-        self.exchange = exchange
+        self.owner = owner
         self.backend = backend
         self.started_at = now
-        self.stream = exchange.stream
+        self.stream = owner.stream
         self.cancelled = False
         self.began = False  # whether anything of the answer reached the client
         self.ttft: float | None = None
@@ -87,7 +83,7 @@ class Attempt(Line):
         self._held_bytes = 0
         self._translation = translation
         # What is sent otherwise than it came is always held as a whole: a response has another id then.
-        self._hold_bytes = MAX_RESPONSE_BYTES if translation is not None or exchange.rewrites else HOLD_BYTES
+        self._hold_bytes = MAX_RESPONSE_BYTES if translation is not None or owner.rewrites else HOLD_BYTES
         self._tail = b""
         self._stale_retried = False
         self._suspected = False
@@ -108,14 +104,14 @@ class Attempt(Line):
         """Send."""
         connection.receiver = self
         self.connection = connection
-        if self.exchange.client.paused:  # still busy with an earlier answer on its connection
+        if self.owner.paused:  # still busy with an earlier answer on its connection
             self.pause_reading()
         connection.transport.write(self._request)
 
     def not_connected(self, reason: str, timed_out: bool) -> None:
         """Nobody there."""
         self.endpoint.health.failed(self.started_at, time.monotonic(), Cause.CONNECT)
-        self.exchange.detail = reason  # for the log only: it may tell of the network behind the router
+        self.owner.note(reason)  # for the log only: it may tell of the network behind the router
         self._fail(Outcome.FAILURE, "cannot connect", 504 if timed_out else 502)
 
     def received(self, raw: bytes) -> None:
@@ -159,10 +155,11 @@ class Attempt(Line):
             if status == 200 and headers.get(b"content-type", b"").lower().startswith(b"text/event-stream"):
                 translation = self._translation
                 self.events = (
-                    replies.events(self.exchange, b"transfer-encoding" in headers)
-                    if translation is None
-                    else translation.stream()
+                    self.owner.events(b"transfer-encoding" in headers) if translation is None else translation.stream()
                 )
+                if self.events is None:
+                    self._protocol_failure("answered with events that nobody asked for")
+                    return
                 self._phase = self._hold_events
             else:
                 self._phase = self._hold_body
@@ -201,7 +198,7 @@ class Attempt(Line):
             self._held.clear()
             self._phase = self._pass_body
             length = None if self.decoder is not None else connection.headers.get(b"content-length")
-            self.exchange.begin(connection.status, connection.headers, length)
+            self.owner.begin(connection.status, connection.headers, length)
             self._pass(body)
 
     def _pass_body(self, raw: bytes) -> None:
@@ -216,7 +213,7 @@ class Attempt(Line):
 
     def _pass(self, data: bytes) -> None:
         self._tail = (self._tail + data)[-TAIL_BYTES:]
-        self.exchange.pass_on(data)
+        self.owner.pass_on(data)
 
     def _hold_events(self, raw: bytes) -> None:
         connection, stream = self.connection, self.events
@@ -239,7 +236,7 @@ class Attempt(Line):
         self.last_read = now
         self.ttft = now - self.started_at
         self.endpoint.health.answered(self.started_at, now)
-        self.exchange.begin(connection.status, connection.headers, None)
+        self.owner.begin(connection.status, connection.headers, None)
         self._phase = self._pass_events
         self._forward_events(stream.release(), connection.done)
 
@@ -254,7 +251,7 @@ class Attempt(Line):
             data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
             pieces.clear()
             if stream.is_plain(raw, data):
-                self.exchange.client.write(raw)
+                self.owner.pass_raw(raw)
                 return
             self._forward_events(data, False)
             return
@@ -265,7 +262,7 @@ class Attempt(Line):
         assert stream is not None
         out = stream.inspect(data, done)
         if out:
-            self.exchange.pass_on(out)
+            self.owner.pass_on(out)
         if stream.held_bytes > MAX_EVENT_BYTES:
             self._protocol_failure("sent an event without an end")
         elif stream.error is not None:
@@ -298,7 +295,7 @@ class Attempt(Line):
                 self.endpoint.health.abandoned(self.started_at, now)
                 self.let_go(now)
                 self._end()
-                self.exchange.too_long(self, status, headers, body)
+                self.owner.too_long(self, status, headers, body)
                 return
             self.endpoint.health.abandoned(self.started_at, now)
         else:
@@ -311,7 +308,7 @@ class Attempt(Line):
             self.endpoint.health.observe_duration((now - self.started_at) * 1000)
         self.let_go(now)
         self._end()
-        self.exchange.answer(self, status, headers, body)
+        self.owner.answer(self, status, headers, body)
 
     def _complete(self, status: int) -> None:
         """The last byte of an answer that was passed on as it came."""
@@ -324,7 +321,7 @@ class Attempt(Line):
             self.endpoint.health.observe_duration((now - self.started_at) * 1000)
         self.let_go(now)
         self._end()
-        self.exchange.answered(self, status)
+        self.owner.answered(self, status)
 
     def _error_event(self, error: object, message: str) -> None:
         """An error inside a 200, before content: it counts as the status that it names."""
@@ -339,9 +336,9 @@ class Attempt(Line):
         self.let_go(now)
         self._end()
         if outcome is Outcome.CLIENT or outcome is Outcome.CONTEXT_LENGTH:
-            self.exchange.refused_inside(self, error, outcome)
+            self.owner.refused_inside(self, error, outcome)
         else:
-            self.exchange.failed(self, outcome, message, 502, None)
+            self.owner.failed(self, outcome, message, 502, None)
 
     def _protocol_failure(self, message: str) -> None:
         now = time.monotonic()
@@ -354,11 +351,11 @@ class Attempt(Line):
 
     def _fail(self, outcome: Outcome, message: str, gateway_status: int, upstream_status: int | None = None) -> None:
         self._end()
-        self.exchange.failed(self, outcome, message, gateway_status, upstream_status)
+        self.owner.failed(self, outcome, message, gateway_status, upstream_status)
 
     def _break(self, message: str, *, timed_out: bool = False) -> None:
         self._end()
-        self.exchange.broken(self, message, timed_out)
+        self.owner.broken(self, message, timed_out)
 
     def _end(self) -> None:
         self.cancelled = True
@@ -368,7 +365,7 @@ class Attempt(Line):
 
     def crashed(self) -> None:
         """A defect: the client must not wait for ever."""
-        self.exchange.client.crash(self.exchange)
+        self.owner.crashed()
 
     def cancel(self) -> None:
         """The client has left: stop the endpoint's work by closing the connection."""
@@ -400,7 +397,7 @@ class Attempt(Line):
     def _elsewhere(self, now: float) -> bool:
         """Whether waiting on is pointless: the endpoint is out or silent, and another one would take the request."""
         health = self.endpoint.health
-        return (health.ejected or health.silent(now)) and self.exchange.has_alternative(now)
+        return (health.ejected or health.silent(now)) and self.owner.has_alternative(now)
 
     def _expire(self, now: float, which: str, *, retry: bool) -> None:
         self.abort()
@@ -415,4 +412,4 @@ class Attempt(Line):
             self._fail(Outcome.FAILURE, message, 504)
         else:
             self._end()
-            self.exchange.expired(self, message)
+            self.owner.expired(self, message)

@@ -16,7 +16,19 @@ NOTHING = usage.Usage(0, 0, 0)
 class _Line:
     """The line of a finished request, not yet in words."""
 
-    __slots__ = ("_cost", "_duration", "_endpoint", "_error", "_exchange", "_model", "_status", "_ttft", "_used")
+    __slots__ = (
+        "_calls",
+        "_cost",
+        "_duration",
+        "_endpoint",
+        "_error",
+        "_exchange",
+        "_model",
+        "_status",
+        "_tries",
+        "_ttft",
+        "_used",
+    )
 
     def __init__(
         self, exchange: "Exchange", attempt: Attempt | None, status: int, picos: int, duration: float, error: str
@@ -29,11 +41,19 @@ class _Line:
         self._error = error
         self._endpoint = ""
         self._used = NOTHING
+        self._calls = 0
+        self._tries = exchange.tries
         self._ttft: float | None = None
         if attempt is not None:
             self._endpoint = attempt.endpoint.label
             self._used = attempt.usage or NOTHING
             self._ttft = _ttft(exchange, attempt)
+        if (spent := exchange.spent) is not None:
+            used = self._used
+            self._used = usage.Usage(used.input + spent.input, used.cached + spent.cached, used.output + spent.output)
+            self._cost += spent.cost
+            self._tries += spent.tries
+            self._calls = spent.calls
 
     def entry(self) -> Entry:
         """See ``accesslog.Finished``."""
@@ -50,7 +70,8 @@ class _Line:
             operation=exchange.api,
             status=self._status,
             stream=exchange.stream,
-            tries=exchange.tries,
+            tries=self._tries,
+            calls=self._calls,
             input_tokens=used.input,
             cached_tokens=used.cached,
             output_tokens=used.output,
@@ -62,29 +83,28 @@ class _Line:
         )
 
 
-def served(exchange: "Exchange", attempt: Attempt, status: int, now: float, error: str = "") -> None:
-    """A request that an attempt answered, well or not."""
-    used = attempt.usage or NOTHING
-    picos = usage.cost(used, attempt.backend.config.pricing)
-    duration = now - exchange.started_at
-    series = exchange.policy.series(
-        exchange.route, exchange.target, attempt.backend.config.name, exchange.api, exchange.data["model"]
-    )
-    series.finished(status, duration, _ttft(exchange, attempt), *used, picos, exchange.tries)
-    _log(exchange, attempt, status, picos, duration, error)
+def served(exchange: "Exchange", attempt: Attempt | None, status: int, now: float, error: str = "") -> None:
+    """A request that has ended, well or not: by an attempt of its own, by a call on its behalf, or by neither."""
+    picos = 0
+    if not exchange.target:
+        exchange.live.statistics.rejected(exchange.policy.name, error)
+    else:
+        policy = exchange.policy
+        backend = policy.backends[policy.positions[exchange.target]].config
+        series = policy.series(exchange.route, exchange.target, backend.name, exchange.api, exchange.data["model"])
+        duration = now - exchange.started_at
+        if attempt is None:
+            series.finished(status, duration, tries=exchange.tries)
+        else:
+            used = attempt.usage or NOTHING
+            picos = usage.cost(used, backend.pricing)
+            series.finished(status, duration, _ttft(exchange, attempt), *used, picos, exchange.tries)
+    _log(exchange, attempt, status, picos, now - exchange.started_at, error)
 
 
 def refused(exchange: "Exchange", status: int, code: str) -> None:
     """A request that the router answered by itself: before it was sent anywhere, or after the last try failed."""
-    policy = exchange.policy
-    duration = time.monotonic() - exchange.started_at
-    if exchange.tries:
-        backend = policy.backends[policy.positions[exchange.target]].config.name
-        series = policy.series(exchange.route, exchange.target, backend, exchange.api, exchange.data["model"])
-        series.finished(status, duration, tries=exchange.tries)
-    else:
-        exchange.live.statistics.rejected(policy.name, code)
-    _log(exchange, None, status, 0, duration, code)
+    served(exchange, None, status, time.monotonic(), code)
 
 
 def _ttft(exchange: "Exchange", attempt: Attempt) -> float | None:

@@ -1,20 +1,24 @@
 """One request of a client: decided once, tried as often as it takes, answered once."""
 
+import asyncio
 import random
 import time
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from signalbox.router.serving import booking, continuation, replies
 from signalbox.router.serving.attempt import Attempt
 from signalbox.router.serving.response_ids import Kept
-from signalbox.router.serving.search import Search
+from signalbox.router.serving.tries import Tries
 from signalbox.router.wire import body
 from signalbox.router.wire.edge import MessagesEdge
 from signalbox.router.wire.errors import Refusal, event_of
 from signalbox.router.wire.heads import Head
-from signalbox.router.wire.translation import reading
+from signalbox.router.wire.sse import EventStream
+from signalbox.router.wire.translation import Translation, reading
+from signalbox.routing.chains.budget import Spent
+from signalbox.routing.config import Backend
 from signalbox.routing.decision import CompiledRoute
 from signalbox.routing.features import Facts
 from signalbox.routing.formats.anthropic_client.request import Message
@@ -24,47 +28,33 @@ if TYPE_CHECKING:
     from signalbox.router.serving.client import ClientConnection
     from signalbox.router.serving.live import Live, LivePolicy
 
-# Bounds the tries of one request, whatever the retry budget would allow.
-MAX_TRIES = 6
 CLIENT_CLOSED_REQUEST = 499
 
 _getrandbits = random.getrandbits
 
 
-class Exchange:
-    """See the module. Its attempts call it back; it calls the client's connection.
+class Exchange(Tries):
+    """See the module. It calls the client's connection.
 
-    ``detail`` is why a try failed, in words for the operator of the router and not for its clients. ``kept`` is the
-    response that the request follows. ``message`` is what a client of Anthropic's API asked, which to everybody here is
-    the chat that ``data`` holds; what it gets passes the ``edge``, unless its target speaks that API, too.
-    ``rewrites`` says that an answer cannot be sent in parts; ``api`` is the operation that the client itself asked for.
+    ``kept`` is the response that the request follows. ``message`` is what a client of Anthropic's API asked, which to
+    everybody here is the chat that ``data`` holds; what it gets passes the ``edge``, unless its target speaks that API,
+    too. ``rewrites`` says that an answer cannot be sent in parts; ``api`` is the operation that the client itself asked
+    for. ``spent`` is what calls on behalf of the request used, beside the answer itself.
     """
 
     __slots__ = (
-        "_search",
-        "_tokens",
+        "_task",
         "api",
-        "attempt",
         "client",
-        "data",
         "debug",
-        "detail",
         "edge",
-        "head",
         "kept",
-        "live",
         "message",
-        "operation",
-        "policy",
-        "request_id",
         "rewrites",
         "route",
+        "spent",
         "started_at",
-        "stream",
-        "target",
         "tenant",
-        "traceparent",
-        "tries",
     )
 
     def __init__(
@@ -79,31 +69,21 @@ class Exchange:
         now: float,
         message: Message | None = None,
     ) -> None:
+        super().__init__(live, policy, operation, head, data, client.request_id)
         self.client = client
-        self.live = live
-        self.policy = policy
         self.tenant = tenant
-        self.operation = operation
-        self.head = head
-        self.data = data
         self.started_at = now
-        self.stream = data.get("stream") is True
         self.api = client.speaks
-        self.request_id = client.request_id
         headers = head.headers
         self.traceparent = headers.get(b"traceparent") or b"00-%032x-%016x-01" % (_getrandbits(128), _getrandbits(64))
         self.debug = policy.config.debug and headers.get(b"x-signalbox-debug", b"").lower() in {b"true", b"1"}
-        self.attempt: Attempt | None = None
-        self.target = ""
-        self.detail = ""
-        self.tries = 0
         self.route: CompiledRoute | None = None
         self.kept: Kept | None = None
         self.message = message
         self.edge: MessagesEdge | None = None
         self.rewrites: bool = operation == "responses" or message is not None
-        self._search = Search(policy)
-        self._tokens = 0
+        self.spent: Spent | None = None
+        self._task: asyncio.Task[None] | None = None
 
     def start(self, tier: str) -> None:
         """Decide and send. Raises ``Refusal`` where no target can be asked."""
@@ -131,93 +111,43 @@ class Exchange:
             self.policy.turned_away(position)
             raise Refusal(429, "rate_limit_exceeded", "The target is at its limit.", retry_after=wait)
 
+    def run(self, work: Coroutine[Any, Any, None]) -> None:
+        """Go on with what has to wait for others; a ``Refusal`` that it raises is the answer.
+
+        The client that leaves cancels it. What it started by itself it must end by itself then.
+        """
+        self._task = asyncio.get_running_loop().create_task(self._finish(work))
+
+    async def _finish(self, work: Coroutine[Any, Any, None]) -> None:
+        try:
+            await work
+        except Refusal as refusal:
+            self._task = None
+            self.refuse(refusal)
+        except Exception:
+            self.client.crash(self)
+        finally:
+            self._task = None
+
     # trying
 
-    def _try(self, now: float) -> None:
-        search = self._search
-        backend, needs = search.backend, search.needs
-        self.tries += 1
-        self.target = self.policy.config.targets[search.position].name
-        self._tokens = 0 if needs is None else backend.tokens(needs)
-        backend.limits.acquire(now, self._tokens)
-        data = self.data
+    def _composed(self, backend: Backend) -> tuple[bytes, Translation | None]:
+        data, message = self.data, self.message
         if self.kept is not None:
             data = {**data, "previous_response_id": self.kept.original}
-        config, message = backend.config, self.message
-        content = body.for_backend(data, config, self.operation, self.stream, message and message.original)
-        native = message is not None and config.format == "Anthropic"
+        content = body.for_backend(data, backend, self.operation, self.stream, message and message.original)
+        native = message is not None and backend.format == "Anthropic"
         if message is not None:
             self.edge = None if native else MessagesEdge(thinking=message.thinking)
-        translation = reading(config, native=native, with_usage=body.wants_usage(data))
-        request = b"".join(
-            (
-                backend.heads[self.operation],
-                self.head.upstream(backend.own_headers),
-                b"x-request-id: %b\r\ntraceparent: %b\r\ncontent-length: %d\r\n\r\n"
-                % (self.request_id, self.traceparent, len(content)),
-                content,
-            )
-        )
-        self.attempt = attempt = Attempt(self, backend, search.endpoint, request, now, translation)
-        self.live.attempts.add(attempt)
-        self.live.statistics.started(backend.config.name)
-        backend.backlog.began(now)
-        attempt.start()
+        return content, reading(backend, native=native, with_usage=body.wants_usage(data))
 
-    def _ended(self, attempt: Attempt, outcome: str) -> float:
-        """Book what every attempt books at its end."""
-        now = time.monotonic()
-        backend = attempt.backend
-        backend.limits.release(now)
-        backend.backlog.ended(now)
-        if attempt.usage is not None:
-            backend.limits.settle(now, self._tokens, attempt.usage.input + attempt.usage.output, attempt.started_at)
-            needs = self._search.needs
-            if needs is not None and backend.config.context_window is not None:
-                backend.correction.observe(needs.prompt_tokens, attempt.usage.input)
-        if outcome in {"success", "failure"}:
-            backend.served(outcome == "failure", attempt.ttft, now)
-        self.live.attempts.discard(attempt)
-        self.live.statistics.attempt(backend.config.name, outcome)
-        self.attempt = None
-        return now
-
-    def failed(
+    def _give_up(
         self, attempt: Attempt, outcome: Outcome, message: str, gateway_status: int, upstream_status: int | None
     ) -> None:
-        """The attempt failed and the client has seen nothing of it: try elsewhere, or say so."""
-        now = self._ended(attempt, outcome.name.lower())
-        self.detail = self.detail or message
         if self.kept is not None and upstream_status == 404:
             self.refuse(continuation.gone())
-            return
-        if self._goes_on(outcome, now):
-            self._try(now)
         else:
             self.refuse(replies.failure(self.target, attempt, outcome, message, gateway_status))
-
-    def _goes_on(self, outcome: Outcome, now: float) -> bool:
-        """Whether there is another place for the request after an attempt that failed."""
-        if self.kept is not None or self.tries >= MAX_TRIES or not self.live.budget.withdraw(now):
-            return False
-        search = self._search
-        if outcome is Outcome.FAILURE and search.backend.limits.wait(now, self._tokens) == 0.0 and search.beside(now):
-            return True
-        return search.elsewhere(now)
-
-    def has_alternative(self, now: float) -> bool:
-        """Whether another endpoint or target would take the request now."""
-        return self.tries < MAX_TRIES and self._search.has_alternative(now)
-
-    def too_long(self, attempt: Attempt, status: int, headers: Mapping[bytes, bytes], content: bytes) -> None:
-        """The prompt was too long for the model: a target with a larger window may take it."""
-        now = self._ended(attempt, "context_length")
-        larger = self._search.larger()
-        retries = larger and self.tries < MAX_TRIES and self.live.budget.withdraw(now)
-        if retries and self._search.elsewhere(now, larger):
-            self._try(now)
-        else:
-            self._send_whole(attempt, status, headers, content)
 
     def refused_inside(self, attempt: Attempt, error: object, outcome: Outcome) -> None:
         """A 200 that held the client's own error: the client gets it with the status that it names."""
@@ -245,6 +175,23 @@ class Exchange:
         """Send the head of an answer whose body follows by ``pass_on``."""
         self.client.begin(replies.head(self, status, headers), length)
 
+    @property
+    def paused(self) -> bool:
+        """Whether the client reads more slowly than answers come."""
+        return self.client.paused
+
+    def events(self, chunked: bool) -> EventStream:
+        """How the events of a chat's own stream are treated."""
+        return replies.events(self, chunked)
+
+    def pass_raw(self, raw: bytes) -> None:
+        """Send bytes with the framing that they came in."""
+        self.client.write(raw)
+
+    def crashed(self) -> None:
+        """A defect: the client must not wait for ever."""
+        self.client.crash(self)
+
     def pass_on(self, data: bytes) -> None:
         """Send a part of the body."""
         self.client.part(data if self.edge is None else self.edge.part(data))
@@ -263,9 +210,9 @@ class Exchange:
         if self.operation == "responses":
             content = continuation.rename(status, content, partial(replies.sealed, self), self.kept, self.data)
         self._ended(attempt, "success" if status < 400 else "client")
-        self._send_whole(attempt, status, headers, content)
+        self._hand_over(attempt, status, headers, content)
 
-    def _send_whole(self, attempt: Attempt, status: int, headers: Mapping[bytes, bytes], content: bytes) -> None:
+    def _hand_over(self, attempt: Attempt, status: int, headers: Mapping[bytes, bytes], content: bytes) -> None:
         if self.edge is not None:
             message = self.edge.whole(status, content)
             if message is None:
@@ -295,12 +242,17 @@ class Exchange:
 
     def abandon(self, status: int = CLIENT_CLOSED_REQUEST, error: str = "client_closed") -> bool:
         """Nobody waits for the answer any more; returns whether there was something to end, and to book."""
+        task, self._task = self._task, None
+        if task is not None:
+            task.cancel()
         attempt = self.attempt
         if attempt is None:
-            return False
-        if not attempt.cancelled:
-            attempt.cancel()
-        self._ended(attempt, "abandoned")
+            if task is None:
+                return False
+        else:
+            if not attempt.cancelled:
+                attempt.cancel()
+            self._ended(attempt, "abandoned")
         booking.served(self, attempt, status, time.monotonic(), error)
         return True
 

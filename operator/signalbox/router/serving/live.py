@@ -64,19 +64,29 @@ class LivePolicy:
 
     def eligible(self, route: CompiledRoute, facts: Facts) -> tuple[Requirements | None, int]:
         """The targets of a route that can serve the request. Raises ``Refusal`` naming what is missing."""
-        if not self._filters and not self._counts_tokens and facts.message is None:
+        needs = self.requirements(facts)
+        if needs is None:
             return None, self._all
-        needs = Requirements(facts)
         mask = self.still_eligible(needs)
         if not mask & route.choice.mask:
-            lacks = {
-                target.name: shortfall(backend.config, needs, backend.correction.value)
-                for position, (target, backend) in enumerate(zip(self.config.targets, self.backends, strict=True))
-                if route.choice.mask >> position & 1
-            }
-            what = "; ".join(f"{name}: {why}" for name, why in lacks.items())
-            raise Refusal(400, "no_eligible_target", f"No target of route {route.name} can serve this request: {what}.")
+            raise self.no_eligible(route.choice.mask, needs, f"route {route.name}")
         return needs, mask
+
+    def requirements(self, facts: Facts) -> Requirements | None:
+        """What a request needs, where any target has a bound that it is to be held against."""
+        if not self._filters and not self._counts_tokens and facts.message is None:
+            return None
+        return Requirements(facts)
+
+    def no_eligible(self, mask: int, needs: Requirements, whose: str) -> Refusal:
+        """Why none of some targets can serve a request."""
+        lacks = {
+            target.name: shortfall(backend.config, needs, backend.correction.value)
+            for position, (target, backend) in enumerate(zip(self.config.targets, self.backends, strict=True))
+            if mask >> position & 1
+        }
+        what = "; ".join(f"{name}: {why}" for name, why in lacks.items())
+        return Refusal(400, "no_eligible_target", f"No target of {whose} can serve this request: {what}.")
 
     def still_eligible(self, needs: Requirements | None) -> int:
         """All targets of the policy that can serve what a request needs."""

@@ -10,6 +10,7 @@ from signalbox.routing.affinity import key_of
 from signalbox.routing.decision import CompiledRoute
 from signalbox.routing.eligibility import Requirements
 from signalbox.routing.features import Facts
+from signalbox.routing.strategies import Choice
 
 if TYPE_CHECKING:
     from signalbox.router.serving.live import LivePolicy
@@ -23,6 +24,7 @@ class Search:
 
     __slots__ = (
         "_affinity",
+        "_choice",
         "_policy",
         "_route",
         "_tried_endpoints",
@@ -39,20 +41,26 @@ class Search:
         self._tried_targets = 0
         self._tried_endpoints: list[Endpoint] = []
         self._route: CompiledRoute | None = None
+        self._choice: Choice | None = None
         self.needs: Requirements | None = None
         self.position: int
         self.backend: BackendState
         self.endpoint: Endpoint
+
+    @property
+    def movable(self) -> bool:
+        """Whether there is anywhere else to go at all."""
+        return self._choice is not None
 
     def first(self, route: CompiledRoute, facts: Facts, now: float) -> None:
         """Go to a target of a route. Raises ``Refusal``: none can serve it, at all too many wait, or none has room or
         is well."""
         policy = self._policy
         self._route = route
+        self._choice = choice = route.choice
         self.needs, eligible = policy.eligible(route, facts)
         if policy.affinity is not None:
             self._affinity = key_of(policy.affinity, facts.request_operation, facts.body, facts.headers)
-        choice = route.choice
         among = choice.mask & eligible
         usable, full, wait = policy.available(among, now, self.needs)
         if usable:
@@ -67,17 +75,38 @@ class Search:
             raise Refusal(429, "rate_limit_exceeded", "Every target of this route is at its limit.", retry_after=wait)
         self._probe(among, now)
 
+    def among(self, choice: Choice, facts: Facts, now: float) -> None:
+        """Go to one of some targets for a call of the router's own: nobody is shed and nothing probed by those.
+
+        Raises ``Refusal``: none can serve it, none has room, or none is well.
+        """
+        policy = self._policy
+        self._choice = choice
+        self.needs = policy.requirements(facts)
+        if policy.affinity is not None:
+            self._affinity = key_of(policy.affinity, facts.request_operation, facts.body, facts.headers)
+        eligible = choice.mask & policy.still_eligible(self.needs)
+        if not eligible and self.needs is not None:
+            raise policy.no_eligible(choice.mask, self.needs, "the call")
+        usable, full, wait = policy.available(eligible, now, self.needs)
+        if self._draw(choice.first, usable, now):
+            return
+        if full:
+            policy.turned_away(choice.next(full))
+            raise Refusal(429, "rate_limit_exceeded", "The target is at its limit.", retry_after=wait)
+        raise Refusal(503, "no_healthy_target", "The target is not healthy right now.", retry_after=1)
+
     def follow(self, position: int, endpoint: Endpoint) -> None:
         """Go where a response is kept; without a route there is nowhere else."""
         self._move(position, self._policy.backends[position], endpoint)
 
     def elsewhere(self, now: float, among: int = -1) -> bool:
         """Go to a target of ``among`` that was not tried yet; False where there is none that takes a request now."""
-        route = self._route
-        if route is None:
+        choice = self._choice
+        if choice is None:
             return False
-        usable, _, _ = self._policy.available(self._untried(route) & among, now, self.needs)
-        return self._draw(route.choice.next, usable, now)
+        usable, _, _ = self._policy.available(self._untried(choice) & among, now, self.needs)
+        return self._draw(choice.next, usable, now)
 
     def beside(self, now: float) -> bool:
         """Go to another endpoint of the same target: a declared share stays where it was drawn."""
@@ -89,19 +118,19 @@ class Search:
 
     def has_alternative(self, now: float) -> bool:
         """Whether another endpoint of the same target, or another target, would take the request now."""
-        route = self._route
-        if route is None:
+        choice = self._choice
+        if choice is None:
             return False
         if self.backend.choose(now, self._tried_endpoints) is not None:
             return True
-        return bool(self._policy.available(self._untried(route), now, self.needs)[0])
+        return bool(self._policy.available(self._untried(choice), now, self.needs)[0])
 
     def larger(self) -> int:
         """Targets with a larger window that were not tried yet."""
-        return 0 if self._route is None else self._policy.larger_windows(self.position) & ~self._tried_targets
+        return 0 if self._choice is None else self._policy.larger_windows(self.position) & ~self._tried_targets
 
-    def _untried(self, route: CompiledRoute) -> int:
-        return self._policy.still_eligible(self.needs) & route.choice.mask & ~self._tried_targets
+    def _untried(self, choice: Choice) -> int:
+        return self._policy.still_eligible(self.needs) & choice.mask & ~self._tried_targets
 
     def _draw(self, draw: Callable[[int], int], usable: int, now: float) -> bool:
         policy = self._policy

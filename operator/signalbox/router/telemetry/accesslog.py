@@ -25,7 +25,8 @@ MAX_TEXT = 256
 class Entry(msgspec.Struct, rename="camel", omit_defaults=True):
     """One line. Never a prompt, an answer or a key.
 
-    ``cost`` is a decimal string in the currency of the prices; ``error`` is the code of the error that the client got,
+    ``cost`` is a decimal string in the currency of the prices; it, the tokens and ``tries`` hold those of all ``calls``
+    of other models that were made on behalf of the request; ``error`` is the code of the error that the client got,
     ``detail`` what the router knows of its cause.
     ``time`` (RFC 3339) is that of the call to ``AccessLog.write``.
     """
@@ -43,6 +44,7 @@ class Entry(msgspec.Struct, rename="camel", omit_defaults=True):
     status: int = 0
     stream: bool = False
     tries: int = 0
+    calls: int = 0
     input_tokens: int = 0
     cached_tokens: int = 0
     output_tokens: int = 0

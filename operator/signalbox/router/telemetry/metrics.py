@@ -73,6 +73,7 @@ class Families:
         """All families, in a fixed order."""
         yield from self._gen_ai()
         yield from self._requests()
+        yield from self._calls()
         yield from self._upstream()
         yield from self._weights()
         yield from self._own()
@@ -145,6 +146,17 @@ class Families:
             ["policy", "route"],
             self._snapshot.condition_errors,
         )
+
+    def _calls(self) -> Iterator[Metric]:
+        calls = CounterMetricFamily(
+            "signalbox_router_calls",
+            "Calls of the router's own on behalf of requests, such as steps, samples and judges, by outcome: answered, "
+            "refused, failed, timeout, unsent or cancelled. Their tokens and cost are in the other metrics.",
+            labels=["policy", "route", "target", "outcome"],
+        )
+        for call in self._snapshot.calls:
+            calls.add_metric([call.policy, call.route, call.target, call.outcome], call.value)
+        yield calls
 
     def _upstream(self) -> Iterator[Metric]:
         yield _pairs(

@@ -101,6 +101,16 @@ class Count(msgspec.Struct, array_like=True, frozen=True):
     value: int
 
 
+class Call(msgspec.Struct, array_like=True, frozen=True):
+    """How often calls of the router's own ended so."""
+
+    policy: str
+    route: str
+    target: str
+    outcome: str
+    value: int
+
+
 class Snapshot(msgspec.Struct, kw_only=True, omit_defaults=True):
     """All counters and gauges of one worker; ``series`` may hold only those that changed since the last snapshot.
 
@@ -115,6 +125,7 @@ class Snapshot(msgspec.Struct, kw_only=True, omit_defaults=True):
     ejections: list[Count] = []
     starts: list[Count] = []
     shed: list[Count] = []
+    calls: list[Call] = []
     endpoints: list[EndpointGauge] = []
     connections: int = 0
     connections_total: int = 0
@@ -195,6 +206,19 @@ class Series:
         self._cost += cost_picos
         self._retries += tries - 1 if tries > 1 else 0
 
+    def spent(self, input_tokens: int, cached_tokens: int, output_tokens: int, cost_picos: int, tries: int) -> None:
+        """Count what a call of the router's own used; the request on whose behalf it was is counted by itself."""
+        self.changed = True
+        if input_tokens:
+            self._input[bisect_left(TOKEN_BOUNDS, input_tokens)] += 1
+            self._input_sum += input_tokens
+            self._cached += cached_tokens
+        if output_tokens:
+            self._output[bisect_left(TOKEN_BOUNDS, output_tokens)] += 1
+            self._output_sum += output_tokens
+        self._cost += cost_picos
+        self._retries += tries - 1 if tries > 1 else 0
+
     def snapshot(self) -> SeriesSnapshot:
         """The values so far."""
         durations = {status: Histogram(h.sum, list(h.buckets)) for status, h in self._errors.items()}
@@ -232,6 +256,7 @@ class Statistics:
         self._rejected: Counter[tuple[str, str]] = Counter()
         self._condition_errors: Counter[tuple[str, str]] = Counter()
         self._ejections: Counter[tuple[str, str]] = Counter()
+        self._calls: Counter[tuple[str, str, str, str]] = Counter()
         self.connections = 0
         self.connections_total = 0
         self.in_flight: Callable[[], Iterable[EndpointGauge]] = _no_endpoints
@@ -259,6 +284,10 @@ class Statistics:
         """One try at a backend has ended with an outcome (a small, fixed set of words)."""
         self._attempts[backend, outcome] += 1
 
+    def called(self, policy: str, route: str, target: str, outcome: str) -> None:
+        """A call of the router's own on behalf of a request has ended (the outcome is of a small, fixed set)."""
+        self._calls[policy, route, target, outcome] += 1
+
     def rejected(self, policy: str, code: str) -> None:
         """A request was answered by the router itself. ``policy`` is "" when none was found."""
         self._rejected[policy, code] += 1
@@ -284,6 +313,7 @@ class Statistics:
             ejections=_counts(self._ejections),
             starts=[Count(backend, "", value) for backend, value in self._starts.items()],
             shed=[Count(backend, "", value) for backend, value in self._shed.items()],
+            calls=[Call(*labels, value) for labels, value in self._calls.items()],
             endpoints=list(self.in_flight()),
             connections=self.connections,
             connections_total=self.connections_total,

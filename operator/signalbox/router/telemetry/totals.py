@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 from signalbox.control.messages import MAX_WAYS, Sent, Traffic, Ways
-from signalbox.router.telemetry.statistics import Count, EndpointGauge, SeriesLabels, SeriesSnapshot, Snapshot
+from signalbox.router.telemetry.statistics import Call, Count, EndpointGauge, SeriesLabels, SeriesSnapshot, Snapshot
 
 Pairs = dict[tuple[str, str], int]
 # What a client got that is no fault of its own.
@@ -24,6 +24,7 @@ class _Counters:
         self.ejections: Pairs = {}
         self.starts: Pairs = {}
         self.shed: Pairs = {}
+        self.calls: dict[tuple[str, str, str, str], int] = {}
         self.connections_total = 0
         self.log_lines_dropped = 0
 
@@ -40,6 +41,7 @@ class _Counters:
             (self.shed, snapshot.shed),
         ):
             pairs.update({(count.first, count.second): count.value for count in counts})
+        self.calls.update({(call.policy, call.route, call.target, call.outcome): call.value for call in snapshot.calls})
         self.connections_total = snapshot.connections_total
         self.log_lines_dropped = snapshot.log_lines_dropped
 
@@ -60,6 +62,8 @@ class _Counters:
         ):
             for key, value in theirs.items():
                 pairs[key] = pairs.get(key, 0) + value
+        for way, value in other.calls.items():
+            self.calls[way] = self.calls.get(way, 0) + value
         self.connections_total += other.connections_total
         self.log_lines_dropped += other.log_lines_dropped
 
@@ -98,6 +102,7 @@ class Totals:
             ejections=_counts(counters.ejections),
             starts=_counts(counters.starts),
             shed=_counts(counters.shed),
+            calls=[Call(*way, value) for way, value in sorted(counters.calls.items())],
             endpoints=_endpoints(self._gauges.values()),
             connections=sum(snapshot.connections for snapshot in self._gauges.values()),
             connections_total=counters.connections_total,

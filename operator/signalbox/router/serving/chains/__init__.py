@@ -1,0 +1,1 @@
+"""Strategies that ask several models for one answer, at work: calls, deadlines, delivery."""
