@@ -1,4 +1,4 @@
-"""Calls of the router's own: answered, tried elsewhere, failed, late, cancelled; and counted whatever becomes of them."""
+"""Calls of the router's own: answered, tried elsewhere, failed, late, cancelled, and counted whatever came of them."""
 
 import asyncio
 import time
