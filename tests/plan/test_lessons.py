@@ -109,6 +109,20 @@ def test_a_router_gets_the_model_of_its_own_classifier() -> None:
     }
 
 
+def test_what_is_missing_is_named_and_the_policy_serves_all_the_same() -> None:
+    given = policy({"examplesFrom": EXAMPLES}, {"logProbs": {"examplesFrom": EXAMPLES[:1]}})
+    observed = Observed(secrets={"private": ["other"]}, faults={"ConfigMap/past/": "cannot be read"})
+    found = plan([given], [_backend(name) for name in "ab"], observed)
+    unresolved = [problem for problem in found.problems if problem.condition == "ResolvedRefs"]
+    assert [(problem.reason, problem.path) for problem in unresolved] == [
+        ("SourceUnreadable", "spec.classifiers[0].trained.examplesFrom[0].configMapKeyRef.name"),
+        ("SecretKeyNotFound", "spec.classifiers[0].trained.examplesFrom[1].secretKeyRef.key"),
+        ("SourceUnreadable", "spec.routes[0].cascade.steps[0].accept.logProbs.examplesFrom[0].configMapKeyRef.name"),
+    ]
+    assert unresolved[1].fix == "it has: other"
+    assert [router.config.name for router in found.routers] == ["p-router"]
+
+
 def _backend(name: str) -> ModelBackend:
     return ModelBackend.model_validate(
         {

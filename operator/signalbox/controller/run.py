@@ -159,6 +159,7 @@ class Operator:
             options.services if options is not None else (),
             said=self._said.of,
             loops=loops,
+            changed=self._says,
         )
         at = self._listening
         if self._stream is not None:
@@ -233,6 +234,8 @@ class Operator:
                 work += self._stream.lead()
             if self._loops is not None:
                 work.append(asyncio.create_task(self._loops.lead()))
+            assert self._reconciler is not None
+            work.append(asyncio.create_task(self._reconciler.lessons.run()))
             await asyncio.gather(*work)
         except LeaseLost:
             finish = 0.0  # not one write more

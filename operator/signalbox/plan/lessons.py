@@ -47,6 +47,16 @@ class Lesson(msgspec.Struct, frozen=True, kw_only=True):
     targets: tuple[tuple[str, str], ...] = ()
     cut: Cut | None = None
 
+    @property
+    def policy(self) -> str:
+        """Whose it is."""
+        return self.key.partition("/")[0]
+
+    @property
+    def name(self) -> str:
+        """Of the classifier, or route and step."""
+        return self.key.split("/", 2)[2]
+
     def digest(self, contents: Mapping[Source, str]) -> str | None:
         """What tells one state of it from another; ``contents`` are digests. None where a source is not known."""
         if not all(source in contents for source in self.sources):

@@ -13,6 +13,7 @@ from signalbox.plan.children.names import SERVING_CERTIFICATE, SERVING_KEY
 from signalbox.plan.classifier_services import service_of
 from signalbox.plan.classifiers import classifier_of
 from signalbox.plan.credentials import Credentials, Entry
+from signalbox.plan.examples import check_sources
 from signalbox.plan.lessons import classifier_key
 from signalbox.plan.observed import Observed
 from signalbox.plan.outlines import router_name
@@ -53,6 +54,7 @@ def compile_policy(
     _check_tiers(policy, report)
     _check_targets(policy, backends, observed, report)
     _check_spill(policy, backends, report)
+    check_sources(policy, observed, report)
     planned = config.Policy(
         name=name,
         models=tuple(sorted(spec.models)),

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from signalbox.api import RoutingPolicy
+from signalbox.controller.learning.lessons import Lessons
 from signalbox.controller.reconciling import observe
 from signalbox.controller.reconciling.lastgood import LastGood
 from signalbox.controller.reconciling.pods import Pods
@@ -19,6 +20,8 @@ from signalbox.kube.client import Object
 from signalbox.kube.resources import BACKENDS, CONFIG_MAPS, ENDPOINT_SLICES, POLICIES, SECRETS, SERVICES, Resource
 from signalbox.plan.compile import Parts, Plan, planning
 from signalbox.plan.lastgood import Record
+from signalbox.plan.learned import Standing
+from signalbox.plan.learned import problems as learning_problems
 from signalbox.plan.observed import Observed, Service
 from signalbox.plan.outlines import (
     BackendSource,
@@ -40,7 +43,8 @@ Interest = tuple[Resource, str]  # a kind and a name
 class Decided:
     """What is to be served: the plan, the resources behind it by name, what is to be remembered of each by kind and
     name, and all problems; what each ``serviceRef`` leads to, and everything that is referred to.
-    ``generations`` are those of all policies and backends that this is about, by uid."""
+    ``generations`` are those of all policies and backends that this is about, by uid; ``standings`` how the lessons of
+    policies stand, by name."""
 
     plan: Plan
     policies: dict[str, PolicySource]
@@ -50,6 +54,7 @@ class Decided:
     services: Mapping[str, Service]
     used: References
     generations: Mapping[str, int]
+    standings: Mapping[str, Sequence[Standing]]
 
     def version_of(self, backend: str) -> object:
         """That of a backend; None where it is not there."""
@@ -59,12 +64,18 @@ class Decided:
 
 class Decider:
     """Remembers of each namespace only what concerns it. ``rules`` are those for the addresses of backends, ``own``
-    the operator's Services by namespace and name, behind which no backend is."""
+    the operator's Services by namespace and name, behind which no backend is; ``lessons`` knows what was learned."""
 
     def __init__(
-        self, store: Store, last_good: LastGood, rules: AddressRules, pods: Pods, own: Sequence[tuple[str, str]]
+        self,
+        store: Store,
+        last_good: LastGood,
+        rules: AddressRules,
+        pods: Pods,
+        own: Sequence[tuple[str, str]],
+        lessons: Lessons,
     ) -> None:
-        self._own = tuple(own)
+        self._own, self._lessons = tuple(own), lessons
         self._store, self._last_good, self._rules, self._pods = store, last_good, rules, pods
         self._interests: dict[str, frozenset[Interest]] = {}
         self._steps = Steps()
@@ -123,19 +134,26 @@ class Decider:
                 for name, policy in policies.items()
                 if policy.outline.sidecar is not None
             }
-            observed = msgspec.structs.replace(observed, replicas={**observed.replicas, **sidecars})
+            outlines = [policy.outline for policy in policies.values()]
+            standings = self._lessons.standings(namespace, outlines, reading.examples())
+            artefacts = {one.lesson.key: one.model for each in standings.values() for one in each if one.model}
+            replicas = {**observed.replicas, **sidecars}
+            observed = msgspec.structs.replace(observed, replicas=replicas, artefacts=artefacts)
             said = await self._plan(namespace, policies, backends, observed, restored)
             wrong = {(p.kind, p.name) for p in said.problems if p.invalidates} - known
             problems += [p for p in said.problems if (p.kind, p.name) in wrong]
             if not wrong:
                 break
         problems += [p for p in said.problems if (p.kind, p.name) not in known]
+        problems += [p for each in standings.values() for p in learning_problems(each)]
         if not seen.records:
             del self._interests[namespace], self._parts[namespace]
         self._last_good.keep(namespace, known)
         records = {key: record for key, record in seen.records.items() if key not in known}
         records |= {key: partial(_same, record) for key, record in restored.items()}
-        return Decided(said, policies, backends, records, problems, observed.services, used, seen.generations)
+        return Decided(
+            said, policies, backends, records, problems, observed.services, used, seen.generations, standings
+        )
 
     def _restore(self, namespace: str, kind: str, name: str) -> tuple[PolicySource | BackendSource, Record] | None:
         """The last valid form of an object, and its record."""

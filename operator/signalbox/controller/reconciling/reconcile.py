@@ -9,6 +9,8 @@ from datetime import datetime
 
 from signalbox.controller.applying.apply import prune
 from signalbox.controller.feedback.loops import Loops
+from signalbox.controller.learning.kept import children_of
+from signalbox.controller.learning.lessons import Lessons
 from signalbox.controller.reconciling.decide import Decided, Decider
 from signalbox.controller.reconciling.ensure import AT_ONCE, Child, Ensurer
 from signalbox.controller.reconciling.failures import Failures
@@ -35,7 +37,8 @@ class Reconciler:
     ``store`` holds what users wrote, ``children_of`` what we did; ``settings`` are asked for each time; ``rules``
     are those for the addresses of backends; ``now`` gives the time for transitions, in UTC; ``control`` is told what
     routers are to have, and tells what they say; ``own`` are the operator's Services, where no backend is; ``said`` is
-    what the feedback loop says of a namespace, and ``loops`` are told what it works on.
+    what the feedback loop says of a namespace, and ``loops`` are told what it works on; ``changed`` is called with a
+    namespace about whose lessons there is something new to say.
     """
 
     def __init__(
@@ -51,6 +54,7 @@ class Reconciler:
         own: Sequence[tuple[str, str]] = (),
         said: Callable[[str], Said | None] = lambda namespace: None,
         loops: Loops | None = None,
+        changed: Callable[[str], None] = lambda namespace: None,
     ) -> None:
         self._client, self._loops = client, loops
         self._store = store
@@ -60,7 +64,8 @@ class Reconciler:
         pods = Pods(store, settings().image)
         self._ensurer = Ensurer(client, children_of, pods, settings, control)
         self._sources = Sources(client, store, children_of)
-        self.decider = Decider(store, LastGood(children_of), rules, pods, own)
+        self.lessons = Lessons(client, children_of, changed)
+        self.decider = Decider(store, LastGood(children_of), rules, pods, own, self.lessons)
 
     async def welcome(self, namespace: str) -> None:
         """Say of policies about which nothing was said yet whether they are valid. Raises ``ApiError``."""
@@ -87,7 +92,10 @@ class Reconciler:
             self._control.retain(namespace, {r.config.name: () if r.sidecar is None else r.members for r in routers})
         with failures.collected():
             await self._steer(namespace, decided.plan, reading)
-        planned = {child for one in done for child in one.children}
+        planned = {child for one in done for child in one.children} | children_of(decided.standings)
+        with failures.collected():
+            outlines = {name: policy.outline for name, policy in decided.policies.items()}
+            await self.lessons.keep(namespace, outlines, decided.standings)
         with failures.collected():
             keep = planned | self._unplanned(namespace, decided, planned)
             await prune(self._client, self._children, namespace, keep)

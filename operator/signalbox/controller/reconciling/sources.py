@@ -16,7 +16,8 @@ from signalbox.controller.applying.apply import is_ours
 from signalbox.controller.reconciling.pem import faults
 from signalbox.controller.reconciling.together import in_turn
 from signalbox.controller.watching.store import Store
-from signalbox.kube.client import Client, Object
+from signalbox.kube.client import Client
+from signalbox.kube.contents import values
 from signalbox.kube.errors import ApiError
 from signalbox.kube.resources import CONFIG_MAPS, SECRETS, Resource
 from signalbox.plan.children.names import SERVING_CERTIFICATE, SERVING_KEY
@@ -153,10 +154,10 @@ class Reading:
             value = _decoded(composed)
             if hashlib.sha256(value).hexdigest() == facts[source.key].digest:
                 return value
-        values = self.fetched.get((source.kind, source.name)) or await self._fetch(resource, source.name)
-        if values is None or source.key not in values:  # it is news that we shall be told of
+        found = self.fetched.get((source.kind, source.name)) or await self._fetch(resource, source.name)
+        if found is None or source.key not in found:  # it is news that we shall be told of
             raise ApiError(409, "Conflict", f"{source.kind} {source.name} has changed meanwhile")
-        return values[source.key].strip() if resource is SECRETS else values[source.key]
+        return found[source.key].strip() if resource is SECRETS else found[source.key]
 
     def _last_good(self, entry: str, source: Entry, composed: str | None) -> bytes:
         """Also from another router, which serves the same backend; a certificate for clients is each router's own."""
@@ -197,22 +198,14 @@ class Reading:
             obj = await self.client.get(resource, self.namespace, name)
         if obj is None:
             return None
-        values = _values(resource, obj)
-        facts = {key: fact(resource.kind, value) for key, value in values.items()}
+        found = values(resource, obj)
+        facts = {key: fact(resource.kind, value) for key, value in found.items()}
         self.known[resource, self.namespace, name] = Known(
-            int(obj["metadata"]["resourceVersion"]), facts, faults(resource, values)
+            int(obj["metadata"]["resourceVersion"]), facts, faults(resource, found)
         )
         if name not in (self.used.example_secrets if resource is SECRETS else self.used.example_maps):
-            self.fetched[resource.kind, name] = values
-        return values
-
-
-def _values(resource: Resource, obj: Object) -> dict[str, bytes]:
-    data = obj.get("data") or {}
-    if resource is SECRETS:
-        return {key: base64.b64decode(value) for key, value in data.items()}
-    binary = {key: base64.b64decode(value) for key, value in (obj.get("binaryData") or {}).items()}
-    return binary | {key: value.encode() for key, value in data.items()}
+            self.fetched[resource.kind, name] = found
+        return found
 
 
 def _decoded(text: str) -> bytes:

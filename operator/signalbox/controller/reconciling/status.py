@@ -16,6 +16,7 @@ from signalbox.kube.client import Client, Object
 from signalbox.kube.errors import ApiError
 from signalbox.kube.resources import BACKENDS, POLICIES, Resource
 from signalbox.plan.children import address
+from signalbox.plan.learned import classifier_entries, lessons_told
 from signalbox.plan.memory import Memory
 from signalbox.plan.problems import Problem
 from signalbox.plan.routers import PlannedRouter
@@ -113,11 +114,22 @@ class StatusWriter:
                 signals = _signals(kept.object, said, lost)
                 routes = None if said is None else said.routes.get(name)
                 where = router and address(router, namespace)
-                made_from = kept.version, about.get(name), known, where, reported, signals, routes, said is None
+                lessons = classifier_entries(decided.standings.get(name, ()))
+                made_from = (
+                    kept.version,
+                    about.get(name),
+                    known,
+                    where,
+                    reported,
+                    signals,
+                    routes,
+                    said is None,
+                    lessons,
+                )
                 if done.get(kept.uid, made_from) is None:
                     figures = () if said is None else (self._routes(kept.object, routes),)
                     yield self._policy(
-                        kept, about.get(name, ()), known, router, reported, [*signals], figures, made_from
+                        kept, about.get(name, ()), known, router, reported, [*signals], lessons, figures, made_from
                     )
 
         return min((wait for wait in await in_turn(work(), AT_ONCE) if wait), default=None)
@@ -134,10 +146,11 @@ class StatusWriter:
         router: PlannedRouter | None,
         reported: Reported | None,
         signals: list[Finding],
+        lessons: list[Object],
         figures: Iterable[Figure],
         made_from: object,
     ) -> float | None:
-        obj, status = kept.object, dict[str, Any]()
+        obj, status = kept.object, dict[str, Any](classifiers=lessons or None)
         found = of_policy(problems, known)
         if router is not None:
             status["addresses"] = [address(router, obj["metadata"]["namespace"])]
@@ -273,6 +286,7 @@ class StatusWriter:
         if routes := wanted.get("routes"):
             seen = self._seen.get(metadata["namespace"], {}).pop(metadata["uid"], ())
             told += turns(before.get("routes") or seen, routes)
+        told += lessons_told(before.get("classifiers") or (), wanted.get("classifiers") or ())
         told += uninjected(*((one.get("router") or {}).get("uninjected", 0) for one in (before, wanted)))
         self._recorder.record(resource, after, told)
         return None

@@ -1,0 +1,1 @@
+"""What policies have learned for them, made and kept."""

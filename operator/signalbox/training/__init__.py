@@ -1,0 +1,1 @@
+"""Having lessons learned in a process of its own, which nobody who serves waits for."""

@@ -1,0 +1,174 @@
+"""What is kept of a lesson, and what a status says of it."""
+
+import base64
+from typing import Any
+
+import msgspec
+import pytest
+
+from signalbox.api.deployment import Deployment
+from signalbox.plan.children.lessons import kept_lesson, lesson_manifest
+from signalbox.plan.learned import (
+    Estimate,
+    Figures,
+    Record,
+    Standing,
+    Threshold,
+    after_failure,
+    after_success,
+    classifier_entries,
+    finished,
+    lessons_told,
+    problems,
+    standing_of,
+)
+from signalbox.plan.lessons import Lesson, Source
+from signalbox.plan.outlines import PolicyOutline
+from signalbox.plan.references import References
+from signalbox.routing.classifiers.artefact import Artefact, Output, Standard, encode
+from signalbox.routing.classifiers.features import HAND
+
+SOURCE = Source("ConfigMap", "past", "a")
+LESSON = Lesson(key="p/classifier/hard", kind="classifier", path="spec.x", sources=(SOURCE,), labels=("a", "b"))
+FIGURES = Figures(
+    examples=200,
+    apgr=Estimate(0.62, 0.6, 0.64),
+    cpt50=33.333,
+    thresholds=(Threshold(10, 12.345, 70.0),),
+    warnings=("there are few",),
+)
+MODEL = b"model"
+OUTLINE = PolicyOutline(
+    name="p",
+    namespace="n",
+    uid="u",
+    created=None,
+    models=("m",),
+    router="p-router",
+    deployment=Deployment(),
+    sidecar=None,
+    targets=("a", "b"),
+    references=References(),
+)
+
+
+def standing(content: str, record: Record | None = None, model: bytes = b"") -> Standing:
+    return standing_of(LESSON, {SOURCE: content}, record, model)
+
+
+def digest(content: str) -> str:
+    found = LESSON.digest({SOURCE: content})
+    assert found is not None
+    return found
+
+
+GOOD = after_success(digest("1"), MODEL, FIGURES)
+
+
+def entry(one: Standing) -> dict[str, Any]:
+    (found,) = classifier_entries([one])
+    return found
+
+
+def test_what_was_never_learned_is_due_and_the_default_holds() -> None:
+    one = standing("1")
+    assert (one.due, one.model, entry(one)) == (True, b"", {"name": "hard", "state": "Training"})
+
+
+def test_what_was_learned_is_not_due() -> None:
+    one = standing("1", GOOD, MODEL)
+    assert (one.due, one.model) == (False, MODEL)
+    assert entry(one) == {
+        "name": "hard",
+        "state": "Ready",
+        "examples": 200,
+        "apgr": {"value": "0.620", "low": "0.600", "high": "0.640"},
+        "cpt50": "33.3",
+        "thresholds": [{"strongSharePercent": 10, "threshold": "12.35", "quality": "70.00"}],
+        "message": "there are few",
+    }
+    assert problems([one]) == []
+
+
+def test_other_contents_are_due_and_the_last_model_serves_meanwhile() -> None:
+    one = standing("2", GOOD, MODEL)
+    assert (one.due, one.model, entry(one)["state"], entry(one)["examples"]) == (True, MODEL, "Training", 200)
+
+
+def test_a_failure_keeps_the_last_model_and_is_not_tried_again() -> None:
+    one = standing("2", after_failure(GOOD, digest("2"), "line 3 is bad"), MODEL)
+    assert (one.due, one.model) == (False, MODEL)
+    assert entry(one)["state"] == "Failed"
+    assert entry(one)["message"] == "line 3 is bad; the model that was learned last goes on serving"
+    (problem,) = problems([one])
+    assert (problem.reason, problem.path, problem.condition) == ("LearningFailed", "spec.x", "ResolvedRefs")
+    assert not problem.invalidates
+    assert standing("3", one.record, MODEL).due
+    assert standing("1", one.record, MODEL).state == "Ready"  # what was there before is there again
+
+
+def test_without_its_sources_the_last_model_serves() -> None:
+    one = standing_of(LESSON, {}, GOOD, MODEL)
+    assert (one.due, one.model, one.state) == (False, MODEL, "Failed")
+    assert "ConfigMap past, key a: cannot be read" in entry(one)["message"]
+    assert problems([one]) == []  # the plan says so
+
+
+def test_a_model_that_is_not_what_its_record_says_counts_for_nothing() -> None:
+    one = standing("1", GOOD, b"other")
+    assert (one.due, one.model) == (True, b"")
+
+
+def test_a_trouble_that_may_pass_is_said_and_stays_due() -> None:
+    one = msgspec.structs.replace(standing("2", GOOD, MODEL), trouble="no memory")
+    assert (one.due, one.state) == (True, "Failed")
+    assert entry(one)["message"].startswith("no memory; the model")
+
+
+def test_what_is_kept_is_read_again() -> None:
+    made = lesson_manifest(OUTLINE, LESSON.key, GOOD, MODEL)
+    assert kept_lesson(made) == (GOOD, MODEL)
+    failed = lesson_manifest(OUTLINE, LESSON.key, after_failure(Record(), "x", "y"), b"")
+    assert "binaryData" not in failed
+    assert kept_lesson(failed) == (after_failure(Record(), "x", "y"), b"")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"metadata": {}}, {"metadata": {"annotations": {"signalbox.dev/learned": "{"}}}, {"binaryData": {"model": "?"}}],
+)
+def test_what_nobody_can_read_keeps_nothing(change: dict[str, Any]) -> None:
+    made = lesson_manifest(OUTLINE, LESSON.key, GOOD, MODEL)
+    assert kept_lesson(made | change) is None
+
+
+def test_a_finished_model_has_the_labels_of_its_classifier() -> None:
+    artefact = Artefact(
+        version=1,
+        learnt="Scores",
+        labels=("a", "b"),
+        targets=("a", "b"),
+        length=Standard(0.0, 1.0),
+        hand=(Standard(0.0, 1.0),) * len(HAND),
+        outputs=(Output(0.5), Output(0.1)),
+        examples=77,
+    )
+    assert finished(LESSON, encode(artefact)).examples == 77
+    with pytest.raises(ValueError, match="write these"):
+        finished(LESSON, encode(msgspec.structs.replace(artefact, labels=("b", "a"))))
+    with pytest.raises(ValueError, match="no classifier"):
+        finished(LESSON, base64.b64encode(encode(artefact)))
+
+
+def test_events_tell_when_one_is_ready_and_when_one_fails() -> None:
+    ready, failed = (
+        entry(standing("1", GOOD, MODEL)),
+        entry(standing("2", after_failure(GOOD, digest("2"), "bad"), MODEL)),
+    )
+    training = entry(standing("2", GOOD, MODEL))
+    (told,) = lessons_told([training], [ready])
+    assert (told.type, told.reason) == ("Normal", "ClassifierReady")
+    assert told.note == "classifier hard: learned from 200 examples, APGR 0.620 (0.600 to 0.640)"
+    (told,) = lessons_told([ready], [failed])
+    assert (told.type, told.reason) == ("Warning", "ClassifierFailed")
+    assert lessons_told([ready], [training]) == lessons_told([ready], [ready]) == lessons_told([failed], [failed]) == []
