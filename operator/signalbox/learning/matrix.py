@@ -65,10 +65,10 @@ class Rarity:
     def of(cls, rows: Rows, least: int) -> Self:
         """Grams in fewer than ``least`` rows count nothing: they tell of one example only."""
         frequency = np.bincount(rows.grams, minlength=TABLE)
-        squares = np.log((len(rows) + 1) / (frequency + 1)) ** 2
-        squares[frequency < least] = 0.0
+        squares = np.log((len(rows) + 1) / (np.arange(frequency.max() + 1) + 1)) ** 2  # by frequency
+        squares[:least] = 0.0
         step = max(float(squares.max()) / RARITY_LEVELS, 1e-9)
-        return cls(np.rint(squares / step).astype(np.uint8), step)
+        return cls(np.rint(squares / step).astype(np.uint8)[frequency], step)
 
 
 class Sparse:
