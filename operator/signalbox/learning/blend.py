@@ -1,8 +1,8 @@
 """How much the words and how much the length say: chosen on kinds of query that the words were not learnt from.
 
 Words learnt from some kinds of query mislead on others, where length alone stays what it is. So a blend counts only if
-whole kinds left out are judged no worse than by length; among those that hold it, the one best on rows and kinds left
-out. Few examples cannot choose, so that they leave the length a larger part from the start.
+whole kinds left out are judged no worse than by length. Among those that hold it, the one wins that is surely better
+than what is best for so many examples elsewhere: a hundred examples cannot choose, strong signals can.
 """
 
 from collections.abc import Callable, Sequence
@@ -11,23 +11,31 @@ import numpy as np
 
 from signalbox.learning.matrix import Floats
 
+PARTS = (0.05, 0.2, 0.35, 0.5, 0.65, 0.8, 1.0)
+"""Of the length."""
 EVEN = 300
-"""With so many examples words and length count alike at least: best on MMLU with 100, 300, 1,000 and 3,700 labels was
-a part of .65, .5, .35 and .2."""
-STEPS = 5
+"""With so many examples words and length count alike: best on MMLU with 100, 300, 1,000 and 3,700 labels was a part of
+.65, .5, .35 and .2."""
 
 
-def parts(examples: int) -> list[float]:
-    """Candidates, from the least part of the length to nothing but length."""
-    least = 1.0 / (1.0 + float(np.sqrt(examples / EVEN)))
-    return [float(part) for part in np.linspace(least, 1.0, STEPS)]
+def usual(examples: int) -> float:
+    """The part of the length that is best for so many examples elsewhere."""
+    return 1.0 / (1.0 + float(np.sqrt(examples / EVEN)))
 
 
-def choose(among: Sequence[float], rows: Callable[[float], float], kinds: Callable[[float], float]) -> float:
-    """The part of the length. ``rows`` and ``kinds`` give, for a part, what is gained on rows and kinds left out."""
-    alone = kinds(1.0)
-    safe = [part for part in among if kinds(part) >= alone]
-    return max(safe, key=lambda part: rows(part) + kinds(part))
+def choose(examples: int, rows: Callable[[float], Floats], kinds: Callable[[float], Floats]) -> float:
+    """The part of the length. ``rows`` and ``kinds`` give, for a part, the merit of each query left out by itself and
+    with its kind."""
+    alone, start = kinds(1.0), usual(examples)
+    safe = [part for part in (start, *PARTS) if float(np.mean(kinds(part) - alone)) >= 0.0]
+    before = rows(start) + kinds(start)
+
+    def surely(part: float) -> float:
+        """By how much it is better, less one standard error."""
+        difference = rows(part) + kinds(part) - before
+        return float(difference.mean() - difference.std() / np.sqrt(len(difference)))
+
+    return max(safe, key=surely)
 
 
 def unit(values: Floats) -> Floats:

@@ -45,6 +45,11 @@ class Crossfit:
         lines = self.task.lines(np.stack(mixed, axis=1))
         return np.stack([a + b * each for each, (a, b) in zip(mixed, lines, strict=True)], axis=1), lines
 
+    def merit(self, unseen: dict[int, Floats], part: float, fold: Ints) -> Floats:
+        """Of each row, how well it was judged when ``part`` is length."""
+        values, _ = self.blended(unseen, part)
+        return self.task.merit(values, metrics.ranks(self.task.order(values), fold))
+
     def recovered(self, unseen: dict[int, Floats], part: float, fold: Ints) -> float:
         """Mean gain over all shares of queries that leave, over pooled folds."""
         values, _ = self.blended(unseen, part)

@@ -46,9 +46,9 @@ def train(examples: Sequence[Example], settings: Settings, progress: Progress = 
     of_rows = crossfit.unseen(over_rows, range(task.columns.shape[1]), "rows")
     of_kinds = crossfit.unseen(over_kinds, crossfit.ordering, "kinds")
     part = blend.choose(
-        blend.parts(len(known)),
-        lambda part: crossfit.recovered(of_rows, part, over_rows),
-        lambda part: crossfit.recovered(of_kinds, part, over_kinds),
+        len(known),
+        lambda part: crossfit.merit(of_rows, part, over_rows),
+        lambda part: crossfit.merit(of_kinds, part, over_kinds),
     )
     progress("fitting all examples")
     design = Design(rows)

@@ -2,6 +2,7 @@
 
 import msgspec
 
+from signalbox.learning.confidence import Answers, ConfidenceReport, fit
 from signalbox.learning.crossfit import Progress
 from signalbox.learning.examples import Example, ExamplesError, read
 from signalbox.learning.fitting import train
@@ -17,17 +18,18 @@ class Source(msgspec.Struct, frozen=True):
 
 
 class Job(msgspec.Struct, frozen=True):
-    """What to learn from and how."""
+    """What to learn from, and what: a classifier by ``settings``, or how sure answers are by ``answers``."""
 
     sources: tuple[Source, ...]
-    settings: Settings
+    settings: Settings | None = None
+    answers: Answers | None = None
 
 
 class Done(msgspec.Struct, frozen=True, tag="done"):
     """The artefact (base64 in JSON) and its report."""
 
     artefact: bytes
-    report: Report
+    report: Report | ConfidenceReport
 
 
 class Refused(msgspec.Struct, frozen=True, tag="refused"):
@@ -51,6 +53,10 @@ def run(job: Job, progress: Progress = lambda _: None) -> Result:
     if errors:
         return Refused(tuple(errors))
     try:
-        return Done(*train(examples, job.settings, progress))
+        if job.settings is not None:
+            return Done(*train(examples, job.settings, progress))
+        if job.answers is not None:
+            return Done(*fit(examples, job.answers))
     except ValueError as error:  # ExamplesError among them
         return Refused(tuple(str(error).splitlines()))
+    return Refused(("this is no job: it has neither settings of a classifier nor answers",))

@@ -108,6 +108,15 @@ def interval(values: Floats) -> tuple[float, float]:
     return float(low), float(high)
 
 
+def auc(order: Floats, outcomes: Floats) -> float:
+    """Part of the pairs of a 1 and a 0 whose order is right; equal ones count half."""
+    values = np.sort(order)
+    rank = (np.searchsorted(values, order, "left") + np.searchsorted(values, order, "right")) / 2.0
+    ones = float(outcomes.sum())
+    zeros = len(outcomes) - ones
+    return float((rank @ outcomes - ones * ones / 2.0) / (ones * zeros))
+
+
 @dataclass(frozen=True)
 class Reliability:
     """Bins of equally many predictions: their mean, what came of them, and how many they are."""

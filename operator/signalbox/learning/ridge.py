@@ -14,7 +14,7 @@ from signalbox.routing.classifiers.trained import MOST_DEVIATIONS
 
 STRENGTH = 1.5
 """Penalty of weights; rows have unit length. From 1 to 3 nothing changes by more than .003 APGR on MMLU."""
-HAND_SCALE = 0.03
+HAND_SCALE = 0.1
 """How much a deviation of a count weighs beside the words."""
 TOLERANCE = 1e-3
 MOST_STEPS = 60

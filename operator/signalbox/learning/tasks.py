@@ -56,6 +56,10 @@ class Scores:
         """What each query brings when it leaves for the label that the values say."""
         return np.asarray(self.columns[np.arange(len(values)), 1 + values.argmax(axis=1)], np.float64)
 
+    def merit(self, values: Floats, place: Floats) -> Floats:
+        """What each query brings, averaged over all shares that leave; ``place``: 1 is the first to leave."""
+        return self.gained(values) * place
+
 
 @dataclass(frozen=True)
 class Labels:
@@ -96,6 +100,10 @@ class Labels:
 
     def gained(self, values: Floats) -> Floats:
         return self.last
+
+    def merit(self, values: Floats, place: Floats) -> Floats:
+        """The probability that each query's label got."""
+        return np.asarray((self.probabilities(values) * self.columns).sum(axis=1), np.float64)
 
 
 Task = Scores | Labels

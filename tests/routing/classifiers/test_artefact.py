@@ -45,11 +45,15 @@ def test_bytes_of_anything_are_refused_with_words(data: bytes) -> None:
 
 
 @given(st.integers(0, len(encode(SMALL)) - 1), st.integers(1, 255))
-def test_one_changed_byte_is_refused(position: int, change: int) -> None:
+def test_one_changed_byte_is_refused_or_says_nothing(position: int, change: int) -> None:
     data = bytearray(encode(SMALL))
     data[position] ^= change
-    with pytest.raises(ValueError, match="classifier"):
-        decode(bytes(data))
+    try:
+        found = decode(bytes(data))
+    except ValueError as error:
+        assert "classifier" in str(error)
+    else:
+        assert found == SMALL  # bits that fill the last byte, or describe what does not occur
 
 
 @given(st.recursive(st.none() | st.floats() | st.text() | st.binary(), st.lists, max_leaves=5))
