@@ -112,7 +112,7 @@ def test_values_of_secrets_are_never_shown(tmp_path: Path) -> None:
         assert "987654" not in result.output
 
 
-@pytest.mark.parametrize("example", ["demo", "failover", "canary", "tiers"])
+@pytest.mark.parametrize("example", ["demo", "failover", "canary", "tiers", "providers"])
 def test_the_examples_have_nothing_wrong(example: str) -> None:
     path = Path(__file__).parents[2] / "manifests" / "examples" / example
     result = CliRunner().invoke(main, ["check", "-f", str(path)])

@@ -85,12 +85,16 @@ class MessageStream(EventStream):
         self._complete = False
 
     def inspect(self, data: bytes, done: bool) -> bytes:
-        return self._each(data, done, self._watch)
+        complete = self._whole_events(data, done)
+        whole = b"".join(complete)
+        if not done and b'"usage"' not in whole and b"error" not in whole and b"message_stop" not in whole:
+            return whole  # nothing in it that the router must see
+        return self._each(complete, done, self._watch)
 
-    def _each(self, data: bytes, done: bool, put: Callable[[bytes, Any], bytes]) -> bytes:
+    def _each(self, complete: list[bytes], done: bool, put: Callable[[bytes, Any], bytes]) -> bytes:
         """What ``put`` makes of each event, up to an error. A message that has no end is one, too."""
         out = []
-        for event in self._whole_events(data, done):
+        for event in complete:
             value = events.parse(event)
             self.error = events.error_of(value)
             if self.error is not None:
@@ -121,7 +125,7 @@ class ChatOfMessage(MessageStream):
         self._chunks = chunks
 
     def inspect(self, data: bytes, done: bool) -> bytes:
-        return self._each(data, done, self._translate)
+        return self._each(self._whole_events(data, done), done, self._translate)
 
     def _translate(self, event: bytes, value: Any) -> bytes:
         self._watch(event, value)
