@@ -45,7 +45,7 @@ def first_query(operation: str, body: dict[str, Any]) -> str:
     found = messages(operation, body)
     for message in found:
         if isinstance(message, dict) and message.get("role") == "user":
-            return "\n".join(_contents(message.get("content")))
+            return "\n".join(contents(message.get("content")))
     return "" if found else query(operation, body)
 
 
@@ -57,7 +57,7 @@ def system(operation: str, body: dict[str, Any]) -> str:
         found.append(instructions)
     for message in messages(operation, body):
         if isinstance(message, dict) and message.get("role") in _SYSTEM_ROLES:
-            found.extend(_contents(message.get("content")))
+            found.extend(contents(message.get("content")))
     return "\n".join(found)
 
 
@@ -65,11 +65,11 @@ def texts(operation: str, body: dict[str, Any]) -> list[str]:
     """All texts that become part of the prompt, in order."""
     found: list[str] = []
     if operation == "responses":
-        found.extend(_contents(body.get("instructions")))
+        found.extend(contents(body.get("instructions")))
     if operation == "chat" or isinstance(body.get("input"), list):
         for message in messages(operation, body):
             if isinstance(message, dict):
-                found.extend(_contents(message.get("content")))
+                found.extend(contents(message.get("content")))
             elif isinstance(message, str):
                 found.append(message)
     if operation != "chat":
@@ -134,7 +134,28 @@ def response_format(body: dict[str, Any]) -> str:
     return kind if isinstance(kind, str) else "text"
 
 
-def _contents(content: object) -> Iterator[str]:
+def json_schema(body: dict[str, Any]) -> Any:
+    """The schema that the answer is to match; ``None`` without one."""
+    found = body.get("response_format")
+    if isinstance(found, dict):
+        found = found.get("json_schema")
+    elif isinstance(text := body.get("text"), dict):
+        found = text.get("format")
+    return found.get("schema") if isinstance(found, dict) else None
+
+
+def transcript(operation: str, body: dict[str, Any]) -> str:
+    """The whole request as one text, for somebody who reads it."""
+    parts = []
+    for message in messages(operation, body):
+        if isinstance(message, dict):
+            text = "\n".join(contents(message.get("content")))
+            parts.append(f"{message.get('role')}: {text}")
+    return "\n\n".join(parts) if parts else "\n".join(texts(operation, body))
+
+
+def contents(content: object) -> Iterator[str]:
+    """The texts of a message's content, which is one or a list of parts."""
     if isinstance(content, str):
         yield content
     else:
