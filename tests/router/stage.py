@@ -2,18 +2,20 @@
 client: what each of the three sees of a strategy."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import anthropic
+import msgspec
 import openai
 import yaml
 
 from harness import PATIENCE, Router, StartRouter
 from signalbox.local.resources import Options
 from signalbox.local.workspace import Workspace, read
+from signalbox.routing.config import RouterConfig, Trained
 from signalbox.sim.log import CallLog
 from signalbox.sim.profile import Profile
 from signalbox.sim.script import read as read_script
@@ -62,11 +64,17 @@ class Stage:
         self.router: Router
 
     async def engine(
-        self, name: str, *rules: Mapping[str, Any], profile: Mapping[str, Any] | None = None, **spec: Any
+        self,
+        name: str,
+        *rules: Mapping[str, Any],
+        profile: Mapping[str, Any] | None = None,
+        features: Sequence[str] = FEATURES,
+        **spec: Any,
     ) -> SimulatedEngine:
         """Start an engine that plays a script, and make a backend for it; ``spec`` replaces fields of the backend's.
 
-        Engines are fast, so that a test waits for what it scripts only; ``profile`` is the engine's own.
+        Engines are fast, so that a test waits for what it scripts only; ``profile`` is the engine's own, ``features``
+        are those that the backend declares.
         """
         options = {"speed": 100.0, "jitter": 0.0, **(profile or {})}
         engine = SimulatedEngine(name, Profile(**options), seed=7, script=read_script(rules))
@@ -75,7 +83,7 @@ class Stage:
         self._specs[name] = {
             "model": engine.profile.model,
             "url": f"http://{engine.address}/v1",
-            "profile": {"contextWindow": 8192, "features": FEATURES},
+            "profile": {"contextWindow": 8192, "features": list(features)},
             "pricing": PRICING,
             **spec,
         }
@@ -97,11 +105,21 @@ class Stage:
         assert not found.errors, "\n".join(f"{one.location}: {one.problem}" for one in found.errors)
         return found
 
-    async def open(self, spec: str, more: str = "", **options: Any) -> "Stage":
-        """Put a policy in force: ``spec`` is YAML, and needs nothing but routes; ``options`` are the router's."""
+    async def open(
+        self,
+        spec: str,
+        more: str = "",
+        models: Mapping[str, bytes] | None = None,
+        **options: Any,
+    ) -> "Stage":
+        """Put a policy in force: ``spec`` is YAML, and needs nothing but routes; ``options`` are the router's.
+
+        ``models`` are artefacts of trained classifiers.
+        """
         found = self.workspace(spec, more)
         [planned] = found.plan.routers
-        self.router = await self._start_router(planned.config, found.secrets(planned), **options)
+        configuration = _learned(planned.config, models or {})
+        self.router = await self._start_router(configuration, found.secrets(planned), **options)
         self._client = openai.AsyncOpenAI(base_url=f"{self.url}/v1", api_key="none", max_retries=0, timeout=PATIENCE)
         return self
 
@@ -150,6 +168,16 @@ class Stage:
             await self._client.close()
         for engine in self.engines.values():
             await engine.stop()
+
+
+def _learned(configuration: RouterConfig, models: Mapping[str, bytes]) -> RouterConfig:
+    """The configuration as it is once training has ended."""
+    [policy] = configuration.policies
+    classifiers = tuple(
+        msgspec.structs.replace(each, source=Trained(model=models[each.name])) if each.name in models else each
+        for each in policy.classifiers
+    )
+    return msgspec.structs.replace(configuration, policies=(msgspec.structs.replace(policy, classifiers=classifiers),))
 
 
 def _resource(kind: str, name: str, spec: object) -> dict[str, Any]:

@@ -98,6 +98,8 @@ def compile_backend(backend: ModelBackend, observed: Observed, report: Report) -
         profile=_profile(backend),
     )
     capacity = spec.capacity
+    if capacity is not None and capacity.concurrency is not None:
+        compiled = msgspec.structs.replace(compiled, concurrency=capacity.concurrency)
     if capacity is not None and (slow_start := capacity.slow_start.milliseconds) != compiled.slow_start_ms:
         compiled = msgspec.structs.replace(compiled, slow_start_ms=slow_start)
     return PlannedBackend(

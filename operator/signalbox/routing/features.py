@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Any, Final, Generic, Protocol, TypeVar, overload
 
 from signalbox.routing import prompts
-from signalbox.routing.choosing.classified import Classified, Column, Judge
+from signalbox.routing.choosing.classified import NOTHING_SAID, Classified, Column, Judge, Result
 from signalbox.routing.code import has_code
 from signalbox.routing.formats.anthropic_client.request import Message
 
@@ -146,6 +146,12 @@ class Facts:
     @Lazy
     def classified(self) -> Classified:
         return Classified(self._judges, self.query_text)
+
+    @property
+    def said(self) -> Mapping[str, Result]:
+        """What classifiers have said so far."""
+        asked: Classified | None = self.__dict__.get("classified")
+        return NOTHING_SAID if asked is None else asked.results
 
     @Lazy
     def labels(self) -> dict[str, str]:

@@ -74,6 +74,11 @@ class DecayedMean:
             return None
         return self._sum / self._weight
 
+    def beside(self, prior: float, weight: float, now: float) -> float:
+        """The mean of the values and of a prior that counts as ``weight`` values that never fade."""
+        keep = math.exp((self._at - now) / self._seconds) if self._weight else 0.0
+        return (self._sum * keep + prior * weight) / (self._weight * keep + weight)
+
 
 class ErrorRate:
     """Failures out of requests, 0 to 1, both fading over ``seconds``.

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from signalbox.routing import config
 from signalbox.routing.backlog import Backlog
+from signalbox.routing.choosing.objective import ObjectiveChoice
 from signalbox.routing.choosing.ordered import OrderedChoice
 from signalbox.routing.choosing.select import SelectChoice
 from signalbox.routing.draws import FreeDraws, SharedDraws
@@ -152,6 +153,8 @@ def compile_strategy(strategy: config.Strategy, positions: Mapping[str, int], ra
         return FailoverChoice(tiers, random, spills=strategy.spill is not None)
     if isinstance(strategy, config.Select):
         return SelectChoice(strategy, positions)
+    if isinstance(strategy, config.Objective):
+        return ObjectiveChoice(strategy, positions)
     return OrderedChoice([positions[name] for name in config.targets_of(strategy)])
 
 

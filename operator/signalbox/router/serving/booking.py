@@ -80,6 +80,7 @@ class _Line:
             duration_ms=round(self._duration * 1000),
             error=self._error,
             detail=exchange.detail,
+            labels={name: result.label for name, result in exchange.said.items()},
         )
 
 

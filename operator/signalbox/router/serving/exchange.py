@@ -18,8 +18,9 @@ from signalbox.router.wire.heads import Head
 from signalbox.router.wire.sse import EventStream
 from signalbox.router.wire.translation import Translation, reading
 from signalbox.routing.chains.budget import Spent
+from signalbox.routing.choosing.classified import NOTHING_SAID, Result
 from signalbox.routing.config import Backend
-from signalbox.routing.decision import CompiledRoute
+from signalbox.routing.decision import CompiledRoute, Undecided
 from signalbox.routing.features import Facts
 from signalbox.routing.formats.anthropic_client.request import Message
 from signalbox.routing.outcomes import Outcome
@@ -39,7 +40,8 @@ class Exchange(Tries):
     ``kept`` is the response that the request follows. ``message`` is what a client of Anthropic's API asked, which to
     everybody here is the chat that ``data`` holds; what it gets passes the ``edge``, unless its target speaks that API,
     too. ``rewrites`` says that an answer cannot be sent in parts; ``api`` is the operation that the client itself asked
-    for. ``spent`` is what calls on behalf of the request used, beside the answer itself.
+    for. ``spent`` is what calls on behalf of the request used, beside the answer itself; ``said`` what classifiers said
+    of it, ``why`` what else there is to say of the choice, where somebody asked.
     """
 
     __slots__ = (
@@ -52,9 +54,11 @@ class Exchange(Tries):
         "message",
         "rewrites",
         "route",
+        "said",
         "spent",
         "started_at",
         "tenant",
+        "why",
     )
 
     def __init__(
@@ -83,6 +87,8 @@ class Exchange(Tries):
         self.edge: MessagesEdge | None = None
         self.rewrites: bool = operation == "responses" or message is not None
         self.spent: Spent | None = None
+        self.said: Mapping[str, Result] = NOTHING_SAID
+        self.why = ""
         self._task: asyncio.Task[None] | None = None
 
     def start(self, tier: str) -> None:
@@ -92,13 +98,43 @@ class Exchange(Tries):
             now = time.monotonic()
             self._resume(now)
         else:
-            facts = Facts(self.operation, self.data, self.head.headers, self.tenant, tier, self.policy.facts)
+            policy = self.policy
+            facts = Facts(
+                self.operation, self.data, self.head.headers, self.tenant, tier, policy.facts, policy.classifiers
+            )
             if self.message is not None:
                 facts.message = self.message
-            self.route = route = self.policy.match(facts)
+            try:
+                now = self._decide(facts)
+            except Undecided as undecided:
+                self.run(self._classify(undecided, facts))
+                return
+        self._try(now)
+
+    def _decide(self, facts: Facts, start: str = "") -> float:
+        """Find route and target; returns when. Raises ``Undecided``, and ``Refusal`` where there is none."""
+        try:
+            self.route = route = self.policy.match(facts, start)
             now = time.monotonic()
             self._search.first(route, facts, now)
-        self._try(now)
+        finally:
+            self.said = facts.said
+        if self.debug:
+            self.why = self._search.why
+        return now
+
+    async def _classify(self, undecided: Undecided, facts: Facts) -> None:
+        """Ask whoever is needed, one after the other: what one says may make another needless."""
+        while True:
+            name = undecided.classifier
+            facts.classified.tell(name, await self.policy.classifiers[name].ask(self, facts))
+            try:
+                now = self._decide(facts, undecided.route)
+            except Undecided as another:
+                undecided = another
+            else:
+                self._try(now)
+                return
 
     def _resume(self, now: float) -> None:
         """Follow a response to the endpoint that keeps it."""
@@ -127,7 +163,8 @@ class Exchange(Tries):
         except Exception:
             self.client.crash(self)
         finally:
-            self._task = None
+            if self._task is asyncio.current_task():
+                self._task = None
 
     # trying
 

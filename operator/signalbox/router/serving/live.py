@@ -1,15 +1,18 @@
 """A configuration in force: policies bound to the live backends. Replaced as a whole by a reload."""
 
 import random as randomness
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from signalbox.router.serving.attempt import Attempt
+from signalbox.router.serving.classifiers.counted import CountedClassifier, Sources, sources_of
 from signalbox.router.serving.keys import KeyTable
 from signalbox.router.serving.response_ids import ResponseIds
 from signalbox.router.telemetry.accesslog import AccessLog
 from signalbox.router.telemetry.statistics import Series, Statistics
 from signalbox.router.upstream.backend import BackendState
 from signalbox.router.wire.errors import Refusal
+from signalbox.routing.choosing.classified import Result
+from signalbox.routing.choosing.objective import Ranked
 from signalbox.routing.config import Policy, sets_of, targets_of
 from signalbox.routing.decision import CompiledPolicy, CompiledRoute
 from signalbox.routing.eligibility import Requirements, shortfall
@@ -17,12 +20,19 @@ from signalbox.routing.expressions.values import EvaluationError
 from signalbox.routing.features import Facts
 from signalbox.routing.retries import RetryBudget
 from signalbox.routing.shedding import retry_after
+from signalbox.routing.strategies import Choice
 
 
 class LivePolicy:
     """A policy and the backends of its targets, by position; sets of targets are bitmasks."""
 
-    def __init__(self, compiled: CompiledPolicy, backends: Mapping[str, BackendState], statistics: Statistics) -> None:
+    def __init__(
+        self,
+        compiled: CompiledPolicy,
+        backends: Mapping[str, BackendState],
+        statistics: Statistics,
+        sources: Sources,
+    ) -> None:
         config: Policy = compiled.config
         self.compiled = compiled
         self.config = config
@@ -30,6 +40,11 @@ class LivePolicy:
         self.backends = tuple(backends[target.backend] for target in config.targets)
         self.positions = {target.name: position for position, target in enumerate(config.targets)}
         self.facts = {target.name: backends[target.backend] for target in config.targets}
+        self.sources = sources
+        self.classifiers = {
+            name: CountedClassifier(config.name, classifier, source, statistics)
+            for name, (classifier, source) in sources.items()
+        }
         self.affinity = config.affinity
         self.overload = config.affinity.max_overload_percent if config.affinity is not None else 0
         tiers = config.access.tiers
@@ -52,12 +67,23 @@ class LivePolicy:
         )
         self._counts_tokens = any(b.config.limits.tokens_per_minute is not None for b in self.backends)
 
-    def match(self, facts: Facts) -> CompiledRoute:
-        """The route of a request. Raises ``Refusal`` when none matches."""
-        route = self.compiled.match(facts, self._condition_failed)
+    def match(self, facts: Facts, start: str = "") -> CompiledRoute:
+        """The route of a request; ``start`` see ``CompiledPolicy.match``. Raises ``Undecided``, and ``Refusal`` where
+        none matches."""
+        route = self.compiled.match(facts, self._condition_failed, start)
         if route is None:
             raise Refusal(503, "no_route", "No route of the policy matches this request.", retriable=False)
         return route
+
+    def choice(self, route: CompiledRoute, facts: Facts) -> Choice:
+        """How a route chooses for a request. Raises ``Undecided``, and ``Refusal`` where nothing is left to choose."""
+        choice = route.choice_for(facts)
+        if isinstance(choice, Ranked):
+            if choice.failed is not None:
+                self._condition_failed(route.name, choice.failed)
+            if not choice.mask:
+                raise Refusal(503, "no_target", f"The filter of route {route.name} leaves no target for this request.")
+        return choice
 
     def _condition_failed(self, route: str, error: EvaluationError) -> None:
         self._statistics.condition_error(self.name, route)
@@ -173,14 +199,22 @@ class LivePolicy:
             self._route_lines[route, target] = lines
         return lines
 
-    def reason(self, route: CompiledRoute | None, tries: int) -> str:
+    def reason(self, route: CompiledRoute | None, tries: int, said: Mapping[str, Result], why: str) -> str:
         """Why a request went where it went, for the debug header."""
         if route is None:
             return "follows its previous response"
         config = next(r for r in self.config.routes if r.name == route.name)
         when = "no condition" if config.when is None else f"when {config.when.source}"
         kind = type(config.strategy).__name__.lower() + (" by load" if route.choice.by_load else "")
-        return " ".join(f"route {route.name} ({when}), {kind}, try {tries}".split()).encode("ascii", "replace").decode()
+        words = f"route {route.name} ({when}), {kind}, " + "".join(f"{each}, " for each in (*_told(said), why) if each)
+        return " ".join(f"{words}try {tries}".split()).encode("ascii", "replace").decode()
+
+
+def _told(said: Mapping[str, Result]) -> Iterator[str]:
+    """What classifiers said, in words."""
+    for name, result in said.items():
+        unless = "" if result.outcome == "answered" else f" by default, {result.outcome}"
+        yield f"{name} is {result.label} (confidence {result.confidence:.2f}{unless})"
 
 
 class Live:
@@ -198,6 +232,7 @@ class Live:
         "models",
         "policies",
         "response_ids",
+        "services",
         "statistics",
     )
 
@@ -211,6 +246,7 @@ class Live:
         attempts: set[Attempt],
         statistics: Statistics,
         log: AccessLog,
+        services: Mapping[str, BackendState],
     ) -> None:
         self.policies = policies
         self.backends = backends
@@ -220,6 +256,7 @@ class Live:
         self.attempts = attempts
         self.statistics = statistics
         self.log = log
+        self.services = services
         self.by_model = {model: policy for policy in policies.values() for model in policy.config.models}
         # Whether a caller without a key can be turned away before its body is read.
         self.closed = not any(policy.config.access.anonymous for policy in policies.values())
@@ -234,3 +271,12 @@ def compile_policies(
         old = before.get(policy.name)
         compiled[policy.name] = CompiledPolicy(policy, random, old.compiled if old is not None else None)
     return compiled
+
+
+def sources(policies: tuple[Policy, ...], before: Mapping[str, LivePolicy]) -> dict[str, Sources]:
+    """The classifiers of all policies; those that have not changed keep what they know. Raises ``ValueError`` for an
+    artefact that cannot be read."""
+    return {
+        policy.name: sources_of(policy, old.sources if (old := before.get(policy.name)) is not None else {})
+        for policy in policies
+    }

@@ -58,6 +58,7 @@ class Proxy:
         self._budget = RetryBudget()
         self._attempts: set[Attempt] = set()
         self._backends: dict[str, BackendState] = {}
+        self._services: dict[str, BackendState] = {}
         self._leases: dict[str, Limits] = {}
         self._inherited: Sequence[tuple[float, Mapping[str, Limits]]] = ()
         self._awaits_leases = options.lease_patience > 0.0
@@ -79,7 +80,9 @@ class Proxy:
             keys = KeyTable.build(parsed.policies, secrets)
             before = self.live.policies if self.live is not None else {}
             compiled = live_state.compile_policies(parsed.policies, before, self._random)
+            sources = live_state.sources(parsed.policies, before)
             prepared = {b.name: Prepared(b, secrets, self._contexts) for b in parsed.backends}
+            services = {b.name: Prepared(b, secrets, self._contexts) for b in parsed.services}
         except (msgspec.ValidationError, msgspec.DecodeError, ValueError, KeyError) as error:
             raise ConfigRejectedError(str(error)) from error
         for policy in parsed.policies:
@@ -92,12 +95,21 @@ class Proxy:
 
         def commit() -> None:
             self._adopt(parsed, prepared)
+            self._adopt_services(services)
             policies = {
-                name: live_state.LivePolicy(policy, self._backends, self.statistics)
+                name: live_state.LivePolicy(policy, self._backends, self.statistics, sources[name])
                 for name, policy in compiled.items()
             }
             self.live = live_state.Live(
-                policies, self._backends, keys, response_ids, self._budget, self._attempts, self.statistics, self.log
+                policies,
+                self._backends,
+                keys,
+                response_ids,
+                self._budget,
+                self._attempts,
+                self.statistics,
+                self.log,
+                self._services,
             )
             self._steering.use(policies, self._backends, time.monotonic())
             if not self._tasks:
@@ -153,6 +165,19 @@ class Proxy:
         self._backends = backends
         self._inherited = ()
 
+    def _adopt_services(self, prepared: Mapping[str, Prepared]) -> None:
+        services = {}
+        for name, each in prepared.items():
+            state = self._services.get(name)
+            if state is None:
+                state = BackendState(each, 1, self._dialer, self._ejection, self._random)
+            else:
+                state.update(each, 1)
+            services[name] = state
+        for name in self._services.keys() - services.keys():
+            self._services[name].retire()
+        self._services = services
+
     def _ejection(self, backend: str, endpoint: str, ejected: bool, cause: Cause) -> None:
         if ejected:
             self.statistics.ejection(backend, cause.name.lower())
@@ -174,7 +199,8 @@ class Proxy:
             await asyncio.sleep(RESOLVE_SECONDS * self._random.uniform(0.8, 1.2))
 
     async def _resolve(self) -> None:
-        waiting = [b for b in self._backends.values() if b.config.dns is not None and _needs_dns(b)]
+        known = (*self._backends.values(), *self._services.values())
+        waiting = [b for b in known if b.config.dns is not None and _needs_dns(b)]
         await asyncio.gather(*(self._resolve_one(backend) for backend in waiting))
 
     async def _resolve_one(self, backend: BackendState) -> None:
@@ -275,7 +301,7 @@ class Proxy:
         self._checks.update(check for backend in self._backends.values() for check in _checks(backend))
         for connection in list(self._connections):
             connection.check(now)
-        for backend in self._backends.values():
+        for backend in (*self._backends.values(), *self._services.values()):
             for endpoint in backend.endpoints:
                 endpoint.close_idle(now - IDLE_SECONDS)
 

@@ -30,7 +30,9 @@ def route_lines(exchange: "Exchange") -> bytes:
     if exchange.edge is not None:
         lines += b"request-id: %b\r\n" % exchange.request_id
     if exchange.debug:
-        lines += b"x-signalbox-reason: %b\r\n" % policy.reason(route, exchange.tries).encode()
+        lines += (
+            b"x-signalbox-reason: %b\r\n" % policy.reason(route, exchange.tries, exchange.said, exchange.why).encode()
+        )
     return lines
 
 

@@ -7,6 +7,7 @@ from signalbox.router.upstream.backend import BackendState
 from signalbox.router.upstream.endpoint import Endpoint
 from signalbox.router.wire.errors import Refusal
 from signalbox.routing.affinity import key_of
+from signalbox.routing.choosing.objective import Ranked
 from signalbox.routing.decision import CompiledRoute
 from signalbox.routing.eligibility import Requirements
 from signalbox.routing.features import Facts
@@ -52,13 +53,18 @@ class Search:
         """Whether there is anywhere else to go at all."""
         return self._choice is not None
 
+    @property
+    def why(self) -> str:
+        """What an objective went by, in words."""
+        return self._choice.why() if isinstance(self._choice, Ranked) else ""
+
     def first(self, route: CompiledRoute, facts: Facts, now: float) -> None:
-        """Go to a target of a route. Raises ``Refusal``: none can serve it, at all too many wait, or none has room or
-        is well."""
+        """Go to a target of a route. Raises ``Undecided``, and ``Refusal``: none can serve it, at all too many wait, or
+        none has room or is well."""
         policy = self._policy
         self._route = route
-        self._choice = choice = route.choice
         self.needs, eligible = policy.eligible(route, facts)
+        self._choice = choice = policy.choice(route, facts)
         if policy.affinity is not None:
             self._affinity = key_of(policy.affinity, facts.request_operation, facts.body, facts.headers)
         among = choice.mask & eligible

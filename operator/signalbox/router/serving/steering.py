@@ -63,6 +63,7 @@ class Steering:
                 continue
             backend.backlog.sample(load.in_system, load.arrivals, age, now)
             backend.engine_load.heard(load.waiting, load.utilization, load.kv_cache_usage, now + left)
+            backend.sampled()
             backend.queue.heard(load.waiting, load.in_system, load.rate, now - age)
 
     def _apply(self, now: float) -> None:

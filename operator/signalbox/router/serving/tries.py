@@ -127,6 +127,7 @@ class Tries(Owner):
         backend.backlog.ended(now)
         if attempt.usage is not None:
             backend.limits.settle(now, self._tokens, attempt.usage.input + attempt.usage.output, attempt.started_at)
+            backend.wrote(attempt.usage.output, now)
             needs = self._search.needs
             if needs is not None and backend.config.context_window is not None:
                 backend.correction.observe(needs.prompt_tokens, attempt.usage.input)

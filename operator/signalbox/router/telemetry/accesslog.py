@@ -27,7 +27,7 @@ class Entry(msgspec.Struct, rename="camel", omit_defaults=True):
 
     ``cost`` is a decimal string in the currency of the prices; it, the tokens and ``tries`` hold those of all ``calls``
     of other models that were made on behalf of the request; ``error`` is the code of the error that the client got,
-    ``detail`` what the router knows of its cause.
+    ``detail`` what the router knows of its cause; ``labels`` what classifiers said, by their names.
     ``time`` (RFC 3339) is that of the call to ``AccessLog.write``.
     """
 
@@ -53,6 +53,7 @@ class Entry(msgspec.Struct, rename="camel", omit_defaults=True):
     duration_ms: int = 0
     error: str = ""
     detail: str = ""
+    labels: dict[str, str] = {}
 
 
 class Finished(Protocol):

@@ -12,6 +12,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector
 
 from signalbox.router.in_force import InForce
+from signalbox.router.telemetry import classifications
 from signalbox.router.telemetry.statistics import (
     DURATION_BOUNDS,
     TOKEN_BOUNDS,
@@ -74,6 +75,7 @@ class Families:
         yield from self._gen_ai()
         yield from self._requests()
         yield from self._calls()
+        yield from self._classifiers()
         yield from self._upstream()
         yield from self._weights()
         yield from self._own()
@@ -157,6 +159,26 @@ class Families:
         for call in self._snapshot.calls:
             calls.add_metric([call.policy, call.route, call.target, call.outcome], call.value)
         yield calls
+
+    def _classifiers(self) -> Iterator[Metric]:
+        labels = CounterMetricFamily(
+            "signalbox_router_classifications",
+            "Labels of classifiers, by outcome: answered, cached (the answer to an equal query was there, or on its "
+            "way); the default label because the classifier was unsure (its answer was below minConfidencePercent), "
+            "failed, had its timeout, or is untrained.",
+            labels=["policy", "classifier", "label", "outcome"],
+        )
+        seconds = HistogramMetricFamily(
+            "signalbox_router_classification_duration_seconds",
+            "How long requests waited for a classifier.",
+            labels=["policy", "classifier"],
+        )
+        for each in self._snapshot.classifiers:
+            for said in each.said:
+                labels.add_metric([each.policy, each.name, said.label, said.outcome], said.value)
+            histogram = Histogram(each.sum, each.buckets)
+            _add(seconds, [each.policy, each.name], classifications.BOUNDS, histogram)
+        yield from (labels, seconds)
 
     def _upstream(self) -> Iterator[Metric]:
         yield _pairs(

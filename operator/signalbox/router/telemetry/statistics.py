@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterable
 
 import msgspec
 
+from signalbox.router.telemetry.classifications import Classifications, Classifier
+
 # Boundaries that OpenTelemetry's semantic conventions for generative AI recommend for each histogram.
 DURATION_BOUNDS = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92)
 TTFT_BOUNDS = (0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0)
@@ -126,6 +128,7 @@ class Snapshot(msgspec.Struct, kw_only=True, omit_defaults=True):
     starts: list[Count] = []
     shed: list[Count] = []
     calls: list[Call] = []
+    classifiers: list[Classifier] = []
     endpoints: list[EndpointGauge] = []
     connections: int = 0
     connections_total: int = 0
@@ -256,6 +259,8 @@ class Statistics:
         self._rejected: Counter[tuple[str, str]] = Counter()
         self._condition_errors: Counter[tuple[str, str]] = Counter()
         self._ejections: Counter[tuple[str, str]] = Counter()
+        self._classifications = Classifications()
+        self.classified = self._classifications.count
         self._calls: Counter[tuple[str, str, str, str]] = Counter()
         self.connections = 0
         self.connections_total = 0
@@ -311,6 +316,7 @@ class Statistics:
             rejected=_counts(self._rejected),
             condition_errors=_counts(self._condition_errors),
             ejections=_counts(self._ejections),
+            classifiers=self._classifications.values(),
             starts=[Count(backend, "", value) for backend, value in self._starts.items()],
             shed=[Count(backend, "", value) for backend, value in self._shed.items()],
             calls=[Call(*labels, value) for labels, value in self._calls.items()],

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 from signalbox.control.messages import MAX_WAYS, Sent, Traffic, Ways
+from signalbox.router.telemetry.classifications import Classifications
 from signalbox.router.telemetry.statistics import Call, Count, EndpointGauge, SeriesLabels, SeriesSnapshot, Snapshot
 
 Pairs = dict[tuple[str, str], int]
@@ -25,6 +26,7 @@ class _Counters:
         self.starts: Pairs = {}
         self.shed: Pairs = {}
         self.calls: dict[tuple[str, str, str, str], int] = {}
+        self.classifiers = Classifications()
         self.connections_total = 0
         self.log_lines_dropped = 0
 
@@ -42,6 +44,7 @@ class _Counters:
         ):
             pairs.update({(count.first, count.second): count.value for count in counts})
         self.calls.update({(call.policy, call.route, call.target, call.outcome): call.value for call in snapshot.calls})
+        self.classifiers.replace(snapshot.classifiers)
         self.connections_total = snapshot.connections_total
         self.log_lines_dropped = snapshot.log_lines_dropped
 
@@ -64,6 +67,7 @@ class _Counters:
                 pairs[key] = pairs.get(key, 0) + value
         for way, value in other.calls.items():
             self.calls[way] = self.calls.get(way, 0) + value
+        self.classifiers.add(other.classifiers.values())
         self.connections_total += other.connections_total
         self.log_lines_dropped += other.log_lines_dropped
 
@@ -103,6 +107,7 @@ class Totals:
             starts=_counts(counters.starts),
             shed=_counts(counters.shed),
             calls=[Call(*way, value) for way, value in sorted(counters.calls.items())],
+            classifiers=counters.classifiers.values(),
             endpoints=_endpoints(self._gauges.values()),
             connections=sum(snapshot.connections for snapshot in self._gauges.values()),
             connections_total=counters.connections_total,

@@ -12,6 +12,7 @@ from signalbox.router.upstream.tls import TlsContexts
 from signalbox.router.wire.errors import ConfigRejectedError
 from signalbox.routing import affinity
 from signalbox.routing.backlog import Backlog
+from signalbox.routing.choosing.expectations import PRIOR_CONCURRENCY, PRIOR_OUTPUT_TOKENS, PRIOR_WEIGHT, load
 from signalbox.routing.config import Address, Backend
 from signalbox.routing.ejection import BackendHealth, Cause
 from signalbox.routing.eligibility import Requirements
@@ -32,6 +33,8 @@ PATHS: dict[str, dict[str, str]] = {
 ANTHROPIC_VERSION = b"2023-06-01"
 """The version of the Messages API whose form the translations know."""
 
+OUTPUT_SECONDS = 600.0
+"""Over which the lengths of answers fade: they follow what is asked, which changes more slowly than load."""
 FIRST_PART = 0.1
 """With what part of the choices a new endpoint begins."""
 
@@ -41,7 +44,7 @@ OnEjection = Callable[[str, str, bool, Cause], None]
 class Prepared:
     """Everything of a backend's new configuration that may fail to build; once built, it can be put in force."""
 
-    __slots__ = ("config", "context", "heads", "own_headers")
+    __slots__ = ("_query", "_rest", "config", "context", "heads", "own_headers")
 
     def __init__(self, config: Backend, secrets: Mapping[str, bytes], contexts: TlsContexts) -> None:
         """Raises ``ConfigRejectedError`` naming the entry that is missing or unusable."""
@@ -69,12 +72,17 @@ class Prepared:
             lines.append(b"anthropic-version: %b\r\n" % ANTHROPIC_VERSION)
         self.own_headers = frozenset(own)
         query = "&".join(f"{quote(q.name, safe='')}={quote(q.value, safe='')}" for q in config.request.query)
-        rest = b"".join(lines)
-        self.heads = {
-            operation: b"POST %b%b HTTP/1.1\r\n%b"
-            % ((config.base_path + path).encode(), (f"?{query}" if query else "").encode(), rest)
-            for operation, path in PATHS[config.format].items()
-        }
+        self._query = f"?{query}" if query else ""
+        self._rest = b"".join(lines)
+        self.heads = {operation: self.head(path) for operation, path in PATHS[config.format].items()}
+
+    def head(self, path: str) -> bytes:
+        """What a request for a path below the base begins with."""
+        return b"POST %b%b HTTP/1.1\r\n%b" % (
+            (self.config.base_path + path).encode(),
+            self._query.encode(),
+            self._rest,
+        )
 
 
 def _credential(config: Backend, secrets: Mapping[str, bytes]) -> bytes:
@@ -96,8 +104,10 @@ class BackendState:
         "_dialer",
         "_dns",
         "_errors",
+        "_outputs",
         "_ramping_until",
         "_random",
+        "_there",
         "_ttft",
         "backlog",
         "config",
@@ -125,6 +135,8 @@ class BackendState:
         self.health = BackendHealth(on_change=lambda key, ejected, cause: on_ejection(name, str(key), ejected, cause))
         self._ttft = DecayedMean()
         self._errors = ErrorRate()
+        self._outputs = DecayedMean(OUTPUT_SECONDS)
+        self._there = 0.0
         self.correction = TokenCorrection()
         self.backlog = Backlog(time.monotonic())
         self.engine_load = EngineLoad()
@@ -261,6 +273,41 @@ class BackendState:
         self._errors.add(failed, now)
         if ttft is not None:
             self._ttft.add(ttft * 1000, now)
+
+    def wrote(self, tokens: int, now: float) -> None:
+        """Count the tokens of an answer."""
+        self._outputs.add(tokens, now)
+
+    def sampled(self) -> None:
+        """The load of its engines was heard."""
+        self._there = self.backlog.estimate
+
+    # facts for objectives
+
+    @property
+    def token_correction(self) -> float:
+        """Prompt tokens that it counts, for each that is estimated."""
+        return self.correction.value
+
+    @property
+    def expected_output_tokens(self) -> float:
+        """Tokens of an answer."""
+        return self._outputs.beside(PRIOR_OUTPUT_TOKENS, PRIOR_WEIGHT, time.monotonic())
+
+    @property
+    def expected_ttft_ms(self) -> float | None:
+        """Time to the first token of streams, as measured and as the profile says; None where neither says anything."""
+        now = time.monotonic()
+        prior = self.config.profile.latency_ms
+        return self._ttft.value(now) if prior is None else self._ttft.beside(prior, PRIOR_WEIGHT, now)
+
+    @property
+    def load(self) -> float:
+        """How full it is, see ``expectations.load``."""
+        most = self.config.limits.max_in_flight or PRIOR_CONCURRENCY * max(1, len(self.endpoints))
+        each = self.config.concurrency
+        capacity = most if each is None else each * max(1, len(self.endpoints))
+        return load(self.engine_load.utilization, self.backlog.estimate, self._there, capacity)
 
     # facts for conditions
 

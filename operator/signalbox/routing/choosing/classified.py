@@ -22,6 +22,9 @@ class Result(NamedTuple):
     outcome: Outcome = "answered"
 
 
+NOTHING_SAID: Final[Mapping[str, Result]] = MappingProxyType({})
+
+
 class Judge(Protocol):
     """A classifier at work."""
 

@@ -101,7 +101,7 @@ class Backend(ConfigStruct, frozen=True):
 
     ``endpoints`` are the ready addresses observed of a Service (IP addresses). ``dns`` is what a URL names, or the
     Service's own DNS name, to be resolved by the router. ``authority`` is the Host header (and URL for proxies).
-    ``features`` absent means undeclared: nothing is filtered by it.
+    ``features`` absent means undeclared: nothing is filtered by it. ``concurrency`` is what an endpoint runs at once.
     """
 
     name: str
@@ -120,5 +120,6 @@ class Backend(ConfigStruct, frozen=True):
     health: HealthCheck | None = None
     timeouts: Timeouts = Timeouts()
     slow_start_ms: int = 30_000
+    concurrency: int | None = None
     format: Literal["OpenAI", "Anthropic"] = "OpenAI"
     profile: Profile = NO_PROFILE
