@@ -66,7 +66,8 @@ class Trained(ApiModel):
 
     examples_from: Sources | None = None
     """JSON lines {"prompt": …, "label": …} or {"prompt": …, "scores": {TARGET: 0 to 1}}; "group" names kinds of query
-    that belong together. At most 1 MiB each. Exactly one of examplesFrom and modelFrom."""
+    that belong together. At most 1 MiB each. Where one is missing, ResolvedRefs is False and what was learned last
+    serves, before that the default label. Exactly one of examplesFrom and modelFrom."""
     model_from: Source | None = None
     """A finished model, as `signalbox train` writes it. Exactly one of examplesFrom and modelFrom."""
     targets: Annotated[list[ScoredLabel], Field(min_length=1, max_length=32), ListOf("map", "label")] | None = None

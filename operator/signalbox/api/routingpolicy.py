@@ -126,7 +126,7 @@ class RoutingPolicySpec(ApiModel):
     """Who may use the policy. There is no default: say tenants, or anonymous: {}."""
     debug: Literal["Denied", "Allowed"] = "Denied"
     """Allowed: clients that send x-signalbox-debug: true get x-signalbox-reason, which says why a request went where it
-    did."""
+    did, and x-signalbox-trail of chains: who was asked, what came of it, with which score and why."""
     router: Router | None = None
     """What runs the policy. Default: deployment: {}, a router of its own."""
 

@@ -8,6 +8,7 @@ import msgspec
 
 from signalbox.api import RoutingPolicy
 from signalbox.plan.backends import Standing
+from signalbox.plan.checking.lacking import check_backends
 from signalbox.plan.children.mounted import size_of
 from signalbox.plan.children.names import SERVING_CERTIFICATE, SERVING_KEY
 from signalbox.plan.classifier_services import service_of
@@ -55,12 +56,15 @@ def compile_policy(
     _check_targets(policy, backends, observed, report)
     _check_spill(policy, backends, report)
     check_sources(policy, observed, report)
+    routes = completed(routes, name, _qualities(policy, backends), observed.artefacts)
+    for problem in check_backends(policy, routes, backends):
+        report(problem)
     planned = config.Policy(
         name=name,
         models=tuple(sorted(spec.models)),
         access=_access(policy, credentials),
         targets=tuple(config.Target(name=t.name, backend=t.backend_ref.name) for t in spec.targets),
-        routes=completed(routes, name, _qualities(policy, backends), observed.artefacts),
+        routes=routes,
         classifiers=tuple(
             classifier_of(name, each, observed.artefacts.get(classifier_key(name, each.name), b""))
             for each in spec.classifiers or ()

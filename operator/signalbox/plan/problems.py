@@ -40,6 +40,28 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, ren
         return self.severity == "error" and self.condition == "Accepted"
 
 
+def about_policy(
+    name: str,
+    reason: str,
+    path: str,
+    message: str,
+    fix: str,
+    severity: Severity = "error",
+    condition: Subject = "Accepted",
+) -> Problem:
+    """A finding about a RoutingPolicy."""
+    return Problem(
+        kind="RoutingPolicy",
+        name=name,
+        reason=reason,
+        path=path,
+        message=message,
+        fix=fix,
+        severity=severity,
+        condition=condition,
+    )
+
+
 def join(path: str, step: str | int) -> str:
     """Path of a child: ``spec`` + ``routes`` + 2 is ``spec.routes[2]``; keys with punctuation are quoted."""
     if isinstance(step, int):

@@ -1,15 +1,18 @@
 """The routes of a policy: conditions, strategies, and which of them can ever serve."""
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Final
 
 from signalbox.api.routes import Route
 from signalbox.api.routingpolicy import RoutingPolicy
 from signalbox.api.weighted import WeightedTarget
+from signalbox.plan.checking.chains import check_chains
+from signalbox.plan.checking.names import check_classifiers, check_targets
+from signalbox.plan.checking.uses import sets, uses_of
 from signalbox.plan.expressions.check import Checker, ExpressionError
 from signalbox.plan.expressions.reachability import Reachability
-from signalbox.plan.problems import Problem, Severity
+from signalbox.plan.problems import Problem, Severity, about_policy
 from signalbox.plan.strategies import strategy_of
 from signalbox.routing import config
 from signalbox.routing.expressions.references import compared_loads
@@ -79,11 +82,17 @@ def _compile(policy: RoutingPolicy, report: Report) -> tuple[config.Route, ...]:
         path = f"spec.routes[{index}]"
         compiled = partial(expressions.compiled, path)
         when = compiled(route.when, "when", "when") if route.when is not None else None
-        for where, targets in _sets(route, path):
-            _check_set(policy, where, targets, dict.fromkeys(names), report)
+        for where, targets in sets(route, path):
+            _check_set(policy, where, targets, report)
         if when is not None:
             _check_ramp(policy, path, when, report)
         routes.append(config.Route(name=route.name, strategy=strategy_of(route, labels, compiled), when=when))
+    for problem in (
+        *check_targets(policy),
+        *check_classifiers(policy, expressions.sound),
+        *check_chains(policy, tuple(routes)),
+    ):
+        report(problem)
     _check_reach(policy, routes, report)
     _check_use(policy, routes, report)
     return tuple(routes)
@@ -100,15 +109,16 @@ def _expressions(route: Route) -> Iterator[str]:
 
 
 class _Expressions:
-    """Compiles the expressions of a policy, and reports those that do not compile."""
+    """Compiles the expressions of a policy, keeps those that are ``sound``, and reports the others."""
 
     def __init__(self, policy: RoutingPolicy, checker: Checker, report: Report) -> None:
         self._name, self._checker, self._report = policy.metadata.name, checker, report
+        self.sound: list[Condition] = []
 
     def compiled(self, route: str, source: str, purpose: Purpose, path: str) -> Condition:
         """The expression at a path below a route; one that no request meets where it does not compile."""
         try:
-            return self._checker.check(source, purpose)
+            condition = self._checker.check(source, purpose)
         except ExpressionError as error:
             problem = Problem(
                 kind=KIND,
@@ -123,6 +133,8 @@ class _Expressions:
             )
             self._report(problem)
             return Condition(source=source, tree=_INVALID)
+        self.sound.append(condition)
+        return condition
 
 
 def _check_ramp(policy: RoutingPolicy, path: str, when: Condition, report: Report) -> None:
@@ -136,27 +148,7 @@ def _check_ramp(policy: RoutingPolicy, path: str, when: Condition, report: Repor
     report(_problem(policy, "LoadWithoutRamp", f"{path}.when", message, fix, "warning"))
 
 
-def _sets(route: Route, path: str) -> Iterator[tuple[str, Sequence[WeightedTarget]]]:
-    """Every set of targets that shares are drawn in, and its path."""
-    if route.weighted is not None:
-        yield f"{path}.weighted.targets", route.weighted.targets
-    if route.failover is not None:
-        for index, tier in enumerate(route.failover.tiers):
-            yield f"{path}.failover.tiers[{index}].targets", tier.targets
-    if route.cascade is not None:
-        for index, step in enumerate(route.cascade.steps):
-            if step.weighted is not None:
-                yield f"{path}.cascade.steps[{index}].weighted.targets", step.weighted.targets
-
-
-def _check_set(
-    policy: RoutingPolicy, path: str, targets: Sequence[WeightedTarget], names: Collection[str], report: Report
-) -> None:
-    for index, target in enumerate(targets):
-        if target.name not in names:
-            message = f'there is no target "{target.name}" in spec.targets'
-            fix = f"add it to spec.targets, or name one of: {', '.join(names)}"
-            report(_problem(policy, "UnknownTarget", f"{path}[{index}].name", message, fix))
+def _check_set(policy: RoutingPolicy, path: str, targets: Sequence[WeightedTarget], report: Report) -> None:
     bare = [target.name for target in targets if target.weight is None]
     if bare and len(bare) < len(targets):
         message = f"some targets have a weight, but {', '.join(bare)} {'has' if len(bare) == 1 else 'have'} none"
@@ -197,7 +189,7 @@ def _takes_all(earlier: config.Route, later: config.Route, reach: Reachability) 
 
 def _check_use(policy: RoutingPolicy, routes: Iterable[config.Route], report: Report) -> None:
     """Who judges answers, or picks labels, is used, too."""
-    used = {each.llm.target: True for each in policy.spec.classifiers or () if each.llm is not None}
+    used = {use.target: True for use in uses_of(policy) if use.role != "answers"}
     for route in routes:
         weights: dict[str, int] = {}
         for share in (share for each in config.sets_of(route.strategy) for share in each.targets):
@@ -217,5 +209,4 @@ def _check_use(policy: RoutingPolicy, routes: Iterable[config.Route], report: Re
 def _problem(
     policy: RoutingPolicy, reason: str, path: str, message: str, fix: str, severity: Severity = "error"
 ) -> Problem:
-    name = policy.metadata.name
-    return Problem(kind=KIND, name=name, reason=reason, path=path, message=message, fix=fix, severity=severity)
+    return about_policy(policy.metadata.name, reason, path, message, fix, severity)

@@ -20,7 +20,7 @@ from signalbox.plan.children.names import (
 )
 from signalbox.plan.children.settings import OperatorSettings
 from signalbox.plan.children.strategic import merge
-from signalbox.routing.config import RouterConfig
+from signalbox.routing.config import Chain, RouterConfig
 
 CONTAINER = "router"
 # Of several containers, the one whose logs are meant.
@@ -122,8 +122,17 @@ def resources_of(resources: Resources | None) -> dict[str, Any]:
 
 
 def grace_seconds(config: RouterConfig) -> int:
-    """How long a pod may take to end: the longest request, and some more; an hour at most."""
-    longest = max((backend.timeouts.request_ms for backend in config.backends), default=0)
+    """How long a pod may take to end: the longest request or chain, with its classifier, and some more; an hour at
+    most."""
+    chains = (strategy for policy in config.policies for strategy in (route.strategy for route in policy.routes))
+    asked = (each.timeout_ms for policy in config.policies for each in policy.classifiers)
+    longest = max(
+        (
+            *(backend.timeouts.request_ms for backend in config.backends),
+            *(chain.limits.timeout_ms for chain in chains if isinstance(chain, Chain)),
+        ),
+        default=0,
+    ) + max(asked, default=0)
     return min(-(-longest // 1000) + EXTRA_GRACE_SECONDS, LONGEST_GRACE_SECONDS)
 
 
