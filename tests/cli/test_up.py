@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from queries import lines, scored
 
 BACKEND = """apiVersion: signalbox.dev/v1alpha1
 kind: ModelBackend
@@ -301,3 +302,51 @@ def test_wrong_usage(tmp_path: Path, arguments: list[str], code: int, message: s
     up = Up(tmp_path, *arguments)
     assert up.end() == code
     assert message in up.said
+
+
+CLASSIFIED = """apiVersion: signalbox.dev/v1alpha1
+kind: RoutingPolicy
+metadata: {name: chat}
+spec:
+  models: [auto]
+  access: {anonymous: {}}
+  targets: [{name: weak, backendRef: {name: a}}, {name: strong, backendRef: {name: a}}]
+  classifiers:
+  - name: hard
+    labels: [weak, strong]
+    default: strong
+    trained: {examplesFrom: [{configMapKeyRef: {name: past, key: lines}}]}
+  routes: [{name: all, select: {best: {by: hard}}}]
+"""
+
+
+def test_what_policies_have_learned_for_them_is_learned_while_they_serve(tmp_path: Path, engine: str) -> None:
+    def examples(text: str) -> None:
+        data = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "past"}, "data": {"lines": text}}
+        (policies / "past.json").write_text(json.dumps(data))
+
+    policies, cache = tmp_path / "policies", tmp_path / "cache"
+    policies.mkdir()
+    (policies / "backend.yaml").write_text(BACKEND)
+    (policies / "policy.yaml").write_text(CLASSIFIED)
+    examples(lines(scored(100)))
+    for again in (False, True):
+        up = Up(policies, "--endpoint", f"a={engine}", XDG_CACHE_HOME=str(cache))
+        try:
+            url = up.until(r"(http://\S+) +OpenAI API")[1]
+            assert ask(url, hello("auto"))[0] == 200
+            examples(lines(scored(100)) + '{"prompt": "x", "scores": {"weak": 7}}\n' * again)
+            if again:
+                up.until(
+                    "ConfigMap past, key lines line 101: scores.weak: is 7.*; the model that was learned last goes on"
+                )
+                assert "learned from" not in up.said  # it was kept
+            else:
+                up.until("classifier hard of policy chat: learned from 100 examples, APGR")
+            assert ask(url, hello("auto"))[0] == 200
+            up.process.terminate()
+            assert up.end() == 0
+        finally:
+            up.process.kill()
+            up.end()
+    assert len(list((cache / "signalbox" / "learned").iterdir())) == 1

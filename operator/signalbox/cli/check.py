@@ -9,7 +9,8 @@ import click
 from msgspec.structs import replace
 
 from signalbox.cli import render
-from signalbox.cli.options import filename_option, namespace_option, output_option
+from signalbox.cli.options import filename_option, namespace_option, output_option, tell
+from signalbox.local.learning.learned import outcome
 from signalbox.local.resources import Options
 from signalbox.local.source import Located, SourceError
 from signalbox.local.workspace import Workspace, read
@@ -46,7 +47,7 @@ def check(path: Path, namespace: str | None, output: str, strict: bool) -> None:
     """
 
     try:
-        found = read(Options(path, namespace))
+        found = read(Options(path, namespace), tell)
     except SourceError as error:
         raise click.UsageError(str(error)) from None
     problems = [_lenient(one) for one in found.problems if one.problem.reason not in _CONSEQUENCES]
@@ -78,7 +79,8 @@ def _report(found: Workspace, problems: Sequence[Located]) -> dict[str, object]:
 
 
 def _print(found: Workspace, problems: Sequence[Located]) -> None:
-    for note in found.resources.source.notes:
+    learned = [said for one in found.standings if (said := outcome(one))]
+    for note in [*found.resources.source.notes, *learned]:
         click.echo(f"note: {note}", err=True)
     for one in problems:
         click.echo(render.text(one))

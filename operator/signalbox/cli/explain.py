@@ -12,7 +12,7 @@ import msgspec
 
 from signalbox.cli import render
 from signalbox.cli.explanation import screen
-from signalbox.cli.options import filename_option, namespace_option, output_option, policies_option
+from signalbox.cli.options import filename_option, namespace_option, output_option, policies_option, tell
 from signalbox.local import explain as decisions
 from signalbox.local.resources import Options
 from signalbox.local.source import SourceError
@@ -97,7 +97,7 @@ def explain(
     """
     body = _body(request.read(), model)
     try:
-        workspace = read(Options(path, namespace, frozenset(policies), environment=dict(os.environ)))
+        workspace = read(Options(path, namespace, frozenset(policies), environment=dict(os.environ)), tell)
     except SourceError as error:
         raise click.UsageError(str(error)) from None
     router, policy = _find(workspace, body["model"])

@@ -24,6 +24,11 @@ output_option = click.option(
 )
 
 
+def tell(what: str) -> None:
+    """What takes longer than a moment."""
+    click.echo(what, err=True)
+
+
 def namespace_option(help_text: str) -> Callable[[Any], Any]:
     """``--namespace`` of the files."""
     return click.option("-n", "--namespace", help=f"{help_text} Default: the only one in the files.")

@@ -10,7 +10,7 @@ import click
 import msgspec
 
 from signalbox.cli import render, simulated
-from signalbox.cli.options import filename_option, namespace_option, output_option, policies_option
+from signalbox.cli.options import filename_option, namespace_option, output_option, policies_option, tell
 from signalbox.cli.simulated import NAMES, STORIES, NothingToSimulateError, Story
 from signalbox.local.resources import Options
 from signalbox.local.source import SourceError
@@ -105,7 +105,7 @@ def simulate(
     flight on the same requests. Nothing is sent anywhere; thousands of simulated seconds take seconds.
     """
     try:
-        workspace = read(Options(path, namespace, frozenset(policies)))
+        workspace = read(Options(path, namespace, frozenset(policies)), tell)
     except SourceError as error:
         raise click.UsageError(str(error)) from None
     told, notes = _scenario(workspace, cast(Story, story), backend, load / 100, duration, tokens, routers)

@@ -177,14 +177,17 @@ async def _serve(
     urls = _url(listen.host, supervisor.port), _url(admin.host, supervisor.admin_port)
     click.echo(first_screen(workspace, config, live.asked, *urls, at, str(live.options.path)), err=True)
     following = asyncio.create_task(live.follow(supervisor, feedback, reporter.changed))
+    learning = asyncio.create_task(live.learn(supervisor, feedback, reporter.changed, reporter.say))
     stopping = asyncio.create_task(signals.asked.wait())
-    await asyncio.wait({following, steering, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    await asyncio.wait({following, steering, learning, stopping}, return_when=asyncio.FIRST_COMPLETED)
     if not stopping.done():
         stopping.cancel()
         await supervisor.stop()
-        (following if following.done() else steering).result()
+        next(each for each in (following, steering, learning) if each.done()).result()
     following.cancel()
     steering.cancel()
+    learning.cancel()
+    await asyncio.wait({learning})  # it leaves no process behind
     if shown is not None:
         await shown.cleanup()
     return await stop(supervisor, signals)
@@ -216,6 +219,11 @@ class _Reporter:
         """Warnings and notes of the start."""
         self._show(self._notes, self._problems)
 
+    @staticmethod
+    def say(what: str) -> None:
+        """What happens meanwhile."""
+        click.echo(f"{_now()} {what}", err=True)
+
     def changed(self, change: Change) -> None:
         """One edit."""
         notes, problems = tuple(change.notes), tuple(change.problems)
@@ -223,7 +231,7 @@ class _Reporter:
         self._notes, self._problems, self._error = notes, problems, change.error
         if not (news or change.applied):
             return
-        now = datetime.now().astimezone().strftime("%H:%M:%S")
+        now = _now()
         if change.error:
             click.echo(f"{now} not in force: {change.error}\n  the last good configuration goes on serving", err=True)
             return
@@ -241,6 +249,10 @@ class _Reporter:
             click.echo(f"note: {note}", err=True)
         for problem in problems:
             click.echo(render.text(problem), err=True)
+
+
+def _now() -> str:
+    return datetime.now().astimezone().strftime("%H:%M:%S")
 
 
 def _url(host: str, port: int) -> str:

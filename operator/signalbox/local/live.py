@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from signalbox.feedback.plan import Plan as FeedbackPlan
 from signalbox.local.feedback import Feedback
 from signalbox.local.lastgood import LastGood
+from signalbox.local.learning.learned import Tell, due, outcome, title
 from signalbox.local.limits import whole
 from signalbox.local.merge import ModelConflictError, merge
 from signalbox.local.resources import Options
@@ -15,10 +16,13 @@ from signalbox.local.source import Located, SourceError
 from signalbox.local.watch import Fingerprint, changes, fingerprint
 from signalbox.local.workspace import Workspace
 from signalbox.plan.feedback import Followed, feedback_plan
+from signalbox.plan.learned import Standing
+from signalbox.plan.lessons import Source
 from signalbox.router.process.supervisor import Supervisor
 from signalbox.router.serving.response_ids import KEY_ENTRY
 from signalbox.router.wire.errors import ConfigRejectedError
 from signalbox.routing.config import RouterConfig, content_hash, encode
+from signalbox.training.run import QUIET_SECONDS
 
 
 class StartError(Exception):
@@ -68,6 +72,9 @@ class Live:
         self._in_force: tuple[bytes, Mapping[str, bytes]] = (b"", {})
         self._followed = Followed(plan=FeedbackPlan(), scrapes=())
         self._read: Fingerprint = ()
+        self._lessons: tuple[Sequence[Standing], Mapping[Source, bytes]] = ((), {})
+        self._reloading = asyncio.Lock()
+        self._news = asyncio.Event()
 
     def load(self) -> tuple[Workspace, RouterConfig]:
         """Read the directory for the first time.
@@ -108,8 +115,38 @@ class Live:
             report(await self.reload(supervisor))
             self.steer(feedback)
 
+    async def learn(
+        self, supervisor: Supervisor, feedback: Feedback, report: Callable[[Change], None], tell: Tell
+    ) -> None:
+        """Have learned what policies have learned for them, one after the other, and put it in force; for ever. What
+        takes longer than a moment is told."""
+        loop = asyncio.get_running_loop()
+        while True:
+            before = self._lessons
+            left, examples = due(before[0]), before[1]
+            if not left:
+                await self._news.wait()
+                continue
+            one = left[0]
+            slow = loop.call_later(QUIET_SECONDS, tell, f"learning {title(one)} …")
+            try:
+                await self.options.learned.learn(one, examples)
+            finally:
+                slow.cancel()
+            report(await self.reload(supervisor))
+            self.steer(feedback)
+            if self._lessons is before:  # the directory cannot be used now
+                await self._news.wait()
+            now = next((each for each in self._lessons[0] if each.lesson.key == one.lesson.key), None)
+            if now is not None and (said := outcome(now)):
+                tell(said)
+
     async def reload(self, supervisor: Supervisor) -> Change:
         """Read the directory again; what is valid of it is in force when this returns."""
+        async with self._reloading:
+            return await self._reload(supervisor)
+
+    async def _reload(self, supervisor: Supervisor) -> Change:
         before, followed = self._in_force, self._followed
         try:
             seen, served = await asyncio.to_thread(self._last_good.read)
@@ -136,4 +173,7 @@ class Live:
         secrets = {**served.secrets(router), KEY_ENTRY: self._response_key}
         self._in_force = (encode(router.config), secrets)
         self._followed = feedback_plan(served.plan)
+        self._lessons = served.standings, served.examples
+        self._news.set()
+        self._news = asyncio.Event()
         return router.config

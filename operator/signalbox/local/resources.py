@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from signalbox.api import ModelBackend, RoutingPolicy
+from signalbox.local.learning.learned import Learned
 from signalbox.local.objects import Resource, parse
 from signalbox.local.source import Source, SourceError, choose_namespace, load
 from signalbox.plan.observed import Service
@@ -15,7 +16,7 @@ class Options:
     """Which part of a directory to use, and what to know beside it.
 
     ``policies`` empty means all; ``endpoints`` stand in for Services, by name of the backend; ``environment`` may
-    hold Secrets.
+    hold Secrets; ``learned`` knows what was learned for policies.
     """
 
     path: Path
@@ -23,6 +24,7 @@ class Options:
     policies: Collection[str] = ()
     endpoints: Mapping[str, Service] = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=dict)
+    learned: Learned = field(default_factory=Learned)
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,29 +66,39 @@ def _owners(names: Iterable[str], environment: Mapping[str, str]) -> dict[str, l
 
 
 def _secret(found: Object, source: Source) -> dict[str, bytes]:
+    values = _decoded(found, "data", source)
+    values |= {key: text.encode() for key, text in _strings(found, "stringData", source).items()}
+    return values
+
+
+def _decoded(found: Object, section: str, source: Source) -> dict[str, bytes]:
     values: dict[str, bytes] = {}
-    for key, text in _strings(found, "data", source).items():
+    for key, text in _strings(found, section, source).items():
         try:
             values[key] = base64.b64decode("".join(text.split()), validate=True)
         except (binascii.Error, ValueError):
-            path = join("data", key)
+            path, plain = join(section, key), "stringData" if found.kind == "Secret" else "data"
             problem = Problem(
-                kind="Secret",
+                kind=found.kind,
                 name=found.name,
                 reason="InvalidBase64",
                 path=path,
                 message="the value is not base64",
-                fix="encode it, or write it as it is under stringData",
+                fix=f"encode it, or write it as it is under {plain}",
                 condition="ResolvedRefs",
             )
             source.add(found.location(path), problem)
-    values |= {key: text.encode() for key, text in _strings(found, "stringData", source).items()}
     return values
 
 
 def config_maps(source: Source) -> dict[str, dict[str, str]]:
     """The text of every key of every ConfigMap."""
     return {o.name: _strings(o, "data", source) for o in source.of_kind("ConfigMap")}
+
+
+def binaries(source: Source) -> dict[str, dict[str, bytes]]:
+    """What ConfigMaps hold that need not be text."""
+    return {o.name: _decoded(o, "binaryData", source) for o in source.of_kind("ConfigMap") if "binaryData" in o.data}
 
 
 def _strings(found: Object, section: str, source: Source) -> dict[str, str]:

@@ -3,10 +3,12 @@
 from collections.abc import Iterable, Mapping
 
 from signalbox.api import ModelBackend, RoutingPolicy
-from signalbox.local.secrets import Secrets, config_maps
+from signalbox.local.secrets import Secrets, binaries, config_maps
 from signalbox.local.source import Source
 from signalbox.plan.contents import MIN_KEY_BYTES, content, is_api_key, is_tenant_key
 from signalbox.plan.credentials import Entry
+from signalbox.plan.lessons import Source as LessonSource
+from signalbox.plan.lessons import lessons_of
 from signalbox.plan.problems import Problem, join
 from signalbox.router.upstream.tls import TlsContexts
 from signalbox.routing.config import Tls
@@ -33,15 +35,34 @@ class Vault:
         referenced: dict[str, set[str]] = {name: set() for name in self._tenant_secrets}
         for name, key in api_keys:
             referenced.setdefault(name, set()).add(key)
+        lessons = [lesson for policy in policies for lesson in lessons_of(policy)]
+        self._examples = {source for lesson in lessons for source in lesson.sources}
+        for one in self._examples:
+            if one.kind == "Secret":
+                referenced.setdefault(one.name, set()).add(one.key)
         for name in pairs:
             referenced.setdefault(name, set()).update({"tls.crt", "tls.key"})
         self._secrets = Secrets(source, environment, referenced)
         self._texts = config_maps(source)
         self.secrets = {name: set(keys) for name, keys in self._secrets.keys().items()}
-        self.config_maps = {name: set(texts) for name, texts in self._texts.items()}
+        self._binaries = binaries(source)
+        self.config_maps = {name: {*texts, *self._binaries.get(name, ())} for name, texts in self._texts.items()}
         self._check_tenant_keys()
         self._check_api_keys(api_keys)
         self._check_tls(pairs, authorities)
+
+    @property
+    def examples(self) -> dict[LessonSource, bytes]:
+        """What is learned from, as far as it is there."""
+        found: dict[LessonSource, bytes] = {}
+        for one in self._examples:
+            if one.kind == "Secret" and one.key in self.secrets.get(one.name, ()):
+                found[one] = self._secrets.value(one.name, one.key)
+            elif one.kind == "ConfigMap" and one.key in self._texts.get(one.name, ()):
+                found[one] = self._texts[one.name][one.key].encode()
+            elif one.kind == "ConfigMap" and one.key in self._binaries.get(one.name, ()):
+                found[one] = self._binaries[one.name][one.key]
+        return found
 
     def contents(self, entries: Mapping[str, Entry]) -> dict[str, bytes]:
         """What the router is given under each entry; all of them exist, or the plan would not name them."""
@@ -67,7 +88,7 @@ class Vault:
     def _check_tls(self, pairs: Iterable[str], authorities: Iterable[tuple[str, str]]) -> None:
         contexts = TlsContexts()
         for name, key in sorted(set(authorities)):
-            if key in self.config_maps.get(name, ()):
+            if key in self._texts.get(name, ()):
                 try:
                     contexts.context(Tls(server_name="x", ca="ca"), {"ca": self._texts[name][key].encode()})
                 except ValueError:

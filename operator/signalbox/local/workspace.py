@@ -1,16 +1,20 @@
 """A directory as routers: everything read and planned, with the place of every problem."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import msgspec
 
+from signalbox.local.learning.learned import Tell, due
 from signalbox.local.objects import locate
 from signalbox.local.resources import Options, Resources, read_source, resources
 from signalbox.local.services import observe
 from signalbox.local.source import Located
 from signalbox.local.vault import Vault
 from signalbox.plan.compile import Plan, plan
+from signalbox.plan.learned import Standing
+from signalbox.plan.learned import problems as learning_problems
+from signalbox.plan.lessons import Source
 from signalbox.plan.observed import Observed
 from signalbox.plan.problems import Problem
 from signalbox.plan.routers import PlannedRouter
@@ -18,12 +22,15 @@ from signalbox.plan.routers import PlannedRouter
 
 @dataclass(frozen=True, slots=True)
 class Workspace:
-    """What a directory says and what follows. ``problems`` are in order of file and line."""
+    """What a directory says and what follows. ``problems`` are in order of file and line; ``standings`` are those of
+    all lessons, and ``examples`` what they are learned from."""
 
     resources: Resources
     plan: Plan
     vault: Vault
     problems: Sequence[Located]
+    standings: Sequence[Standing] = ()
+    examples: Mapping[Source, bytes] = field(default_factory=dict)
 
     @property
     def errors(self) -> list[Located]:
@@ -35,8 +42,18 @@ class Workspace:
         return self.vault.contents(router.entries)
 
 
-def read(options: Options) -> Workspace:
-    """Read and plan a directory. Raises ``SourceError`` when it cannot be used as a whole."""
+def read(options: Options, tell: Tell = lambda _: None) -> Workspace:
+    """Read and plan a directory, with everything learned that its policies have learned for them. Raises
+    ``SourceError`` when it cannot be used as a whole."""
+    workspace = _read(options)
+    if not (left := due(workspace.standings)):
+        return workspace
+    for one in left:
+        options.learned.learn_now(one, workspace.examples, tell)
+    return _read(options)
+
+
+def _read(options: Options) -> Workspace:
     source, namespace = read_source(options)
     return assemble(resources(source, namespace, options), options)
 
@@ -45,15 +62,19 @@ def assemble(found: Resources, options: Options) -> Workspace:
     """Plan resources; their source supplies what they refer to."""
     source = found.source
     vault = Vault(source, options.environment, found.policies.values(), found.backends.values())
+    examples = vault.examples
+    standings = options.learned.standings(found.policies.values(), examples)
     observed = Observed(
         services=observe(found.backends.values(), source, options.endpoints),
         secrets=vault.secrets,
         config_maps=vault.config_maps,
         invalid_backends=found.invalid_backends,
+        artefacts={one.lesson.key: one.model for one in standings if one.model},
     )
     planned = plan(found.policies.values(), found.backends.values(), observed)
-    problems = [*source.problems, *locate(source, [_local(problem) for problem in planned.problems])]
-    return Workspace(found, planned, vault, sorted(problems, key=_place))
+    wrong = [_local(problem) for problem in (*planned.problems, *learning_problems(standings))]
+    problems = sorted([*source.problems, *locate(source, wrong)], key=_place)
+    return Workspace(found, planned, vault, problems, standings, examples)
 
 
 def _place(one: Located) -> tuple[object, ...]:

@@ -210,13 +210,14 @@ def lessons_told(before: Sequence[Mapping[str, Any]], after: Sequence[Mapping[st
     for each in after:
         name, was, state = each["name"], states.get(each["name"]), each["state"]
         if state == READY and was != READY:
-            found.append(Transition("Normal", "ClassifierReady", f"classifier {name}: {_figure(each)}"))
+            found.append(Transition("Normal", "ClassifierReady", f"classifier {name}: {told(each)}"))
         elif state == FAILED and was != FAILED:
             found.append(Transition("Warning", "ClassifierFailed", f"classifier {name}: {each.get('message', '')}"))
     return found
 
 
-def _figure(entry: Mapping[str, Any]) -> str:
+def told(entry: Mapping[str, Any]) -> str:
+    """An entry of a status that is ready, in a few words."""
     text = f"learned from {entry.get('examples', 0)} examples"
     for field, name in (("apgr", "APGR"), ("accuracy", "accuracy")):
         if found := entry.get(field):

@@ -2,8 +2,9 @@
 
 import asyncio
 import signal
+import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -18,6 +19,8 @@ MEMORY = 640 * 1024 * 1024
 """16 MiB of examples take some 480 MiB. So much is left of what the chart gives to an operator of very many
 resources."""
 SOURCE_BYTES = 1024 * 1024
+QUIET_SECONDS = 2.0
+COMMAND = (sys.executable, "-m", "signalbox.training.bounded", str(MEMORY), str(CPU_SECONDS))
 LAST_WORDS = 300
 
 
@@ -41,16 +44,64 @@ class Trouble(Exception):  # noqa: N818 - it may pass
 Result = Done | Refused
 
 
-async def learn(lesson: Lesson, contents: Mapping[Source, bytes], memory: int = MEMORY) -> Result:
+async def learn(lesson: Lesson, contents: Mapping[Source, bytes]) -> Result:
     """What is to be learned of a lesson. Raises ``Trouble``. Cancelled, it leaves no process behind."""
+    job = _job(lesson, contents)
+    if not isinstance(job, bytes):
+        return job
+    pipe = asyncio.subprocess.PIPE
+    try:
+        process = await asyncio.create_subprocess_exec(*COMMAND, stdin=pipe, stdout=pipe, stderr=pipe)
+    except OSError as error:
+        raise _cannot_start(error) from None
+    try:
+        async with asyncio.timeout(SECONDS):
+            output, said = await process.communicate(job)
+    except TimeoutError:
+        raise _too_long() from None
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    return _result(process.returncode, output, said)
+
+
+def learn_now(lesson: Lesson, contents: Mapping[Source, bytes], waiting: Callable[[], None]) -> Result:
+    """The same for who has nothing else to do; ``waiting`` is called when it takes longer than a moment. Raises
+    ``Trouble``."""
+    job: bytes | Result | None = _job(lesson, contents)
+    if not isinstance(job, bytes):
+        assert job is not None
+        return job
+    pipe = subprocess.PIPE
+    try:
+        process = subprocess.Popen(COMMAND, stdin=pipe, stdout=pipe, stderr=pipe)  # noqa: S603 - it is this program
+    except OSError as error:
+        raise _cannot_start(error) from None
+    with process:
+        try:
+            try:
+                output, said = process.communicate(job, QUIET_SECONDS)
+            except subprocess.TimeoutExpired:
+                waiting()
+                output, said = process.communicate(timeout=SECONDS)
+        except subprocess.TimeoutExpired:
+            raise _too_long() from None
+        finally:
+            process.kill()
+    return _result(process.returncode, output, said)
+
+
+def _job(lesson: Lesson, contents: Mapping[Source, bytes]) -> bytes | Result:
+    """What the other process is told; or the result, where nothing is left to do."""
     if large := [source for source in lesson.sources if len(contents[source]) > SOURCE_BYTES]:
         return Refused(tuple(f"{source}: is larger than 1 MiB; divide it among several keys" for source in large))
     if lesson.kind == "finished":
-        (model,) = (contents[source] for source in lesson.sources)
+        (source,) = lesson.sources
         try:
-            return Done(model, finished(lesson, model))
+            return Done(contents[source], finished(lesson, contents[source]))
         except ValueError as error:
-            return Refused((f"{lesson.sources[0]}: {error}",))
+            return Refused((f"{source}: {error}",))
     texts, errors = list[dict[str, str]](), list[str]()
     for source in lesson.sources:
         try:
@@ -59,7 +110,7 @@ async def learn(lesson: Lesson, contents: Mapping[Source, bytes], memory: int = 
             errors.append(f"{source}: is no text in UTF-8; write JSON lines")
     if errors:
         return Refused(tuple(errors))
-    return await _run(msgspec.json.encode({"sources": texts, "settings": _settings(lesson)}), memory)
+    return msgspec.json.encode({"sources": texts, "settings": _settings(lesson)})
 
 
 def _settings(lesson: Lesson) -> dict[str, Any]:
@@ -68,35 +119,27 @@ def _settings(lesson: Lesson) -> dict[str, Any]:
     return {"labels": lesson.labels, "targets": dict(lesson.targets), "cut": cut}
 
 
-async def _run(job: bytes, memory: int) -> Result:
-    bounds = map(str, (memory, CPU_SECONDS))
-    command: Sequence[str] = (sys.executable, "-m", "signalbox.training.bounded", *bounds)
-    pipe = asyncio.subprocess.PIPE
-    try:
-        process = await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe, stderr=pipe)
-    except OSError as error:
-        raise Trouble(f"training cannot be started: {error.strerror}") from None
-    try:
-        async with asyncio.timeout(SECONDS):
-            output, said = await process.communicate(job)
-    except TimeoutError:
-        raise Trouble(f"training took longer than {SECONDS:.0f} s; give fewer examples") from None
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
+def _result(code: int | None, output: bytes, said: bytes) -> Result:
     try:
         result: Result = msgspec.json.decode(output, type=Result)
     except msgspec.MsgspecError:
-        raise Trouble(_why(process.returncode, said, memory)) from None
+        raise Trouble(_why(code, said)) from None
     return result
 
 
-def _why(code: int | None, said: bytes, memory: int) -> str:
+def _cannot_start(error: OSError) -> Trouble:
+    return Trouble(f"training cannot be started: {error.strerror}")
+
+
+def _too_long() -> Trouble:
+    return Trouble(f"training took longer than {SECONDS:.0f} s; give fewer examples")
+
+
+def _why(code: int | None, said: bytes) -> str:
     """In a sentence for whoever wrote the examples."""
     words = said.decode(errors="replace").strip().rpartition("\n")[2][:LAST_WORDS]
     if "MemoryError" in words or code == -signal.SIGKILL:
-        return f"training needs more than {memory // 2**20} MiB of memory; give fewer examples"
+        return f"training needs more than {MEMORY // 2**20} MiB of memory; give fewer examples"
     if code == -signal.SIGXCPU:
         return f"training took more than {CPU_SECONDS} s of processor time; give fewer examples"
     return f"training ended with {code}: {words or 'it said nothing'}"

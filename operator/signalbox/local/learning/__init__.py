@@ -1,0 +1,1 @@
+"""What policies of a directory have learned for them."""
