@@ -63,9 +63,10 @@ class QualityFrom(ApiModel):
     """Where the quality of an answer is expected from."""
 
     classifier: ClassifierName
-    """A trained classifier that learned from scores, whose labels are names of targets: its expected score of a target,
-    as percent, is the quality of the target for this query. Or one whose labels are names of skills: then what
-    profile.skills says for the label counts. Where neither is known of a target, profile.quality counts."""
+    """A trained classifier that learned from scores, whose labels are names of targets (or stand for them): its
+    expected score of a target, as percent, is the quality of the target for this query. Or one whose labels are names
+    of skills: then what profile.skills says for the label counts. Where neither is known of a target, profile.quality
+    counts."""
 
 
 class Bounds(ApiModel):

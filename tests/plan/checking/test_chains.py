@@ -37,7 +37,7 @@ JUDGE = config.Judge(target="j")
                 judge=JUDGE,
             ),
             5,
-            7,
+            5,
         ),
     ],
 )

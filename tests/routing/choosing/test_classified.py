@@ -10,6 +10,7 @@ from signalbox.plan.expressions.check import Checker
 from signalbox.routing import config
 from signalbox.routing.choosing.classified import Result
 from signalbox.routing.choosing.trained import TrainedJudge, settled
+from signalbox.routing.classifiers.trained import Prediction
 from signalbox.routing.decision import CompiledPolicy, Undecided
 from signalbox.routing.expressions.values import EvaluationError
 
@@ -129,8 +130,9 @@ class Fixed:
     def __init__(self, result: Result) -> None:
         self._result = result
 
-    def predict(self, text: str) -> Result:
-        return self._result
+    def predict(self, text: str) -> Prediction:
+        label, score, confidence, *_ = self._result
+        return Prediction(label, score, confidence, {}, 0.0, {})
 
 
 @pytest.mark.parametrize(

@@ -41,7 +41,7 @@ def test_a_word_that_gains_leads_to_the_stronger_label() -> None:
     hard, easy = found.predict("theorem"), found.predict("soup")
     assert (hard.label, easy.label) == ("medium", "small")
     assert hard.score == hard.gain == pytest.approx(0.8)
-    assert hard.expected == {"small": pytest.approx(0.6), "medium": 1.0}
+    assert hard.expected == hard.qualities == {"small": pytest.approx(0.6), "medium": 1.0}
     assert hard.confidence == 1.0
     assert (easy.score, easy.gain) == (0.0, pytest.approx(-0.1))
     assert easy.confidence == pytest.approx(0.6)
@@ -66,6 +66,7 @@ def test_labels_get_probabilities() -> None:
     hard, easy = found.predict("theorem"), found.predict("soup")
     assert (hard.label, easy.label) == ("strong", "small")
     assert sum(hard.expected.values()) == pytest.approx(1.0)
+    assert hard.qualities == {}, "how likely a label is says nothing of how well its target answers"
     assert hard.confidence == hard.score == hard.expected["strong"]
     assert easy.confidence == easy.expected["small"]
     assert easy.score == easy.expected["strong"]

@@ -54,8 +54,7 @@ def calls_of(chain: config.Chain) -> Calls:
             return Calls(samples // 2 + 1, samples)
         case config.Consensus(targets=voters, judge=judge):
             asked = len(voters)
-            # Whoever finds that two answers differ is asked about every pair at worst.
-            judged = Calls(1, asked * (asked - 1) // 2) if judge is not None else _NONE
+            judged = _ONE if judge is not None else _NONE  # about all answers at once
             return Calls(asked, asked) + judged + _ONE
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
 from signalbox.api import RoutingPolicy
+from signalbox.api.classifiers import Classifier
 from signalbox.plan.backends import Standing
 from signalbox.plan.checking.uses import uses_of
 from signalbox.plan.problems import Problem, about_policy
@@ -17,7 +18,7 @@ def check_backends(
     names = {t.name: t.backend_ref.name for t in policy.spec.targets}
     facts = _Known(policy.metadata.name, known, names)
     yield from _talking(facts, policy)
-    labels = {each.name: each.labels for each in policy.spec.classifiers or ()}
+    labels = {each.name: _expected_of(each) for each in policy.spec.classifiers or ()}
     for index, route in enumerate(routes):
         path = f"spec.routes[{index}]"
         match route.strategy:
@@ -33,6 +34,15 @@ def check_backends(
                 yield from _chain(facts, path, best)
             case _:
                 pass
+
+
+def _expected_of(classifier: Classifier) -> Collection[str]:
+    """The names by which a classifier tells of quality; none where a finished model has names of its own."""
+    trained = classifier.trained
+    if trained is None or trained.targets is None:
+        return classifier.labels if trained is None or trained.model_from is None else ()
+    stands_for = {one.label: one.target for one in trained.targets}
+    return [stands_for.get(label, label) for label in classifier.labels]
 
 
 class _Known:

@@ -13,7 +13,7 @@ NOTHING_EXPECTED: Final[Mapping[str, float]] = MappingProxyType({})
 
 
 class Result(NamedTuple):
-    """One classifier's word. ``expected`` has the expected score of each label, where it was learned from scores."""
+    """One classifier's word. ``expected`` has the expected score of each target, where it was learned from scores."""
 
     label: str
     score: float

@@ -25,10 +25,11 @@ Rank = tuple[float, float, float]
 
 def missed(candidate: Candidate, bounds: config.Bounds) -> float:
     """0 where a candidate meets all bounds, else by how much it misses one most, as a part of that bound."""
-    return max(part for _, part in _misses(candidate, bounds))
+    return max(part for _, part in misses(candidate, bounds))
 
 
-def _misses(candidate: Candidate, bounds: config.Bounds) -> Sequence[tuple[str, float]]:
+def misses(candidate: Candidate, bounds: config.Bounds) -> Sequence[tuple[str, float]]:
+    """Each bound, and by how much of it a candidate misses it; below 0 it meets it. The first is none."""
     found = [("", 0.0)]
     if bounds.min_quality is not None:
         percent = candidate.percent
@@ -81,7 +82,7 @@ class Ranked(OrderedChoice):
         value = _AIMS[strategy.aim](best)
         said = "unknown" if value is None else _shown(strategy.aim, value)
         text = f"{strategy.aim.lower()} {said} of {best.name}"
-        bound, part = max(_misses(best, strategy.bounds), key=lambda miss: miss[1])
+        bound, part = max(misses(best, strategy.bounds), key=lambda miss: miss[1])
         return f"{text}, no target meets the bounds, this one comes nearest to {bound}" if part > 0.0 else text
 
 

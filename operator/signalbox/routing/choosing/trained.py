@@ -17,7 +17,7 @@ class Prediction(Protocol):
     @property
     def confidence(self) -> float: ...
     @property
-    def expected(self) -> Mapping[str, float]: ...
+    def qualities(self) -> Mapping[str, float]: ...
 
 
 class Model(Protocol):
@@ -57,4 +57,4 @@ class TrainedJudge:
         if self._model is None:
             return self._untrained
         said = self._model.predict(text)
-        return settled(self._classifier, Result(said.label, said.score, said.confidence, said.expected))
+        return settled(self._classifier, Result(said.label, said.score, said.confidence, said.qualities))

@@ -15,14 +15,15 @@ MOST_LOG_ODDS = 30.0
 class Prediction(NamedTuple):
     """``score``: the expected gain of the best other label over the first, or from labels the probability of the last.
     ``confidence``: the expected score of the chosen label's target, or from labels its probability. ``expected``: the
-    expected score (or probability) of every label. All are 0 to 1; ``gain``
-    is what the cut is compared with."""
+    expected score (or probability) of every label. ``qualities``: from scores, the expected score by target. All are 0
+    to 1; ``gain`` is what the cut is compared with."""
 
     label: str
     score: float
     confidence: float
     expected: dict[str, float]
     gain: float
+    qualities: dict[str, float]
 
 
 class TrainedModel:
@@ -65,7 +66,9 @@ class TrainedModel:
         chosen = gains.index(best) + 1 if best > self._cut else 0
         expected = dict(zip(self._labels, [_clip(base), *(_clip(base + gain) for gain in gains)], strict=True))
         label = self._labels[chosen]
-        return Prediction(label, _clip(best), expected[label], expected, best)
+        learnt = self.artefact.learnt == "Scores"
+        qualities = dict(zip(self.artefact.targets, expected.values(), strict=True)) if learnt else {}
+        return Prediction(label, _clip(best), expected[label], expected, best, qualities)
 
     def _by_probability(self, log_odds: list[float]) -> Prediction:
         odds = [_logistic(value) for value in log_odds]
@@ -77,7 +80,7 @@ class TrainedModel:
             chosen = shares.index(max(shares[1:]), 1) if 1.0 - shares[0] > self._cut else 0
         label = self._labels[chosen]
         return Prediction(
-            label, shares[-1], shares[chosen], dict(zip(self._labels, shares, strict=True)), 1.0 - shares[0]
+            label, shares[-1], shares[chosen], dict(zip(self._labels, shares, strict=True)), 1.0 - shares[0], {}
         )
 
 
