@@ -83,7 +83,7 @@ class Stage:
         self._specs[name] = {
             "model": engine.profile.model,
             "url": f"http://{engine.address}/v1",
-            "profile": {"contextWindow": 8192, "features": list(features)},
+            "profile": {"contextWindow": 8192, "features": _declared(features, spec)},
             "pricing": PRICING,
             **spec,
         }
@@ -178,6 +178,11 @@ def _learned(configuration: RouterConfig, models: Mapping[str, bytes]) -> Router
         for each in policy.classifiers
     )
     return msgspec.structs.replace(configuration, policies=(msgspec.structs.replace(policy, classifiers=classifiers),))
+
+
+def _declared(features: Sequence[str], spec: Mapping[str, Any]) -> list[str]:
+    """Anthropic's API has no log-probabilities."""
+    return [each for each in features if each != "LogProbs" or spec.get("format") != "Anthropic"]
 
 
 def _resource(kind: str, name: str, spec: object) -> dict[str, Any]:

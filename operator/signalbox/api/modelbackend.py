@@ -146,7 +146,8 @@ class Profile(ApiModel):
     here. Default: not checked."""
     features: Annotated[list[Feature], Field(max_length=5), ListOf("set")] | None = None
     """What requests may use here: Tools, LogProbs, Vision (images), JSONSchema (structured output), Embeddings.
-    Default: not checked. With a list, requests that need anything else go elsewhere."""
+    Default: not checked. With a list, requests that need anything else go elsewhere. A backend of format Anthropic has
+    neither LogProbs nor Embeddings."""
 
 
 class Pricing(ApiModel):
@@ -276,6 +277,12 @@ class ModelBackendSpec(ApiModel):
             "!has(self.url) || !has(self.signals) || !has(self.signals.port) || type(self.signals.port) == int",
             "is the name of a port, which only a Service has: write its number",
             field="signals.port",
+        ),
+        Rule(
+            "self.format != 'Anthropic' || !has(self.profile) || !has(self.profile.features) || "
+            "!self.profile.features.exists(f, f == 'LogProbs' || f == 'Embeddings')",
+            "has LogProbs or Embeddings, which Anthropic's API does not have: remove them",
+            field="profile",
         ),
         Rule(
             "!has(self.auth) || !has(self.auth.apiKey.header) || !has(self.request) || !has(self.request.headers) || "

@@ -15,6 +15,8 @@ from signalbox.plan.signals import Signals, compile_signals
 from signalbox.routing import config
 
 KIND = "ModelBackend"
+# What that API can say, whatever the model can do.
+_OF_ANTHROPIC: list[config.Feature] = ["Tools", "Vision", "JSONSchema"]
 _PICOS_PER_TOKEN = Decimal(1_000_000)  # 10¹² in one unit, over the million tokens that a price is for
 
 
@@ -78,6 +80,8 @@ def compile_backend(backend: ModelBackend, observed: Observed, report: Report) -
     resolved = not any(problem.severity == "error" for problem in problems)
     profile = spec.profile
     features = profile.features if profile else None
+    if features is None and spec.format == "Anthropic":
+        features = _OF_ANTHROPIC
     compiled = config.Backend(
         name=name,
         model=spec.model,

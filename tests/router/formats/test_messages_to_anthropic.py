@@ -101,6 +101,7 @@ async def test_thoughts_that_nobody_signed_do_not_come_back(stage: Stage, claude
     messages: Any = [
         {"role": "user", "content": "a"},
         {"role": "assistant", "content": [{**ours, "signature": ""}, text]},
+        {"role": "assistant", "content": [{**ours, "signature": ""}]},
         {"role": "user", "content": "b"},
         {"role": "assistant", "content": [ours, text]},
         {"role": "user", "content": "c"},

@@ -11,7 +11,8 @@ def signed(message: dict[str, Any]) -> dict[str, Any]:
     out = dict(message)
     turns = message.get("messages")
     if isinstance(turns, list) and any(map(_has_unsigned, turns)):
-        out["messages"] = [_without_unsigned(turn) if _has_unsigned(turn) else turn for turn in turns]
+        kept = [_without_unsigned(turn) if _has_unsigned(turn) else turn for turn in turns]
+        out["messages"] = [new for new, old in zip(kept, turns, strict=True) if new is old or new["content"]]
     return out
 
 
