@@ -69,12 +69,13 @@ class Stage:
         *rules: Mapping[str, Any],
         profile: Mapping[str, Any] | None = None,
         features: Sequence[str] = FEATURES,
+        quality: Mapping[str, Any] | None = None,
         **spec: Any,
     ) -> SimulatedEngine:
         """Start an engine that plays a script, and make a backend for it; ``spec`` replaces fields of the backend's.
 
         Engines are fast, so that a test waits for what it scripts only; ``profile`` is the engine's own, ``features``
-        are those that the backend declares.
+        are those that the backend declares, ``quality`` what else its profile says.
         """
         options = {"speed": 100.0, "jitter": 0.0, **(profile or {})}
         engine = SimulatedEngine(name, Profile(**options), seed=7, script=read_script(rules))
@@ -83,7 +84,7 @@ class Stage:
         self._specs[name] = {
             "model": engine.profile.model,
             "url": f"http://{engine.address}/v1",
-            "profile": {"contextWindow": 8192, "features": _declared(features, spec)},
+            "profile": {"contextWindow": 8192, "features": _declared(features, spec), **(quality or {})},
             "pricing": PRICING,
             **spec,
         }

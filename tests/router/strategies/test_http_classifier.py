@@ -1,0 +1,169 @@
+"""A service of the user's own as the classifier: its contract, its faults, and what a dead one costs."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import msgspec
+import pytest
+from stage import Stage
+
+from harness import Gate, Message, Upstream, response
+from waiting import until
+
+POLICY = """
+debug: Allowed
+classifiers: [{name: kind, labels: [chat, code, law], default: chat, timeout: %s, minConfidencePercent: 50,
+               http: {url: "http://%s:%d/classify"}}]
+routes:
+- {name: by_kind, select: {by: kind, targets: [{label: code, target: coder}], otherwise: general}}
+"""
+BOTH = pytest.mark.parametrize("stream", [False, True])
+
+
+@pytest.fixture
+async def service() -> AsyncIterator[Upstream]:
+    upstream = await Upstream("service").start()
+    yield upstream
+    await upstream.stop()
+
+
+async def started(stage: Stage, service: Upstream, timeout: str = "5s") -> None:
+    await stage.engine("coder", {"answer": "A program."})
+    await stage.engine("general", {"answer": "Something."})
+    await stage.open(POLICY % (timeout, service.address.host, service.address.port))
+
+
+def outcomes(stage: Stage) -> dict[tuple[str, str], int]:
+    [found] = stage.router.statistics.snapshot().classifiers
+    return {(each.label, each.outcome): each.value for each in found.said}
+
+
+@BOTH
+async def test_it_is_asked_over_one_connection_and_its_label_chooses(
+    stage: Stage, service: Upstream, stream: bool
+) -> None:
+    service.reply = response(200, {"label": "code", "confidence": 0.75, "unknown": "ignored"})
+    await started(stage, service)
+    for _ in range(3):
+        seen = await stage.ask("x = 1", stream=stream, headers={"x-signalbox-debug": "true"})
+        assert (seen.status, seen.target, seen.text) == (200, "coder", "A program.")
+    assert "kind is code (confidence 0.75)" in seen.headers["x-signalbox-reason"]
+    assert (len(service.requests), service.accepted) == (3, 1)
+    asked = service.requests[0]
+    assert asked.line == b"POST /classify HTTP/1.1"
+    assert asked.header("host") == f"{service.address.host}:{service.address.port}".encode()
+    assert asked.header("x-request-id")
+    assert asked.json == {
+        "classifier": "kind",
+        "labels": ["chat", "code", "law"],
+        "query": "x = 1",
+        "conversation": {"system": "", "turns": 1},
+    }
+    assert outcomes(stage) == {("code", "answered"): 3}
+
+
+@pytest.mark.parametrize(
+    ("body", "outcome"),
+    [
+        ({"label": "code", "confidence": 0.49}, "unsure"),
+        ({"label": "prose"}, "failed"),
+        ({"label": "code", "confidence": 1.5}, "failed"),
+        ({"label": "code", "scores": {"coder": -1}}, "failed"),
+        ({"kind": "code"}, "failed"),
+        (["code"], "failed"),
+        (b"code", "failed"),
+        (b"{" + b" " * 70_000 + b"}", "failed"),
+    ],
+)
+async def test_whatever_is_not_an_answer_leaves_the_default(
+    stage: Stage, service: Upstream, body: Any, outcome: str
+) -> None:
+    service.reply = response(200, body if isinstance(body, bytes) else msgspec.json.encode(body))
+    await started(stage, service)
+    seen = await stage.ask()
+    assert (seen.status, seen.target) == (200, "general")
+    assert outcomes(stage) == {("chat", outcome): 1}
+
+
+async def reset(request: Message, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Close in the middle of an answer."""
+    writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{")
+    await writer.drain()
+    writer.transport.abort()
+    raise ConnectionResetError
+
+
+@pytest.mark.parametrize(
+    ("reply", "why"),
+    [
+        (response(500, b"no"), "the service answered 500"),
+        (response(302, b"", "location: /elsewhere"), "the service answered 302"),
+        (b"nonsense\r\n\r\n", "malformed response"),
+        (reset, "the service connection"),
+    ],
+)
+@BOTH
+async def test_a_service_that_fails_loses_no_request(
+    stage: Stage, service: Upstream, reply: Any, why: str, stream: bool
+) -> None:
+    service.reply = reply
+    await started(stage, service)
+    seen = await stage.ask(stream=stream)
+    assert (seen.status, seen.target, seen.text) == (200, "general", "Something.")
+    assert outcomes(stage) == {("chat", "failed"): 1}
+    [entry] = stage.router.entries()
+    assert why in entry["detail"]
+    assert entry["labels"] == {"kind": "chat"}
+
+
+async def test_a_dead_service_costs_some_requests_their_time_and_the_others_none(
+    stage: Stage, service: Upstream
+) -> None:
+    gate = Gate(b"")
+    service.reply = gate
+    await started(stage, service, timeout="100ms")
+    for _ in range(12):
+        assert (await stage.ask()).target == "general"
+    waited = outcomes(stage)
+    assert waited["chat", "timeout"] + waited["chat", "failed"] == 12
+    assert waited["chat", "failed"] >= 2  # it is known to be dead by then
+    assert "the service is not healthy" in str(stage.router.entries())
+
+
+async def test_nobody_there_is_known_at_once(stage: Stage, service: Upstream) -> None:
+    await started(stage, service)
+    await service.stop()
+    for _ in range(3):
+        assert (await stage.ask()).target == "general"
+    assert outcomes(stage) == {("chat", "failed"): 3}
+
+
+async def test_an_idle_connection_that_the_service_closed_is_no_failure(stage: Stage, service: Upstream) -> None:
+    async def once(request: Message, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(response(200, {"label": "code"}))
+        await writer.drain()
+        writer.close()
+
+    service.reply = once
+    await started(stage, service)
+    for _ in range(3):
+        assert (await stage.ask()).target == "coder"
+
+
+async def test_a_client_that_leaves_takes_the_question_along(stage: Stage, service: Upstream) -> None:
+    gate = Gate(response(200, {"label": "code"}))
+    service.reply = gate
+    await started(stage, service)
+    await stage.leave(lambda: service.requests)
+    await asyncio.wait_for(gate.gone.wait(), 5)
+    [line] = await _entries(stage)
+    assert (line["status"], line["error"]) == (499, "client_closed")
+    assert not stage.calls["coder"]
+    assert not stage.calls["general"]
+
+
+async def _entries(stage: Stage) -> list[dict[str, Any]]:
+    entries: Callable[[], list[dict[str, Any]]] = stage.router.entries
+    await until(entries)
+    return entries()
