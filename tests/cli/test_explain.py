@@ -112,6 +112,16 @@ def test_targets_that_cannot_serve_drop_out_with_the_reason(tmp_path: Path) -> N
     assert found["candidates"][0]["dropped"].startswith("context window 1000 <")
 
 
+def test_what_an_api_cannot_say_is_a_reason_to_drop_out(tmp_path: Path) -> None:
+    document = {"type": "document", "source": {"type": "url", "url": "https://a/b"}}
+    body = {"messages": [{"role": "user", "content": [document]}], "system": "Be brief."}
+    found = explained(tmp_path, body, "--tenant", "team", "--operation", "messages")
+    assert (found["operation"], found["route"]) == ("chat", "all")
+    assert found["refusal"] == "400: no target of the route can serve it"
+    for candidate in found["candidates"]:
+        assert candidate["dropped"].startswith("messages[0].content[0]: blocks of type document are not translated")
+
+
 def test_failover_goes_to_the_first_tier_with_a_usable_target(tmp_path: Path) -> None:
     body = {**HELLO, "stream": True}
     shares = [c.get("share", 0) for c in explained(tmp_path, body)["candidates"]]

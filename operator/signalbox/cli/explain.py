@@ -21,6 +21,7 @@ from signalbox.plan.routers import PlannedRouter
 from signalbox.routing.config import Policy, Tenant
 from signalbox.routing.expressions.variables import TARGET_BY_NAME, snake
 from signalbox.routing.features import Facts
+from signalbox.routing.formats.anthropic_client.request import translate
 
 EPILOG = """\b
 Examples:
@@ -54,8 +55,8 @@ def _headers(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> 
 )
 @click.option(
     "--operation",
-    type=click.Choice(["chat", "completions", "embeddings", "responses"]),
-    help="Default: by the body's fields.",
+    type=click.Choice(["chat", "completions", "embeddings", "responses", "messages"]),
+    help="Default: by the body's fields; messages is the API of Anthropic.",
 )
 @click.option("--model", help='Instead of the "model" in the body.')
 @click.option(
@@ -103,14 +104,16 @@ def explain(
     router, policy = _find(workspace, body["model"])
     who = _tenant(workspace, router, policy, key, tenant)
     signals = _signals(policy, assume)
+    message = translate(body) if operation == "messages" else None
     facts = Facts(
-        operation or decisions.operation_of(body),
-        body,
+        "chat" if message else operation or decisions.operation_of(body),
+        message.chat if message else body,
         headers,
         who.name if who else "",
         who.tier if who else "",
         signals,
     )
+    facts.message = message
     backends = {backend.name: backend for backend in router.config.backends}
     unusable = frozenset(t.name for t in policy.targets if not (signals[t.name].healthy and backends[t.backend].model))
     found = decisions.explain(policy, backends, facts, unusable)
