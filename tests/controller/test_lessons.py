@@ -3,6 +3,7 @@
 import base64
 import json
 import os
+import random
 import signal
 import time
 from pathlib import Path
@@ -14,8 +15,9 @@ from world import API, OperatorProcess, World, backend, eventually, policy
 
 from signalbox.plan.children.lessons import RECORD, lesson_name
 from signalbox.plan.lessons import classifier_key
+from signalbox.routing.chains import confidence
 from signalbox.routing.classifiers.artefact import decode
-from signalbox.routing.config import RouterConfig, Trained
+from signalbox.routing.config import ByLogProbs, Cascade, RouterConfig, Trained
 from signalbox.routing.config import decode as config_of
 
 KEPT = lesson_name("chat", classifier_key("chat", "hard"))
@@ -177,3 +179,66 @@ def _alive(pid: int) -> bool:
     except ProcessLookupError:
         return False
     return True
+
+
+def answered(count: int) -> str:
+    """Lines with answers of the weak target: it is right where it is sure."""
+    draw, made = random.Random(3), list[str]()
+    for number in range(count):
+        sure = draw.random()
+        answer = {"text": "x" * 9, "logprobs": [sure - 1.0] * 4, "correct": draw.random() < sure}
+        made.append(json.dumps({"prompt": f"query {number}", "answers": {"weak": answer}}))
+    return "\n".join(made)
+
+
+def test_a_step_learns_how_sure_its_target_is(world: World, operator: OperatorProcess) -> None:
+    def store(count: int) -> Any:
+        value = base64.b64encode(answered(count).encode()).decode()
+        return {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "answers"}, "data": {"lines": value}}
+
+    def steps() -> list[tuple[str, str, int]]:
+        found = world.api.get(API, "RoutingPolicy", "chat", world.namespace)["status"]["routes"]
+        return [(each["name"], one["state"], one.get("examples", 0)) for each in found for one in each.get("steps", ())]
+
+    def fitted() -> bytes:
+        config: RouterConfig = config_of(world.child("v1", "ConfigMap")["data"]["config.json"].encode())
+        strategy = config.policies[0].routes[0].strategy
+        assert isinstance(strategy, Cascade)
+        accept = strategy.steps[0].accept
+        assert isinstance(accept, ByLogProbs)
+        return accept.model
+
+    source = {"secretKeyRef": {"name": "answers", "key": "lines"}}
+    accept = {"logProbs": {"examplesFrom": [source]}, "minPercent": 60}
+    cascade = {"cascade": {"steps": [{"target": "weak", "accept": accept}, {"target": "strong"}]}}
+    given = policy(
+        targets=[{"name": name, "backendRef": {"name": name}} for name in ("weak", "strong")],
+        routes=[{"name": "sure", **cascade}],
+    )
+    world.apply(store(50), backend("weak", profile={"features": ["LogProbs"]}), backend("strong"), given)
+    eventually(lambda: steps() == [("sure", "Uncalibrated", 0)], 60)
+    assert world.conditions("RoutingPolicy", "chat")["ResolvedRefs"][0] == "True"
+    world.apply(store(150))
+    eventually(lambda: steps() == [("sure", "Calibrated", 150)], 60)
+    eventually(lambda: confidence.decode(fitted()).examples == 150)
+    eventually(lambda: "ConfidenceReady" in world.told())
+
+
+def test_of_two_replicas_one_learns_and_the_other_finds_it(world: World, access: Path, namespace: str) -> None:
+    first, second = OperatorProcess(access, namespace), OperatorProcess(access, namespace)
+    try:
+        world.apply(examples(), *resources())
+        ready(world)
+        eventually(lambda: model(world))
+        world.settle()
+        before = kept(world)["metadata"]["resourceVersion"]
+        assert first.end() == 0
+        first.start()
+        assert second.end() == 0  # now one leads that has seen nothing of it
+        world.apply(policy("other", model="other", targets=[{"name": "a", "backendRef": {"name": "weak"}}]))
+        eventually(lambda: world.child("v1", "ConfigMap", "other-router"), 60)
+        time.sleep(2.0)
+        assert kept(world)["metadata"]["resourceVersion"] == before
+    finally:
+        for each in (first, second):
+            each.kill()

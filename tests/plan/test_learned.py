@@ -21,6 +21,11 @@ from signalbox.plan.learned import (
     lessons_told,
     problems,
     standing_of,
+    step_entries,
+    steps_of,
+    steps_told,
+    with_steps,
+    without_steps,
 )
 from signalbox.plan.lessons import Lesson, Source
 from signalbox.plan.outlines import PolicyOutline
@@ -172,3 +177,54 @@ def test_events_tell_when_one_is_ready_and_when_one_fails() -> None:
     (told,) = lessons_told([ready], [failed])
     assert (told.type, told.reason) == ("Warning", "ClassifierFailed")
     assert lessons_told([ready], [training]) == lessons_told([ready], [ready]) == lessons_told([failed], [failed]) == []
+
+
+STEP = Lesson(key="p/confidence/steps/0", kind="confidence", path="spec.y", sources=(SOURCE,), labels=("a",))
+
+
+def step(content: str, record: Record | None = None, model: bytes = b"", lesson: Lesson = STEP) -> Standing:
+    return standing_of(lesson, {SOURCE: content}, record, model)
+
+
+def step_entry(one: Standing) -> dict[str, Any]:
+    found = step_entries([one, standing("1")])  # of classifiers nothing is said here
+    return found["steps"][0]
+
+
+def test_a_step_without_examples_is_uncalibrated_and_nothing_is_due() -> None:
+    one = step("1", lesson=msgspec.structs.replace(STEP, sources=()))
+    assert (one.due, problems([one]), classifier_entries([one])) == (False, [], [])
+    assert (step_entry(one)["target"], step_entry(one)["state"]) == ("a", "Uncalibrated")
+
+
+def test_a_step_with_too_few_examples_is_uncalibrated_and_nothing_is_wrong() -> None:
+    wanted = STEP.digest({SOURCE: "1"})
+    assert wanted is not None
+    one = step("1", after_failure(Record(), wanted, "7 and 100 are needed", few=True))
+    assert (one.due, problems([one])) == (False, [])
+    assert step_entry(one) == {"target": "a", "state": "Uncalibrated", "message": "7 and 100 are needed"}
+    bad = step("1", after_failure(Record(), wanted, "line 3 is bad"))
+    assert step_entry(bad)["message"] == "line 3 is bad; until then it is the mean probability of a token"
+    assert [problem.path for problem in problems([bad])] == ["spec.y"]
+
+
+def test_a_step_is_calibrated_when_it_was_learned() -> None:
+    wanted = STEP.digest({SOURCE: "1"})
+    assert wanted is not None
+    assert step_entry(step("1")) == {"target": "a", "state": "Training"}
+    calibrated = step_entry(step("1", after_success(wanted, MODEL, Figures(examples=120)), MODEL))
+    assert calibrated == {"target": "a", "state": "Calibrated", "examples": 120}
+    (told,) = steps_told({"steps": [step_entry(step("1"))]}, {"steps": [calibrated]})
+    assert (told.reason, told.note) == ("ConfidenceReady", "route steps, confidence of a: learned from 120 examples")
+    assert steps_told({"steps": [calibrated]}, {"steps": [calibrated]}) == []
+
+
+def test_steps_are_told_beside_what_the_loop_says_of_routes() -> None:
+    weights, steps = [{"name": "all", "weights": [1]}, {"name": "steps", "weights": [2]}], {"steps": [{"target": "a"}]}
+    both = with_steps(weights, steps)
+    assert both == [weights[0], {"name": "steps", "weights": [2], "steps": steps["steps"]}]
+    assert (without_steps(both), steps_of(both)) == (weights, steps)
+    alone = with_steps(None, steps)
+    assert (alone, without_steps(alone)) == ([{"name": "steps", "steps": steps["steps"]}], None)
+    assert with_steps(weights, {}) == weights
+    assert with_steps(None, {}) is None

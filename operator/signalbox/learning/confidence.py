@@ -35,8 +35,12 @@ class ConfidenceReport(msgspec.Struct, frozen=True, rename="camel"):
     warnings: tuple[str, ...] = ()
 
 
+class TooFewError(ExamplesError):
+    """Nothing is wrong with the examples that there are."""
+
+
 def fit(examples: Sequence[Example], settings: Answers) -> tuple[bytes, ConfidenceReport]:
-    """The model and what is known of it; ExamplesError where there are too few answers, or all are alike."""
+    """The model and what is known of it; TooFewError where there are too few answers, or all are alike."""
     known = [
         answer
         for example in examples
@@ -45,7 +49,7 @@ def fit(examples: Sequence[Example], settings: Answers) -> tuple[bytes, Confiden
     ]
     names = ", ".join(settings.targets)
     if len(known) < LEAST_ANSWERS:
-        raise ExamplesError(
+        raise TooFewError(
             [
                 f"answers: {len(known)} of {names} have correct and logprobs, and {LEAST_ANSWERS} are needed: "
                 '{"prompt": "...", "answers": {"' + settings.targets[0] + '": {"text": "...", "logprobs": [-0.1], '
@@ -54,7 +58,7 @@ def fit(examples: Sequence[Example], settings: Answers) -> tuple[bytes, Confiden
         )
     right = np.array([float(answer.correct is True) for answer in known])
     if right.min() == right.max():
-        raise ExamplesError([f"answers: all of {names} are {'right' if right[0] else 'wrong'}; give some of both"])
+        raise TooFewError([f"answers: all of {names} are {'right' if right[0] else 'wrong'}; give some of both"])
     inputs = np.array([confidence.features(answer.logprobs, len(answer.text)) for answer in known])
     unseen = np.zeros(len(known))
     for train, test in folds.parts(folds.over_rows(len(known), settings.seed)):

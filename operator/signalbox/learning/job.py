@@ -2,7 +2,7 @@
 
 import msgspec
 
-from signalbox.learning.confidence import Answers, ConfidenceReport, fit
+from signalbox.learning.confidence import Answers, ConfidenceReport, TooFewError, fit
 from signalbox.learning.crossfit import Progress
 from signalbox.learning.examples import Example, ExamplesError, read
 from signalbox.learning.fitting import train
@@ -33,9 +33,11 @@ class Done(msgspec.Struct, frozen=True, tag="done"):
 
 
 class Refused(msgspec.Struct, frozen=True, tag="refused"):
-    """What is wrong with the job, each error with its place and the fix."""
+    """What is wrong with the job, each error with its place and the fix; ``few``: only that there are too few examples
+    for a confidence, which goes without."""
 
     errors: tuple[str, ...]
+    few: bool = False
 
 
 Result = Done | Refused
@@ -57,6 +59,8 @@ def run(job: Job, progress: Progress = lambda _: None) -> Result:
             return Done(*train(examples, job.settings, progress))
         if job.answers is not None:
             return Done(*fit(examples, job.answers))
+    except TooFewError as error:
+        return Refused(error.errors, few=True)
     except ValueError as error:  # ExamplesError among them
         return Refused(tuple(str(error).splitlines()))
     return Refused(("this is no job: it has neither settings of a classifier nor answers",))

@@ -13,8 +13,10 @@ from signalbox.routing.classifiers.artefact import decode
 
 KIND: Final = "RoutingPolicy"
 MESSAGE_CHARACTERS: Final = 1024
+TARGET_CHARACTERS: Final = 63
 MOST_THRESHOLDS: Final = 16
 READY, TRAINING, FAILED = "Ready", "Training", "Failed"
+_NO_ANSWERS: Final = "confidence is the mean probability of a token: give examplesFrom with at least 100 answers"
 
 
 class Estimate(msgspec.Struct, frozen=True):
@@ -50,10 +52,12 @@ class Figures(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
 
 
 class Failure(msgspec.Struct, frozen=True):
-    """A state of the lesson of which nothing could be learned, and why: it will not be tried again."""
+    """A state of the lesson of which nothing could be learned, and why: it will not be tried again. ``few``: there are
+    too few examples for a confidence, which is nothing wrong."""
 
     digest: str
     message: str
+    few: bool = False
 
 
 class Record(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -81,7 +85,7 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     def due(self) -> bool:
         """Whether it has to be learned."""
         failed = self.record.failed.digest if self.record.failed is not None else None
-        return self.wanted is not None and self.wanted not in (self.record.digest, failed)
+        return bool(self.lesson.sources) and self.wanted is not None and self.wanted not in (self.record.digest, failed)
 
     @property
     def failure(self) -> str:
@@ -93,6 +97,12 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
         if self.record.failed is not None and self.record.failed.digest == self.wanted:
             return self.record.failed.message
         return self.trouble
+
+    @property
+    def few(self) -> bool:
+        """Whether there is no model for want of examples, and no more to it."""
+        failed = self.record.failed
+        return not self.lesson.sources or (failed is not None and failed.few and failed.digest == self.wanted)
 
     @property
     def state(self) -> str:
@@ -144,9 +154,9 @@ def after_success(digest: str, model: bytes, figures: Figures) -> Record:
     return Record(digest=digest, model=digest_of(model), figures=kept)
 
 
-def after_failure(before: Record, digest: str, message: str) -> Record:
+def after_failure(before: Record, digest: str, message: str, *, few: bool = False) -> Record:
     """The last good model stays."""
-    failed = Failure(digest, _cut(message))
+    failed = Failure(digest, _cut(message), few)
     return msgspec.structs.replace(before, failed=failed)
 
 
@@ -183,8 +193,54 @@ def _entry(standing: Standing) -> dict[str, Any]:
     return entry
 
 
+def step_entries(standings: Iterable[Standing]) -> dict[str, list[dict[str, Any]]]:
+    """``steps`` of the routes in a status, by name of the route."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for each in standings:
+        if each.lesson.kind == "confidence":
+            found.setdefault(each.lesson.name.rpartition("/")[0], []).append(_step(each))
+    return found
+
+
+def _step(standing: Standing) -> dict[str, Any]:
+    entry: dict[str, Any] = {"target": ", ".join(standing.lesson.labels)[:TARGET_CHARACTERS]}
+    if standing.few and not standing.model:
+        return entry | {"state": "Uncalibrated", "message": _cut(standing.failure or _NO_ANSWERS)}
+    entry["state"] = "Calibrated" if standing.state == READY else standing.state
+    if standing.record.digest:
+        entry["examples"] = standing.record.figures.examples
+    if standing.state == FAILED:
+        entry["message"] = _cut(f"{standing.failure}; {_meanwhile(standing)}")
+    return entry
+
+
+def with_steps(
+    routes: Sequence[Mapping[str, Any]] | None, steps: Mapping[str, list[dict[str, Any]]]
+) -> list[dict[str, Any]] | None:
+    """The routes of a status with their steps. Where nothing is said of a route but its steps, it has these alone."""
+    named = {each["name"] for each in routes or ()}
+    found = [{**each, "steps": steps[each["name"]]} if each["name"] in steps else {**each} for each in routes or ()]
+    found += [{"name": name, "steps": each} for name, each in steps.items() if name not in named]
+    return found or None
+
+
+def without_steps(routes: Sequence[Mapping[str, Any]] | None) -> list[dict[str, Any]] | None:
+    """What is said of routes beside their steps."""
+    plain = [{key: value for key, value in each.items() if key != "steps"} for each in routes or ()]
+    return [each for each in plain if each.keys() != {"name"}] or None
+
+
+def steps_of(routes: Sequence[Mapping[str, Any]] | None) -> dict[str, list[dict[str, Any]]]:
+    """What is said of steps, by name of the route."""
+    return {each["name"]: each["steps"] for each in routes or () if each.get("steps")}
+
+
 def _meanwhile(standing: Standing) -> str:
-    return "the model that was learned last goes on serving" if standing.model else "until then its default holds"
+    if standing.model:
+        return "the model that was learned last goes on serving"
+    if standing.lesson.kind == "confidence":
+        return "until then it is the mean probability of a token"
+    return "until then its default holds"
 
 
 def problems(standings: Iterable[Standing]) -> list[Problem]:
@@ -199,7 +255,7 @@ def problems(standings: Iterable[Standing]) -> list[Problem]:
             condition="ResolvedRefs",
         )
         for each in standings
-        if each.wanted is not None and each.failure
+        if each.wanted is not None and each.failure and not each.few
     ]
 
 
@@ -213,6 +269,22 @@ def lessons_told(before: Sequence[Mapping[str, Any]], after: Sequence[Mapping[st
             found.append(Transition("Normal", "ClassifierReady", f"classifier {name}: {told(each)}"))
         elif state == FAILED and was != FAILED:
             found.append(Transition("Warning", "ClassifierFailed", f"classifier {name}: {each.get('message', '')}"))
+    return found
+
+
+def steps_told(
+    before: Mapping[str, Sequence[Mapping[str, Any]]], after: Mapping[str, Sequence[Mapping[str, Any]]]
+) -> list[Transition]:
+    """The same of steps, by name of the route."""
+    found = []
+    for route, steps in after.items():
+        for number, each in enumerate(steps):
+            states = [one["state"] for one in before.get(route, ())[number : number + 1]]
+            note = f"route {route}, confidence of {each['target']}: "
+            if each["state"] == "Calibrated" and states != ["Calibrated"]:
+                found.append(Transition("Normal", "ConfidenceReady", f"{note}{told(each)}"))
+            elif each["state"] == FAILED and states != [FAILED]:
+                found.append(Transition("Warning", "ConfidenceFailed", f"{note}{each.get('message', '')}"))
     return found
 
 

@@ -37,7 +37,7 @@ class Cut(msgspec.Struct, frozen=True):
 class Lesson(msgspec.Struct, frozen=True, kw_only=True):
     """One model to have. ``finished``: there is one already, in its only source. ``path`` is the field that names the
     sources. A classifier has labels, ``targets`` by label where scores have other names, and maybe a cut; a confidence
-    has the names of the targets whose answers count."""
+    has the names of the targets whose answers count, and maybe no source at all: then there is nothing to learn."""
 
     key: str
     kind: Kind
@@ -101,7 +101,7 @@ def _confidences(policy: RoutingPolicy) -> Iterator[Lesson]:
     for number, route in enumerate(policy.spec.routes):
         for index, step in enumerate(route.cascade.steps if route.cascade is not None else ()):
             by = step.accept.log_probs if step.accept is not None else None
-            if by is None or not by.examples_from:
+            if by is None:
                 continue
             names = (
                 [step.target] if step.target else [one.name for one in step.weighted.targets] if step.weighted else []
@@ -110,7 +110,7 @@ def _confidences(policy: RoutingPolicy) -> Iterator[Lesson]:
                 key=confidence_key(policy.metadata.name, route.name, index),
                 kind="confidence",
                 path=f"spec.routes[{number}].cascade.steps[{index}].accept.logProbs.examplesFrom",
-                sources=_sources(by.examples_from),
+                sources=_sources(by.examples_from or ()),
                 labels=tuple(names),
             )
 

@@ -32,9 +32,11 @@ class Done(msgspec.Struct, frozen=True, tag="done"):
 
 
 class Refused(msgspec.Struct, frozen=True, tag="refused"):
-    """Of these sources nothing can be learned, each error with its place and the fix."""
+    """Of these sources nothing can be learned, each error with its place and the fix; ``few``: there are too few
+    examples for a confidence, which goes without."""
 
     errors: tuple[str, ...]
+    few: bool = False
 
 
 class Trouble(Exception):  # noqa: N818 - it may pass
@@ -110,7 +112,8 @@ def _job(lesson: Lesson, contents: Mapping[Source, bytes]) -> bytes | Result:
             errors.append(f"{source}: is no text in UTF-8; write JSON lines")
     if errors:
         return Refused(tuple(errors))
-    return msgspec.json.encode({"sources": texts, "settings": _settings(lesson)})
+    what = {"answers": {"targets": lesson.labels}} if lesson.kind == "confidence" else {"settings": _settings(lesson)}
+    return msgspec.json.encode({"sources": texts, **what})
 
 
 def _settings(lesson: Lesson) -> dict[str, Any]:

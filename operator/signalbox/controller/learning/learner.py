@@ -165,7 +165,8 @@ class Learner:
             _log.info(
                 "lesson %s/%s: nothing can be learned of this: %s", *one.place, "; ".join(result.errors), extra=said
             )
-            record, model = after_failure(one.standing.record, digest, "; ".join(result.errors)), one.standing.model
+            why, model = "; ".join(result.errors), one.standing.model
+            record = after_failure(one.standing.record, digest, why, few=result.few)
         for attempt in range(WRITE_TRIES):
             try:
                 await self._kept.write(one.policy, lesson.key, record, model)

@@ -31,8 +31,9 @@ class Lessons:
     ) -> None:
         """Have learned what is due, and keep what was learned. Raises ``ApiError``."""
         staying = {name: each for name, each in standings.items() if not policies[name].leaving}
-        due = [Due(policies[name], one) for name, each in staying.items() for one in each if one.due]
-        self._learner.want(namespace, [one for one in due if one.standing.lesson.kind != "confidence"])
+        self._learner.want(
+            namespace, (Due(policies[name], one) for name, each in staying.items() for one in each if one.due)
+        )
         await self._kept.keep(namespace, policies, standings)
 
     async def run(self) -> None:

@@ -16,7 +16,15 @@ from signalbox.kube.client import Client, Object
 from signalbox.kube.errors import ApiError
 from signalbox.kube.resources import BACKENDS, POLICIES, Resource
 from signalbox.plan.children import address
-from signalbox.plan.learned import classifier_entries, lessons_told
+from signalbox.plan.learned import (
+    classifier_entries,
+    lessons_told,
+    step_entries,
+    steps_of,
+    steps_told,
+    with_steps,
+    without_steps,
+)
 from signalbox.plan.memory import Memory
 from signalbox.plan.problems import Problem
 from signalbox.plan.routers import PlannedRouter
@@ -114,20 +122,12 @@ class StatusWriter:
                 signals = _signals(kept.object, said, lost)
                 routes = None if said is None else said.routes.get(name)
                 where = router and address(router, namespace)
-                lessons = classifier_entries(decided.standings.get(name, ()))
-                made_from = (
-                    kept.version,
-                    about.get(name),
-                    known,
-                    where,
-                    reported,
-                    signals,
-                    routes,
-                    said is None,
-                    lessons,
-                )
+                learned = decided.standings.get(name, ())
+                lessons, steps = classifier_entries(learned), step_entries(learned)
+                loop = routes, said is None
+                made_from = kept.version, about.get(name), known, where, reported, signals, *loop, lessons, steps
                 if done.get(kept.uid, made_from) is None:
-                    figures = () if said is None else (self._routes(kept.object, routes),)
+                    figures = self._told_of(kept.object, *loop, steps)
                     yield self._policy(
                         kept, about.get(name, ()), known, router, reported, [*signals], lessons, figures, made_from
                     )
@@ -222,12 +222,25 @@ class StatusWriter:
 
         return Figure("load", load, wait)
 
+    def _told_of(
+        self, obj: Object, routes: list[Object] | None, silent: bool, steps: Mapping[str, list[Object]]
+    ) -> tuple[Figure, ...]:
+        """Of the routes. As long as the loop is ``silent``, what it said before stands."""
+        before = (obj.get("status") or {}).get("routes")
+        if not silent:
+            return (self._routes(obj, with_steps(routes, steps)),)
+        told = with_steps(without_steps(before), steps)
+        return () if steps_of(before) == steps else (self._routes(obj, told),)
+
     def _routes(self, obj: Object, routes: list[Object] | None) -> Figure:
-        """Where requests go; nothing, where the loop leaves the weights alone."""
+        """Where requests go, and how confidence is known; nothing, where the loop leaves the weights alone, and no step
+        has a confidence."""
         before, key = (obj.get("status") or {}).get("routes") or (), obj["metadata"]["uid"]
         seen = self._seen.setdefault(obj["metadata"]["namespace"], {})
 
         def wait() -> float | None:
+            if steps_of(before) != steps_of(routes):
+                return 0
             if not before and routes is not None and not worth_telling(routes) and not turns(seen.get(key, ()), routes):
                 seen[key] = routes
                 return None
@@ -283,6 +296,7 @@ class StatusWriter:
             self._telemetry.wrote(metadata["uid"])
         self._store.written(resource, after)
         told = transitions(before.get("conditions") or (), conditions)
+        told += steps_told(steps_of(before.get("routes")), steps_of(wanted.get("routes")))
         if routes := wanted.get("routes"):
             seen = self._seen.get(metadata["namespace"], {}).pop(metadata["uid"], ())
             told += turns(before.get("routes") or seen, routes)

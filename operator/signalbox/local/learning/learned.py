@@ -13,6 +13,7 @@ from signalbox.plan.learned import (
     after_success,
     classifier_entries,
     standing_of,
+    step_entries,
     told,
 )
 from signalbox.plan.lessons import Source, lessons_of
@@ -61,33 +62,37 @@ class Learned:
     def _take(self, standing: Standing, result: Result) -> None:
         assert standing.wanted is not None
         if not isinstance(result, Done):
-            self._refuse(standing, "; ".join(result.errors))
+            self._refuse(standing, "; ".join(result.errors), few=result.few)
             return
         kept = Kept(after_success(standing.wanted, result.artefact, result.report), result.artefact)
         self._known[standing.lesson.key] = kept
         self._cache.put(kept)
 
-    def _refuse(self, standing: Standing, message: str) -> None:
+    def _refuse(self, standing: Standing, message: str, *, few: bool = False) -> None:
         assert standing.wanted is not None
-        record = after_failure(standing.record, standing.wanted, message)
+        record = after_failure(standing.record, standing.wanted, message, few=few)
         self._known[standing.lesson.key] = Kept(record, standing.model)
 
 
 def due(standings: Iterable[Standing]) -> list[Standing]:
     """Those that have to be learned."""
-    return [one for one in standings if one.due and one.lesson.kind != "confidence"]
+    return [one for one in standings if one.due]
 
 
 def title(standing: Standing) -> str:
     """What people call it."""
-    return f"classifier {standing.lesson.name} of policy {standing.lesson.policy}"
+    policy, name = standing.lesson.policy, standing.lesson.name
+    if standing.lesson.kind != "confidence":
+        return f"classifier {name} of policy {policy}"
+    return f"confidence of {', '.join(standing.lesson.labels)} in route {name.rpartition('/')[0]} of policy {policy}"
 
 
 def outcome(standing: Standing) -> str:
     """What came of it, where anything did."""
-    entries = classifier_entries([standing])
+    entries = [*classifier_entries([standing]), *(one for each in step_entries([standing]).values() for one in each)]
     return "; ".join(
-        f"{title(standing)}: {told(entry)}" + (f"; {entry['message']}" if "message" in entry else "")
+        f"{title(standing)}: {told(entry) if 'examples' in entry else 'as it is'}"
+        + (f"; {entry['message']}" if "message" in entry else "")
         for entry in entries
-        if entry["state"] == READY
+        if entry["state"] in {READY, "Calibrated", "Uncalibrated"}
     )
