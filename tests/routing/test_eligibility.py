@@ -2,11 +2,13 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 
-from signalbox.routing.config import Backend, Feature
+from signalbox.routing.config import Backend, Feature, RequestMapping
 from signalbox.routing.eligibility import Requirements, shortfall
 from signalbox.routing.features import Facts
+from signalbox.routing.formats.anthropic_client.request import translate
 
 
 def backend(window: int | None = None, features: tuple[Feature, ...] | None = None) -> Backend:
@@ -59,3 +61,39 @@ def test_tokens_are_counted_only_for_a_bound() -> None:
     needs = requirements("chat", {"messages": [{"role": "user", "content": "a"}]})
     assert shortfall(backend(), needs) is None
     assert "conversation_tokens" not in vars(needs._facts)
+
+
+ANTHROPIC = Backend(name="b", model="m", authority="b", format="Anthropic")
+
+
+@pytest.mark.parametrize(
+    ("operation", "body", "missing"),
+    [
+        ("chat", {"messages": []}, None),
+        ("chat", {"messages": [], "n": 2}, "n: the Messages API gives one answer: send the request once for each"),
+        ("embeddings", {"input": "a"}, "the Messages API has no embeddings"),
+        ("responses", {"input": "a"}, "the Messages API has no responses"),
+        ("completions", {"prompt": "a"}, "the Messages API has no completions"),
+    ],
+)
+def test_what_the_api_of_a_backend_cannot_say(operation: str, body: dict[str, Any], missing: str | None) -> None:
+    needs = requirements(operation, body)
+    for _ in range(2):
+        assert shortfall(ANTHROPIC, needs) == missing
+    assert shortfall(backend(), needs) is None
+
+
+def test_what_a_backend_has_removed_is_no_difference() -> None:
+    needs = requirements("chat", {"messages": [], "n": 2})
+    removing = msgspec.structs.replace(ANTHROPIC, request=RequestMapping(remove=("n",)))
+    assert shortfall(ANTHROPIC, needs) is not None
+    assert shortfall(removing, needs) is None
+
+
+def test_only_a_backend_of_its_own_api_can_be_told_what_no_chat_can_say() -> None:
+    message = translate({"messages": [{"role": "user", "content": [{"type": "document"}]}], "n": 2})
+    facts = Facts("chat", message.chat, {}, "", "", {})
+    facts.message = message
+    needs = Requirements(facts)
+    assert shortfall(ANTHROPIC, needs) is None
+    assert (shortfall(backend(), needs) or "").startswith("n: ")

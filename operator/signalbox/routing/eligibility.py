@@ -2,7 +2,7 @@
 
 from enum import IntFlag
 from functools import lru_cache
-from typing import Final
+from typing import Any, Final
 
 from signalbox.routing.config import Backend, Feature
 from signalbox.routing.features import Facts
@@ -32,10 +32,11 @@ _FEATURES: Final[dict[Need, Feature]] = {
 class Requirements:
     """What one request needs. Counting its tokens is left until a backend has a bound to hold them against."""
 
-    __slots__ = ("_facts", "features", "obstacle")
+    __slots__ = ("_differences", "_facts", "features", "obstacle")
 
     def __init__(self, facts: Facts) -> None:
         self._facts = facts
+        self._differences: dict[tuple[str, ...], str | None] | None = None
         self.features = _features(facts)
         self.obstacle = facts.message.obstacle if facts.message is not None else None
 
@@ -56,13 +57,14 @@ class Requirements:
             return None if self.obstacle is None else str(self.obstacle)
         if facts.request_operation != "chat":
             return f"the Messages API has no {facts.request_operation}"
-        if facts.message is None:
-            removed = backend.request.remove
-            try:
-                translate({name: value for name, value in facts.body.items() if name not in removed})
-            except Untranslatable as difference:
-                return str(difference)
-        return None
+        if facts.message is not None:
+            return None
+        known, removed = self._differences, backend.request.remove
+        if known is None:
+            known = self._differences = {}
+        if removed not in known:
+            known[removed] = _difference({name: value for name, value in facts.body.items() if name not in removed})
+        return known[removed]
 
 
 def shortfall(backend: Backend, needs: Requirements, correction: float = 1.0) -> str | None:
@@ -81,6 +83,14 @@ def shortfall(backend: Backend, needs: Requirements, correction: float = 1.0) ->
         tokens = round(needs.prompt_tokens * correction) + needs.output_tokens
         if tokens > window:
             return f"context window {window} < {tokens} tokens"
+    return None
+
+
+def _difference(chat: dict[str, Any]) -> str | None:
+    try:
+        translate(chat)
+    except Untranslatable as difference:
+        return str(difference)
     return None
 
 
