@@ -50,7 +50,7 @@ class Table:
     backends: Mapping[str, Any]
     engines: Mapping[str, Any]
     rows: tuple[Row, ...]
-    more: str = ""
+    services: Mapping[str, Any]
 
 
 def read(path: Path) -> Table:
@@ -64,7 +64,7 @@ def read(path: Path) -> Table:
         backends=data.get("backends", {}),
         engines=data["engines"],
         rows=tuple(_row(row) for row in data["rows"]),
-        more=data.get("more", ""),
+        services=data.get("services", {}),
     )
 
 
@@ -84,10 +84,12 @@ async def play(stage: Stage, table: Table, row: Row, form: str) -> Outcome:
     for name, rules in scripts.items():
         spec = {**table.backends.get(name, {}), **row.data.get("backends", {}).get(name, {})}
         await stage.engine(name, *rules, **spec)
+    for name, reply in {**table.services, **row.data.get("services", {})}.items():
+        await stage.service(name, reply)
     policy = {**table.policy, **row.data.get("policy", {})}
     first, *others = policy["routes"]
     policy["routes"] = [{**first, **row.data.get("route", {})}, *others]
-    await stage.open(yaml.safe_dump(policy), table.more)
+    await stage.open(yaml.safe_dump(policy))
     request = row.data.get("request", {})
     if leaves := row.data.get("leaves"):
         log = stage.calls[leaves]
@@ -131,7 +133,8 @@ async def _counted(stage: Stage) -> str:
 def _differing(stage: Stage) -> list[str]:
     found = stage.router.statistics.snapshot().series
     parts = []
-    for name, log in stage.calls.items():
+    for name, engine in stage.engines.items():
+        log = engine.calls
         series = [one for one in found if one.labels.target == name]
         counted = tuple(
             int(sum(getattr(one, kind).sum for one in series)) for kind in ("input_tokens", "output_tokens")

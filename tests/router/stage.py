@@ -11,6 +11,7 @@ import anthropic
 import msgspec
 import openai
 import yaml
+from classifying import Service
 
 from harness import PATIENCE, Router, StartRouter
 from signalbox.local.resources import Options
@@ -59,6 +60,7 @@ class Stage:
     def __init__(self, directory: Path, start_router: StartRouter) -> None:
         self._directory, self._start_router = directory, start_router
         self.engines: dict[str, SimulatedEngine] = {}
+        self.services: dict[str, Service] = {}
         self._specs: dict[str, dict[str, Any]] = {}
         self._client: openai.AsyncOpenAI | None = None
         self.router: Router
@@ -90,8 +92,15 @@ class Stage:
         }
         return engine
 
+    async def service(self, name: str, reply: Mapping[str, Any]) -> Service:
+        """Start a service that puts labels on queries; a policy finds it at ``http://SERVICE-NAME/classify``."""
+        self.services[name] = await Service(reply).start()
+        return self.services[name]
+
     def workspace(self, spec: str, more: str = "") -> Workspace:
         """Plan a policy over all engines; ``more`` are YAML documents beside it. It must have no errors."""
+        for name, service in self.services.items():
+            spec = spec.replace(f"http://SERVICE-{name}/", f"http://{service.address}/")
         policy = {
             "models": ["auto"],
             "access": {"anonymous": {}},
@@ -137,8 +146,8 @@ class Stage:
 
     @property
     def calls(self) -> dict[str, CallLog]:
-        """What each engine was asked."""
-        return {name: engine.calls for name, engine in self.engines.items()}
+        """What each service and engine was asked."""
+        return {name: each.calls for name, each in {**self.services, **self.engines}.items()}
 
     async def ask(self, text: str = QUESTION, *, stream: bool = False, **fields: Any) -> Seen:
         """One chat request, unary or streaming; ``headers`` among the fields are sent along."""
@@ -167,8 +176,8 @@ class Stage:
         """Stop client and engines; the router is its fixture's."""
         if self._client is not None:
             await self._client.close()
-        for engine in self.engines.values():
-            await engine.stop()
+        for each in (*self.services.values(), *self.engines.values()):
+            await each.stop()
 
 
 def _learned(configuration: RouterConfig, models: Mapping[str, bytes]) -> RouterConfig:
