@@ -73,9 +73,14 @@ def _row(row: dict[str, Any]) -> Row:
     return Row(row["fault"], {key: value for key, value in row.items() if key not in {"both", *FORMS}}, outcomes)
 
 
-def cases(table: Table) -> list[Any]:
-    """Every row in every form, as parameters of a test."""
-    return [pytest.param(row, form, id=f"{row.fault}, {form}") for row in table.rows for form in FORMS]
+def cases(*paths: Path) -> list[Any]:
+    """Every row of some tables in every form, as parameters of a test."""
+    return [
+        pytest.param(table, row, form, id=f"{table.name}: {row.fault}, {form}")
+        for table in map(read, paths)
+        for row in table.rows
+        for form in FORMS
+    ]
 
 
 async def play(stage: Stage, table: Table, row: Row, form: str) -> Outcome:
@@ -121,28 +126,31 @@ def _calls(stage: Stage) -> str:
 
 
 async def _counted(stage: Stage) -> str:
-    """``all`` where the router's tokens, target by target, are those that the engines billed; else what differs."""
+    """``all`` where the router's tokens, target by target, are those that the engines billed; else what is missing."""
     for _ in range(20):  # an answer may reach its client a moment before it is counted
-        differing = _differing(stage)
-        if not differing:
+        if not (missing := _missing(stage)):
             return "all"
         await asyncio.sleep(0.01)
-    return ", ".join(differing)
+    return f"all but {', '.join(missing)}"
 
 
-def _differing(stage: Stage) -> list[str]:
+def _missing(stage: Stage) -> list[str]:
     found = stage.router.statistics.snapshot().series
-    parts = []
+    missing = []
     for name, engine in stage.engines.items():
-        log = engine.calls
         series = [one for one in found if one.labels.target == name]
         counted = tuple(
             int(sum(getattr(one, kind).sum for one in series)) for kind in ("input_tokens", "output_tokens")
         )
-        billed = (log.input_tokens, log.output_tokens)
-        if counted != billed:
-            parts.append(f"{name} {counted[0]}+{counted[1]} of {billed[0]}+{billed[1]}")
-    return parts
+        whole = [call for call in engine.calls if call.outcome == "answered"]
+        broken = {call.outcome for call in engine.calls if call.outcome != "answered" and call.input_tokens}
+        if counted == (engine.calls.input_tokens, engine.calls.output_tokens):
+            continue
+        if broken and counted == (sum(c.input_tokens for c in whole), sum(c.output_tokens for c in whole)):
+            missing.append(f"{name} {' and '.join(sorted(broken))}")
+        else:
+            missing.append(f"{name}: {counted} of {(engine.calls.input_tokens, engine.calls.output_tokens)}")
+    return missing
 
 
 def markdown(table: Table, outcomes: Mapping[tuple[str, str], Outcome]) -> str:

@@ -69,17 +69,17 @@ class Stage:
         self,
         name: str,
         *rules: Mapping[str, Any],
-        profile: Mapping[str, Any] | None = None,
+        sim: Mapping[str, Any] | None = None,
         features: Sequence[str] = FEATURES,
         quality: Mapping[str, Any] | None = None,
         **spec: Any,
     ) -> SimulatedEngine:
         """Start an engine that plays a script, and make a backend for it; ``spec`` replaces fields of the backend's.
 
-        Engines are fast, so that a test waits for what it scripts only; ``profile`` is the engine's own, ``features``
-        are those that the backend declares, ``quality`` what else its profile says.
+        Engines are fast, so that a test waits for what it scripts only; ``sim`` is the engine's own profile,
+        ``features`` are those that the backend declares, ``quality`` what else its profile says.
         """
-        options = {"speed": 100.0, "jitter": 0.0, **(profile or {})}
+        options = {"speed": 100.0, "jitter": 0.0, **(sim or {})}
         engine = SimulatedEngine(name, Profile(**options), seed=7, script=read_script(rules))
         await engine.start()
         self.engines[name] = engine

@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 from stage import Stage
 
-from faults import Row, cases, play, read
+from faults import Row, Table, cases, play
 
-TABLE = read(Path(__file__).parent / "tables" / "failover.yaml")
+TABLES = Path(__file__).parent / "tables"
 
 
-@pytest.mark.parametrize(("row", "form"), cases(TABLE))
-async def test_it_comes_as_the_table_says(stage: Stage, row: Row, form: str) -> None:
-    assert await play(stage, TABLE, row, form) == row.outcomes[form]
+@pytest.mark.parametrize(("table", "row", "form"), cases(*sorted(TABLES.glob("failover*.yaml"))))
+async def test_it_comes_as_the_table_says(stage: Stage, table: Table, row: Row, form: str) -> None:
+    assert await play(stage, table, row, form) == row.outcomes[form]
