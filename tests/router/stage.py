@@ -77,7 +77,6 @@ class Stage:
         """Start an engine that plays a script, and make a backend for it; ``spec`` replaces fields of the backend's.
 
         Engines are fast, so that a test waits for what it scripts only; ``sim`` is the engine's own profile,
-        Engines are fast, so that a test waits for what it scripts only; ``sim`` is the engine's own profile,
         ``features`` are those that the backend declares, ``quality`` what else its profile says.
         """
         options = {"speed": 100.0, "jitter": 0.0, **(sim or {})}

@@ -115,7 +115,7 @@ async def test_a_filter_that_leaves_nothing_says_so(stage: Stage) -> None:
 async def test_the_cost_follows_what_answers_are_long(stage: Stage) -> None:
     """Two of one price: the one that was seen to write more is the dearer."""
     for name, tokens in (("a", 900), ("b", 20)):
-        await stage.engine(name, {"answer": f"From {name}.", "outputTokens": tokens}, profile={"speed": 10_000.0})
+        await stage.engine(name, {"answer": f"From {name}.", "outputTokens": tokens}, sim={"speed": 10_000.0})
     await stage.open(
         """
         routes:
