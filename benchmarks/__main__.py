@@ -30,6 +30,7 @@ BENCHES = {
     "scraping": "5,000 engines asked for their metrics every 5 s, on one core",
     "loop": "the closed loop beside static weights and least in flight, and what the simulator says",
     "feedback": "the feedback law beside an omniscient scheduler and four others, simulated",
+    "quality": "APGR, calibration and cost of trained classifiers, on held-out MMLU and GSM8K",
     "profile": "where a worker's time goes",
 }
 
@@ -83,7 +84,8 @@ def _options() -> argparse.Namespace:
 
 
 def _run(name: str, *, quick: bool, candidates: tuple[str, ...], keep: Path | None) -> Report:
-    module = {"profile": "profiling"}.get(name, name)  # profile is a module of the standard library
+    # profile is a module of the standard library
+    module = {"profile": "profiling", "quality": "routing_quality.bench"}.get(name, name)
     bench: Bench = importlib.import_module(f"benchmarks.{module}").run
     with tempfile.TemporaryDirectory(prefix=f"signalbox-{name}-") as scratch:
         directory = Path(scratch)

@@ -65,17 +65,20 @@ class Set:
 
 @dataclass(frozen=True)
 class Judged:
-    """What models said of the rows of folds that they had not seen; ``draw`` numbers the samples of labels."""
+    """What models said of the rows of folds that they had not seen: the expected gain and the weak model's expected
+    score, beside the true ``gain`` and ``score``; the order by which queries leave, and that by length."""
 
     gain: NDArray[np.float64]
     expected: NDArray[np.float64]
     weak: NDArray[np.float64]
+    score: NDArray[np.float64]
     order: NDArray[np.float64]
     length: NDArray[np.float64]
 
 
 def judged(data: Set, fold: NDArray[np.intp], labels: int | None, draw: int) -> Judged:
-    """Train on the rest of each fold, or on so many of it, and let routers' own code judge the fold."""
+    """Train on the rest of each fold, or on so many of it, and let the routers' code judge the fold; ``draw`` numbers
+    the samples of labels."""
     gain, expected, weak = data.gain, np.zeros(len(data.lines)), np.zeros(len(data.lines))
     for number in np.unique(fold):
         known = np.nonzero(fold != number)[0]
@@ -85,7 +88,8 @@ def judged(data: Set, fold: NDArray[np.intp], labels: int | None, draw: int) -> 
         for i in np.nonzero(fold == number)[0]:
             found = model.predict(data.lines[i].prompt)
             expected[i], weak[i] = found.gain, found.expected["weak"]
-    return Judged(gain, expected, weak, metrics.ranks(expected, fold), metrics.ranks(data.length, fold))
+    score = np.array([line.scores["weak"] for line in data.lines])
+    return Judged(gain, expected, weak, score, metrics.ranks(expected, fold), metrics.ranks(data.length, fold))
 
 
 def apgr(found: Sequence[Judged]) -> float:

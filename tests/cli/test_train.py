@@ -25,7 +25,7 @@ def scores() -> str:
 
 
 def test_a_model_is_made_and_told_of(tmp_path: Path, scores: str) -> None:
-    result = run(tmp_path, "--report", str(tmp_path / "r.svg"), "--strong-share", "30", lines=scores)
+    result = run(tmp_path, "--report", str(tmp_path / "r.svg"), "--threshold", "20", lines=scores)
     assert result.exit_code == 0, result.output
     assert "learned from 200 examples; labels weak, strong" in result.stdout
     assert "APGR 0." in result.stdout
@@ -38,7 +38,7 @@ def test_a_model_is_made_and_told_of(tmp_path: Path, scores: str) -> None:
     )
     drawn = ElementTree.parse(tmp_path / "r.svg")
     names = {each.text for each in drawn.iter("{http://www.w3.org/2000/svg}text")}
-    assert {"classifier", "length only", "random", "oracle", "observed"} <= names
+    assert {"classifier", "length only", "random", "oracle", "gain expected"} <= names
 
 
 def test_machines_get_json(tmp_path: Path, scores: str) -> None:

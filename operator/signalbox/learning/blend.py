@@ -1,8 +1,9 @@
 """How much the words and how much the length say: chosen on kinds of query that the words were not learnt from.
 
 Words learnt from some kinds of query mislead on others, where length alone stays what it is. So a blend counts only if
-whole kinds left out are judged no worse than by length. Among those that hold it, the one wins that is surely better
-than what is best for so many examples elsewhere: a hundred examples cannot choose, strong signals can.
+whole kinds left out are judged no worse than by length, as far as can be told. Among those that hold it, the one wins
+that is surely better than what is best for so many examples elsewhere: a hundred examples cannot choose, strong signals
+can.
 """
 
 from collections.abc import Callable, Sequence
@@ -27,21 +28,20 @@ def choose(examples: int, rows: Callable[[float], Floats], kinds: Callable[[floa
     """The part of the length. ``rows`` and ``kinds`` give, for a part, the merit of each query left out by itself and
     with its kind."""
     alone, start = kinds(1.0), usual(examples)
-    safe = [part for part in (start, *PARTS) if float(np.mean(kinds(part) - alone)) >= 0.0]
+    safe = [part for part in (start, *PARTS) if _surely(kinds(part) - alone, 1.0) >= 0.0 or part == 1.0]
     before = rows(start) + kinds(start)
-
-    def surely(part: float) -> float:
-        """By how much it is better, less one standard error."""
-        difference = rows(part) + kinds(part) - before
-        return float(difference.mean() - difference.std() / np.sqrt(len(difference)))
-
-    return max(safe, key=surely)
+    return max(safe, key=lambda part: _surely(rows(part) + kinds(part) - before, -2.0))
 
 
-def unit(values: Floats) -> Floats:
-    """Divided by the deviation, around 0."""
-    deviation = float(values.std())
-    return (values - values.mean()) / deviation if deviation > 1e-9 else np.zeros_like(values)
+def _surely(difference: Floats, errors: float) -> float:
+    """The mean, and so many standard errors."""
+    return float(difference.mean() + errors * difference.std() / np.sqrt(len(difference)))
+
+
+def unit(values: Floats, like: Floats) -> Floats:
+    """In deviations from the mean of others."""
+    deviation = float(like.std())
+    return (values - like.mean()) / deviation if deviation > 1e-9 else np.zeros_like(values)
 
 
 def line(x: Floats, y: Floats, pseudo: float = 20.0) -> tuple[float, float]:

@@ -6,7 +6,7 @@ import msgspec
 import numpy as np
 
 from signalbox.learning import blend, cuts, folds, judging, prior
-from signalbox.learning.crossfit import Crossfit, Progress
+from signalbox.learning.crossfit import Blend, Progress, unseen
 from signalbox.learning.examples import Example, fit_for
 from signalbox.learning.matrix import Rows
 from signalbox.learning.packing import packed
@@ -37,18 +37,20 @@ def train(examples: Sequence[Example], settings: Settings, progress: Progress = 
     leanings = tuple(
         prior.leaning(length, column, expected) for column, expected in zip(task.columns.T, task.leanings, strict=True)
     )
-    crossfit = Crossfit(task, rows, length, leanings, progress)
-
     groups = [each.group for each in known if each.group is not None]
     named = len(groups) == len(known) and len(set(groups)) > 1
     over_rows = folds.over_rows(len(known), settings.seed)
     over_kinds = folds.over_groups(groups if named else folds.clusters(rows, settings.seed))
-    of_rows = crossfit.unseen(over_rows, range(task.columns.shape[1]), "rows")
-    of_kinds = crossfit.unseen(over_kinds, crossfit.ordering, "kinds")
+    every = range(task.columns.shape[1])
+    of_rows = unseen(task, rows, over_rows, every, lambda what: progress(f"cross-validation over examples: {what}"))
+    mixed = Blend(task, length, leanings, of_rows)
+    of_kinds = unseen(
+        task, rows, over_kinds, mixed.ordering, lambda what: progress(f"cross-validation over kinds of query: {what}")
+    )
     part = blend.choose(
         len(known),
-        lambda part: crossfit.merit(of_rows, part, over_rows),
-        lambda part: crossfit.merit(of_kinds, part, over_kinds),
+        lambda part: mixed.merit(of_rows, part, over_rows),
+        lambda part: mixed.merit(of_kinds, part, over_kinds),
     )
     progress("fitting all examples")
     design = Design(rows)
@@ -64,16 +66,16 @@ def train(examples: Sequence[Example], settings: Settings, progress: Progress = 
             examples=len(known),
         ),
         design,
-        crossfit.columns(design, of_rows, part),
+        mixed.columns(design, part),
     )
-    values, _ = crossfit.blended(of_rows, part)
+    values = mixed.values(of_rows, part)
     order = np.concatenate([task.order(values), cuts.orders(artefact, others)])
     artefact = msgspec.structs.replace(artefact, cut=cuts.cut(task.learnt, settings.cut, order))
     data = encode(artefact)
     gap = float(task.last.mean())
     kinds = None
     if gap > 0.0:
-        apgr, length_only = (crossfit.recovered(of_kinds, each, over_kinds) / gap for each in (part, 1.0))
+        apgr, length_only = (mixed.gained(of_kinds, each, over_kinds) / gap for each in (part, 1.0))
         kinds = Kinds(apgr, length_only, named)
     return data, judging.report(artefact, len(data), task, values, over_rows, length, part, kinds, settings.seed)
 

@@ -28,9 +28,14 @@ def picture(report: Report) -> str:
         f'<text class="title" x="{LEFT}" y="22">{escape(title)}</text>',
         f'<text class="faint" x="{LEFT}" y="40">{escape(note)}</text>',
     ]
-    parts += _panel("of the gap in quality recovered", "queries that leave the first label", report.curves, LEFT, 0.25)
+    parts += _panel(
+        "Part of the gap in quality recovered", "queries that leave the first label", report.curves, LEFT, 0.25
+    )
+    what = "share of a label" if report.learnt == "Labels" else "gain"
     reliability = (*report.reliability, Line("random", _diagonal(report.reliability)))
-    parts += _panel("observed", "expected", reliability, LEFT + SIDE + GAP, 0.05, dots=True)
+    parts += _panel(
+        f"Calibration: {what} observed", f"{what} expected", reliability, LEFT + SIDE + GAP, 0.05, dots=True
+    )
     return "\n".join([*parts, "</svg>", ""])
 
 
@@ -64,7 +69,7 @@ def _panel(up: str, along: str, lines: Sequence[Line], left: float, step: float,
     out += [_label(x(value), TOP + SIDE + 16, "middle", value) for value in across]
     for line in lines:
         color = COLORS.get(line.name, COLORS["classifier"])
-        dash = ' stroke-dasharray="5 4"' if line.name == "random" else ""
+        dash = _dash(line)
         path = " ".join(f"{x(a):.1f},{y(b):.1f}" for a, b in line.points)
         if dots and not dash:
             out += [f'<circle cx="{x(a):.1f}" cy="{y(b):.1f}" r="3.5" fill="{color}"/>' for a, b in line.points]
@@ -74,12 +79,19 @@ def _panel(up: str, along: str, lines: Sequence[Line], left: float, step: float,
 
 def _legend(lines: Sequence[Line], left: float) -> list[str]:
     out = []
-    for number, line in enumerate(lines):
+    for number, line in enumerate(reversed(lines)):
         y = TOP + SIDE - 16 - 17 * number
         at = left + SIDE - 110
-        out.append(f'<line class="line" stroke="{COLORS[line.name]}" x1="{at}" x2="{at + 18}" y1="{y}" y2="{y}"/>')
+        out.append(
+            f'<line class="line" stroke="{COLORS[line.name]}"{_dash(line)} x1="{at}" x2="{at + 18}" y1="{y}" y2="{y}"/>'
+        )
         out.append(f'<text x="{at + 24}" y="{y + 4}">{escape(line.name)}</text>')
     return out
+
+
+def _dash(line: Line) -> str:
+    """Of what is compared and not measured."""
+    return ' stroke-dasharray="5 4"' if line.name == "random" else ""
 
 
 def _label(x: float, y: float, anchor: str, value: float) -> str:

@@ -18,7 +18,7 @@ GAIN = 0.05
 """Expected gain per deviation of length: the slope on MMLU is .04, on GSM8K .06."""
 BASE = 0.7
 """Expected score of the first target at the mean length. Nothing is decided by it."""
-_SURE = 2.0  # the prior counts as this many standard errors of what the examples say
+_SURE = 2.0  # so many standard errors of what examples say may be chance
 
 
 def standard(length: Floats) -> Standard:
@@ -48,7 +48,8 @@ def leaning(length: Floats, values: Floats, expected: float) -> float:
     spread = float(np.sqrt((length @ length) * (centred @ centred)))
     correlation = float(length @ centred) / spread if spread > 0.0 else 0.0
     errors = correlation * np.sqrt(len(values))
-    return float(np.clip(expected + errors / _SURE, -1.0, 1.0))
+    beyond = np.sign(errors) * max(0.0, abs(errors) - _SURE)
+    return float(np.clip(expected + beyond, -1.0, 1.0))
 
 
 def outputs(count: int) -> tuple[Output, ...]:
