@@ -127,7 +127,7 @@ def run(settings: Settings) -> Report:
         for number in range(rounds):
             settings.tell(f"round {number + 1} of {rounds}")
             for name, step, inputs in steps:
-                found[name].append(_time(step, inputs, count))
+                found[name].append(time_of(step, inputs, count))
     finally:
         os.sched_setaffinity(0, before)
     report = Report(
@@ -166,10 +166,10 @@ def _condition_row(decider: Decider, position: int, parsed: Sequence[Any], count
     def alone(body: dict[str, Any]) -> None:
         condition(Facts("chat", body, HEADERS, "support", "gold", decider.targets))
 
-    return (route.name, *_time(alone, parsed, count // 4))
+    return (route.name, *time_of(alone, parsed, count // 4))
 
 
-def _time(step: Callable[[Any], Any], inputs: Sequence[Any], count: int) -> tuple[float, float]:
+def time_of(step: Callable[[Any], Any], inputs: Sequence[Any], count: int) -> tuple[float, float]:
     """p50 and p99 of a call in microseconds. The collector runs between rounds, not in them."""
     clock = time.perf_counter_ns
     times = []

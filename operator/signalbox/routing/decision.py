@@ -67,10 +67,11 @@ class CompiledPolicy:
             except EvaluationError as error:
                 on_error(route.name, error)
                 continue
-            if holds is True:
-                return route
+            if holds is False:
+                continue
             if holds is UNKNOWN:
                 raise Undecided(facts.awaited, route.name)
+            return route
         return None
 
     def _from(self, name: str) -> tuple[CompiledRoute, ...]:
