@@ -11,7 +11,7 @@ from signalbox.plan.compile import Plan, plan
 from signalbox.plan.lastgood import POLICIES_KEY, Record, kept
 from signalbox.plan.observed import Observed, Service
 from signalbox.plan.outlines import outline_of_policy
-from signalbox.routing.config import Address, content_hash, decode, encode
+from signalbox.routing.config import Address, Trained, content_hash, decode, encode
 
 API = {"apiVersion": "signalbox.dev/v1alpha1"}
 SETTINGS = OperatorSettings(image="i")
@@ -108,3 +108,37 @@ def test_records_have_the_room_that_the_configuration_leaves() -> None:
     )
     assert kept(config_map, POLICIES_KEY) == records[POLICIES_KEY]
     assert sum(map(len, config_map["data"].values())) < CONFIG_MAP_BYTES
+
+
+def learned(name: str, classifiers: int, born: int, comparisons: int = 1) -> RoutingPolicy:
+    """With so many trained classifiers."""
+    source = {"configMapKeyRef": {"name": "m", "key": "k"}}
+    given = policy(name, comparisons, born=born).model_dump(mode="json", by_alias=True, exclude_none=True)
+    given["spec"]["classifiers"] = [
+        {"name": f"c{number}", "labels": ["x", "y"], "default": "x", "trained": {"modelFrom": source}}
+        for number in range(classifiers)
+    ]
+    return RoutingPolicy.model_validate(given)
+
+
+def test_models_have_the_room_that_is_left_and_put_nobody_out() -> None:
+    members = [learned("elder", 2, born=1), learned("younger", 2, born=2), policy("plain", 2500, born=3)]
+    artefacts = {
+        f"{name}/classifier/c{number}": bytes([number]) * 200_000 for name in ("elder", "younger") for number in (0, 1)
+    }
+    observed = Observed(services={"a": service("a", 1)}, config_maps={"m": ["k"]}, artefacts=artefacts)
+    found = plan(members, [backend("a")], observed)
+    (router,) = found.routers
+    assert router.members == ("elder", "younger", "plain")
+    assert len(encode(router.config)) <= MAX_BYTES
+    models = {
+        f"{each.name}/classifier/{one.name}": one.source.model
+        for each in router.config.policies
+        for one in each.classifiers
+        if isinstance(one.source, Trained) and one.source.model
+    }
+    assert models.items() <= artefacts.items()
+    assert 1 <= len(models) < 4
+    missing = {key.partition("/")[0] for key in artefacts.keys() - models.keys()}
+    too_large = [problem for problem in found.problems if problem.reason == "ModelsTooLarge"]
+    assert {(problem.name, problem.condition) for problem in too_large} == {(name, "ResolvedRefs") for name in missing}

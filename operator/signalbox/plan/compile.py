@@ -113,7 +113,7 @@ def planning(
     for name, group in sorted(members(valid, problems.append, restored).items()):
         fit = fitting([member.name for member in group], planned, known, problems.append)
         if serving := [member for member in group if member.name in fit]:
-            routers.append(_router(name, serving, planned, known, observed.replicas.get(name), parts))
+            routers.append(_router(name, serving, fit, known, observed.replicas.get(name), parts))
     _forget(parts, known.keys() | invalid, [p.outline.name for p in policies], [r.config.name for r in routers])
     return Plan(routers=tuple(routers), problems=tuple(sorted(problems, key=order)), backends=known)
 
