@@ -1,10 +1,11 @@
 """The examples of docs/strategies.md print what it says: simulated engines, ``signalbox up``, and the questions."""
 
+import os
 import re
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -20,23 +21,29 @@ SIGNALBOX = (sys.executable, "-m", "signalbox.cli")
 
 
 @contextmanager
-def running(*arguments: str, pattern: str) -> Iterator[str]:
-    """A command of signalbox; gives what of its first matching line matches."""
+def running(*arguments: str, **variables: str) -> Iterator[Callable[[str], str]]:
+    """A command of signalbox; gives a function that waits for a line, and returns what a pattern finds in it."""
+    environment = {**os.environ, **variables}
     command = (*SIGNALBOX, *arguments)
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
-        assert process.stdout is not None
-        seen = ""
-        try:
-            for line in process.stdout:
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment
+    ) as process:
+        lines = process.stdout
+        assert lines is not None
+
+        def said(pattern: str) -> str:
+            seen = ""
+            for line in lines:
                 seen += line
                 if found := re.search(pattern, line):
-                    yield found[1]
-                    break
-            else:
-                raise AssertionError(seen)
+                    return found[0]
+            raise AssertionError(f"{pattern} was never said: {seen}")
+
+        try:
+            yield said
         finally:
             process.terminate()
-            process.stdout.read()  # until it ends; a pipe that nobody reads could stop it
+            lines.read()  # until it ends; a pipe that nobody reads could stop it
 
 
 def questions(console: str) -> list[tuple[str, str]]:
@@ -52,14 +59,17 @@ def test_every_example_is_shown() -> None:
 @pytest.mark.parametrize("example", SHOWN)
 def test_it_prints_what_the_page_says(example: str, tmp_path: Path) -> None:
     script = EXAMPLES / example / "sim" / "script.yaml"
-    engines = running("sim", "--script", str(script), "--listen", "127.0.0.1:0", pattern=r"http://([^/]+)/v1")
     asked = questions(SHOWN[example])
     assert asked
-    with engines as address:
+    with running("sim", "--script", str(script), "--listen", "127.0.0.1:0") as engines:
+        address = engines(r"127\.0\.0\.1:\d+")
         for file in (EXAMPLES / example).glob("*.yaml"):
             (tmp_path / file.name).write_text(file.read_text().replace(ADDRESS, address))
         ports = ("--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--page", "none", "--access-log", "none")
-        with running("up", "-f", str(tmp_path), *ports, pattern=r"(http://127\.0\.0\.1:\d+)") as url:
+        with running("up", "-f", str(tmp_path), *ports, XDG_CACHE_HOME=str(tmp_path / "cache")) as up:
+            url = up(r"http://127\.0\.0\.1:\d+")
+            if (tmp_path / "policy.yaml").read_text().count("trained:"):
+                up("learned from")
             for typed, printed in asked:
                 ask, *arguments = shlex.split(typed)
                 assert ask == "ask"
