@@ -3,7 +3,6 @@
 import json
 import os
 import sys
-from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,15 +10,16 @@ import click
 import msgspec
 
 from signalbox.cli import render
+from signalbox.cli.explain_assume import assume_all
 from signalbox.cli.explanation import screen
 from signalbox.cli.options import filename_option, namespace_option, output_option, policies_option, tell
 from signalbox.local import explain as decisions
+from signalbox.local.judges import judges_of
 from signalbox.local.resources import Options
 from signalbox.local.source import SourceError
 from signalbox.local.workspace import Workspace, read
 from signalbox.plan.routers import PlannedRouter
 from signalbox.routing.config import Policy, Tenant
-from signalbox.routing.expressions.variables import TARGET_BY_NAME, snake
 from signalbox.routing.features import Facts
 from signalbox.routing.formats.anthropic_client.request import translate
 
@@ -28,12 +28,13 @@ Examples:
   echo '{"model": "auto", "messages": [{"role": "user", "content": "Hi"}]}' | signalbox explain -f policies/ --request -
   signalbox explain -f policies/ --request request.json --header "x-team: search" --tenant team-a
   signalbox explain -f policies/ --request request.json --assume targets.small.healthy=false
+  signalbox explain -f policies/ --request request.json --assume label.kind=code
   signalbox explain -f policies/ --request request.json -o json | jq .route
 
 \b
 Exit codes:
   0  a route takes the request and a target can serve it
-  1  the router would refuse it, or the policies are not valid
+  1  the router would refuse it, it depends on a classifier that cannot be asked here, or the policies are not valid
   2  wrong usage, or something cannot be read
 """
 
@@ -72,8 +73,9 @@ def _headers(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> 
 @click.option(
     "--assume",
     multiple=True,
-    metavar="targets.NAME.FIELD=VALUE",
-    help="What a running router would know, such as targets.a.inFlight=12; repeatable. Default: idle and healthy.",
+    metavar="PATH=VALUE",
+    help="What a running router would know, such as targets.a.inFlight=12 (default: idle and healthy), and what a "
+    "classifier would say, such as label.kind=code, score.kind=0.7 or confidence.kind=0.9; repeatable.",
 )
 @namespace_option("Namespace.")
 @policies_option("Look at this policy only.")
@@ -94,7 +96,8 @@ def explain(
     """Show which route and target a request would take, and why.
 
     Every condition is shown with the values it saw; targets that cannot serve the request are named with what they
-    lack, the others with their shares. Nothing is sent anywhere.
+    lack, the others with their shares, what an objective expects of them, or the calls of a chain. Trained classifiers
+    judge here; what others say can be assumed. Nothing is sent anywhere.
     """
     body = _body(request.read(), model)
     try:
@@ -103,7 +106,9 @@ def explain(
         raise click.UsageError(str(error)) from None
     router, policy = _find(workspace, body["model"])
     who = _tenant(workspace, router, policy, key, tenant)
-    signals = _signals(policy, assume)
+    backends = {backend.name: backend for backend in router.config.backends}
+    signals = {target.name: decisions.LiveSignals(config=backends[target.backend]) for target in policy.targets}
+    assumptions = assume_all(policy, signals, assume)
     message = translate(body) if operation == "messages" else None
     facts = Facts(
         "chat" if message else operation or decisions.operation_of(body),
@@ -112,18 +117,17 @@ def explain(
         who.name if who else "",
         who.tier if who else "",
         signals,
+        judges_of(policy, assumptions),
     )
     facts.message = message
-    backends = {backend.name: backend for backend in router.config.backends}
-    unusable = frozenset(t.name for t in policy.targets if not (signals[t.name].healthy and backends[t.backend].model))
-    found = decisions.explain(policy, backends, facts, unusable)
+    found = decisions.explain(policy, facts, signals, assumptions)
     if who is None and not policy.access.anonymous:
         found.refusal = "401: the policy demands the key of a tenant (--key or --tenant); below, as if there was none"
     if output == "json":
         click.echo(json.dumps(msgspec.to_builtins(found), indent=2, ensure_ascii=False))
     else:
         click.echo(screen(found))
-    sys.exit(1 if found.refusal else 0)
+    sys.exit(1 if found.refusal or found.awaits else 0)
 
 
 def _body(data: bytes, model: str | None) -> dict[str, Any]:
@@ -171,25 +175,3 @@ def _tenant(
     if key is not None:
         return decisions.tenant_of_key(policy, workspace.secrets(router), key)
     return None
-
-
-def _signals(policy: Policy, assumptions: Iterable[str]) -> Mapping[str, decisions.LiveSignals]:
-    signals = {target.name: decisions.LiveSignals() for target in policy.targets}
-    for text in assumptions:
-        path, _, value = text.partition("=")
-        parts = path.split(".")
-        try:
-            group, name, field = parts
-            if group != "targets":
-                raise ValueError(group)
-            kind = _KINDS[TARGET_BY_NAME[field].kind]
-            setattr(signals[name], snake(field), msgspec.convert(msgspec.json.decode(value), kind, strict=True))
-        except (ValueError, KeyError):
-            known = ", ".join(sorted(TARGET_BY_NAME))
-            raise click.UsageError(
-                f"--assume {text}: write targets.NAME.FIELD=VALUE; targets are {', '.join(signals)}, fields {known}"
-            ) from None
-    return signals
-
-
-_KINDS: dict[str, type] = {"bool": bool, "int": int, "double": float, "string": str}

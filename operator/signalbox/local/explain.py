@@ -1,20 +1,22 @@
 """What a policy would do with a request: conditions with the values they saw, the route, targets and shares. Pure."""
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Literal
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import msgspec
 
+from signalbox.local.explain_chains import chain
+from signalbox.local.explain_choosing import objective, select
+from signalbox.local.explained import AskedRoute, Candidate, ChainPlan, Explanation
+from signalbox.local.judges import Assumption, asked
 from signalbox.routing import config
+from signalbox.routing.choosing import expectations
 from signalbox.routing.eligibility import Requirements, shortfall
 from signalbox.routing.expressions.references import read, references
 from signalbox.routing.expressions.translate import translate
-from signalbox.routing.expressions.values import UNKNOWN, EvaluationError
+from signalbox.routing.expressions.values import UNKNOWN, EvaluationError, UnknownValueError
 from signalbox.routing.features import Facts
-
-Result = Literal["held", "did not hold", "error", "unknown", "always", "not asked"]
-Value = bool | int | float | str | None
 
 
 class LiveSignals(msgspec.Struct, kw_only=True):
@@ -28,46 +30,30 @@ class LiveSignals(msgspec.Struct, kw_only=True):
     utilization: float | None = None
     kv_cache_usage: float | None = None
     overloaded: bool = False
+    config: config.Backend
 
+    @property
+    def token_correction(self) -> float:
+        """As estimated."""
+        return 1.0
 
-class AskedRoute(msgspec.Struct, kw_only=True, omit_defaults=True, rename="camel"):
-    """A route, its condition, the values that it saw, and what came of it; ``error`` says why it has no value."""
+    @property
+    def expected_output_tokens(self) -> float:
+        """As long as none was seen."""
+        return expectations.PRIOR_OUTPUT_TOKENS
 
-    name: str
-    result: Result
-    when: str = ""
-    values: dict[str, Value] = {}
-    error: str = ""
+    @property
+    def expected_ttft_ms(self) -> float | None:
+        """As measured, before that as the profile says."""
+        return self.config.profile.latency_ms if self.ttft_ms is None else self.ttft_ms
 
-
-class Candidate(msgspec.Struct, kw_only=True, omit_defaults=True, rename="camel"):
-    """A target of the route. ``share`` is its percentage of first attempts; ``dropped`` says why it has none."""
-
-    target: str
-    backend: str
-    model: str
-    tier: int
-    share: float = 0.0
-    dropped: str = ""
-
-
-class Explanation(msgspec.Struct, kw_only=True, omit_defaults=True, rename="camel"):
-    """The whole decision. ``route`` empty: no route took it; ``refusal``: what the router would answer by itself;
-    ``by_load``: shares are those before any load is known."""
-
-    policy: str
-    model: str
-    operation: str
-    tenant: str
-    tier: str
-    prompt_tokens: int
-    output_tokens: int
-    routes: list[AskedRoute]
-    route: str = ""
-    strategy: str = ""
-    by_load: bool = False
-    candidates: list[Candidate] = []
-    refusal: str = ""
+    @property
+    def load(self) -> float:
+        """See ``expectations.load``."""
+        endpoints = max(1, len(self.config.endpoints))
+        most = self.config.limits.max_in_flight or expectations.PRIOR_CONCURRENCY * endpoints
+        capacity = most if self.config.concurrency is None else self.config.concurrency * endpoints
+        return expectations.load(self.utilization, self.in_flight, self.in_flight, capacity)
 
 
 def operation_of(body: Mapping[str, Any]) -> str:
@@ -90,11 +76,11 @@ def tenant_of_key(policy: config.Policy, secrets: Mapping[str, bytes], key: str)
 
 def explain(
     policy: config.Policy,
-    backends: Mapping[str, config.Backend],
     facts: Facts,
-    unusable: frozenset[str] = frozenset(),
+    targets: Mapping[str, LiveSignals],
+    assumptions: Mapping[str, Assumption] | None = None,
 ) -> Explanation:
-    """Decide as a router would. ``unusable`` are targets without an endpoint."""
+    """Decide as a router would that knows this of its targets; ``facts`` have the ``judges_of`` the policy."""
     needs = Requirements(facts)
     routes, chosen = _ask(policy, facts)
     found = Explanation(
@@ -112,62 +98,111 @@ def explain(
         found.strategy = config.kind_of(chosen.strategy)
         sets = config.sets_of(chosen.strategy)
         found.by_load = policy.feedback.mode == "Active" and any(each.free for each in sets)
-        found.candidates = list(_candidates(policy, backends, chosen, needs, unusable))
-        if not any(c.share for c in found.candidates):
-            eligible = any(shortfall(_backend(policy, backends, c.target), needs) is None for c in found.candidates)
-            found.refusal = (
-                "503: no target of the route is usable" if eligible else "400: no target of the route can serve it"
-            )
+        try:
+            _choose(found, chosen.strategy, facts, targets, needs)
+        except UnknownValueError as awaited:
+            found.awaits = awaited.classifier
+        else:
+            found.refusal = _refusal(found.candidates, targets, needs)
+    else:
+        found.awaits = facts.awaited  # a policy's last route takes what is left
+    found.classifiers = asked(policy, facts.said, assumptions or {}, found.awaits)
     return found
 
 
+def _choose(
+    found: Explanation,
+    strategy: config.Strategy,
+    facts: Facts,
+    targets: Mapping[str, LiveSignals],
+    needs: Requirements,
+) -> None:
+    """Fill in the candidates. Raises ``UnknownValueError``."""
+
+    def describe(name: str, tier: int = 1) -> Candidate:
+        backend, live = targets[name].config, targets[name]
+        usable = live.healthy and bool(backend.model)
+        dropped = shortfall(backend, needs) or ("" if usable else "no usable endpoint")
+        return Candidate(target=name, backend=backend.name, model=backend.model, tier=tier, dropped=dropped)
+
+    match strategy:
+        case config.Select():
+            found.by = strategy.by
+            try:
+                facts.classified.of(strategy.by)
+            finally:
+                found.candidates = select(strategy, facts, describe)
+        case config.Objective():
+            found.by = strategy.aim
+            found.candidates = objective(strategy, facts, targets, describe)
+        case config.Cascade() | config.BestOf() | config.Consensus():
+            found.chain = chain(strategy, facts, lambda name: targets[name].config)
+            if isinstance(strategy, config.Cascade) and not found.chain.note:
+                found.candidates = _candidates([step.targets for step in strategy.steps], describe)
+            else:
+                found.candidates = _asked_at_once(found.chain, describe)
+        case _:
+            found.candidates = _candidates([each.targets for each in config.sets_of(strategy)], describe)
+
+
+def _refusal(candidates: Sequence[Candidate], targets: Mapping[str, LiveSignals], needs: Requirements) -> str:
+    """What the router would answer by itself where nobody is left."""
+    if any(candidate.share for candidate in candidates):
+        return ""
+    eligible = any(shortfall(targets[each.target].config, needs) is None for each in candidates)
+    return "503: no target of the route is usable" if eligible else "400: no target of the route can serve it"
+
+
 def _ask(policy: config.Policy, facts: Facts) -> tuple[list[AskedRoute], config.Route | None]:
-    asked: list[AskedRoute] = []
+    found: list[AskedRoute] = []
     chosen: config.Route | None = None
     for route in policy.routes:
         when = route.when.source.strip() if route.when else ""
         if chosen is not None:
-            asked.append(AskedRoute(name=route.name, when=when, result="not asked"))
+            found.append(AskedRoute(name=route.name, when=when, result="not asked"))
+            continue
+        if found and found[-1].result in {"unknown", "not asked"}:
+            found.append(AskedRoute(name=route.name, when=when, result="not asked"))
             continue
         if route.when is None:
-            asked.append(AskedRoute(name=route.name, result="always"))
+            found.append(AskedRoute(name=route.name, result="always"))
             chosen = route
             continue
         entry = AskedRoute(name=route.name, when=when, result="did not hold")
-        entry.values = {path: read(facts, path) for path in references(route.when.tree)}
         try:
             result = translate(route.when)(facts)
             entry.result = "unknown" if result is UNKNOWN else "held" if result is True else "did not hold"
         except EvaluationError as error:
             entry.result, entry.error = "error", str(error)
+        entry.values = {path: read(facts, path) for path in references(route.when.tree)}
         if entry.result == "held":
             chosen = route
-        asked.append(entry)
-    return asked, chosen
+        found.append(entry)
+    return found, chosen
 
 
-def _candidates(
-    policy: config.Policy,
-    backends: Mapping[str, config.Backend],
-    route: config.Route,
-    needs: Requirements,
-    unusable: frozenset[str],
-) -> Iterator[Candidate]:
+def _candidates(tiers: Sequence[Sequence[config.Share]], describe: Callable[[str, int], Candidate]) -> list[Candidate]:
     """The targets of every tier; the first tier with a usable one gets all first attempts."""
-    tiers = [each.targets for each in config.sets_of(route.strategy)]
-    serving = False
+    serving, found = False, list[Candidate]()
     for number, shares in enumerate(tiers, 1):
         candidates = []
         for share in shares:
-            backend = _backend(policy, backends, share.target)
-            dropped = shortfall(backend, needs) or ("no usable endpoint" if share.target in unusable else "")
-            dropped = dropped or ("its weight is 0" if share.weight == 0 else "")
-            candidates.append(
-                Candidate(target=share.target, backend=backend.name, model=backend.model, tier=number, dropped=dropped)
-            )
+            candidate = describe(share.target, number)
+            candidate.dropped = candidate.dropped or ("its weight is 0" if share.weight == 0 else "")
+            candidates.append(candidate)
         if not serving:
             serving = _spread(shares, candidates)
-        yield from candidates
+        found += candidates
+    return found
+
+
+def _asked_at_once(plan: ChainPlan, describe: Callable[[str, int], Candidate]) -> list[Candidate]:
+    """Who answers first, all for every request, and who answers then."""
+    first = plan.calls[0].step
+    candidates = [describe(name, call.step) for call in plan.calls if call.purpose != "judge" for name in call.targets]
+    for candidate in candidates:
+        candidate.share = 100.0 if candidate.tier == first and not candidate.dropped else 0.0
+    return candidates
 
 
 def _spread(shares: Sequence[config.Share], candidates: Sequence[Candidate]) -> bool:
@@ -177,7 +212,3 @@ def _spread(shares: Sequence[config.Share], candidates: Sequence[Candidate]) -> 
     for weight, candidate in left:
         candidate.share = round(100 * weight / total, 2)
     return bool(left)
-
-
-def _backend(policy: config.Policy, backends: Mapping[str, config.Backend], target: str) -> config.Backend:
-    return backends[next(t.backend for t in policy.targets if t.name == target)]
