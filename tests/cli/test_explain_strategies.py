@@ -66,9 +66,7 @@ CHEAP = """objective:
       minimize: Cost
       targets: [{name: small}, {name: strong}, {name: free}]
       bounds: {minQuality: 60}
-      filter: target.name != "free"
-  - name: unused
-    weighted: {targets: [{name: free}]}"""
+      filter: target.name != 'free'"""
 STEPS = """cascade:
       steps:
       - {target: small, accept: {judge: {target: strong, rubric: short}}}
