@@ -89,6 +89,15 @@ class Trained(ApiModel):
             field="thresholdPercent",
             reason="FieldValueForbidden",
         ),
+        *(
+            Rule(
+                f"!has(self.modelFrom) || !has(self.{cut})",
+                "goes with examplesFrom: a finished model has its cut, from signalbox train",
+                field=cut,
+                reason="FieldValueForbidden",
+            )
+            for cut in ("strongSharePercent", "thresholdPercent")
+        ),
         Rule(
             "!has(self.modelFrom) || !has(self.targets)",
             "goes with examplesFrom: a finished model knows its labels",

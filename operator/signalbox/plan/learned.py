@@ -215,9 +215,11 @@ def _step(standing: Standing) -> dict[str, Any]:
 
 
 def with_steps(
-    routes: Sequence[Mapping[str, Any]] | None, steps: Mapping[str, list[dict[str, Any]]]
+    routes: list[dict[str, Any]] | None, steps: Mapping[str, list[dict[str, Any]]]
 ) -> list[dict[str, Any]] | None:
     """The routes of a status with their steps. Where nothing is said of a route but its steps, it has these alone."""
+    if not steps:
+        return routes
     named = {each["name"] for each in routes or ()}
     found = [{**each, "steps": steps[each["name"]]} if each["name"] in steps else {**each} for each in routes or ()]
     found += [{"name": name, "steps": each} for name, each in steps.items() if name not in named]

@@ -9,9 +9,12 @@ import msgspec
 from signalbox.api import RoutingPolicy
 from signalbox.api.classifiers import Classifier
 from signalbox.api.classifiers import Source as ApiSource
+from signalbox.routing.chains import confidence
+from signalbox.routing.classifiers import artefact
 
-LEARNER: Final = 1
-"""Another number has everything learned anew: for a learner that makes better models of the same examples."""
+LEARNER: Final = (1, artefact.VERSION, confidence.VERSION)
+"""Another one has everything learned anew. The first number is for a learner that makes better models of the same
+examples."""
 
 Kind = Literal["classifier", "confidence", "finished"]
 
