@@ -22,6 +22,7 @@ from signalbox.plan.routers import PlannedRouter
 from signalbox.routing.config import Policy, Tenant
 from signalbox.routing.features import Facts
 from signalbox.routing.formats.anthropic_client.request import translate
+from signalbox.routing.prompts import operation_of
 
 EPILOG = """\b
 Examples:
@@ -111,7 +112,7 @@ def explain(
     assumptions = assume_all(policy, signals, assume)
     message = translate(body) if operation == "messages" else None
     facts = Facts(
-        "chat" if message else operation or decisions.operation_of(body),
+        "chat" if message else operation or operation_of(body),
         message.chat if message else body,
         headers,
         who.name if who else "",

@@ -10,6 +10,7 @@ SUMMARIES = {
     "check": "Find what is wrong in a directory of policies and backends.",
     "explain": "Show which route and target a request would take, and why.",
     "simulate": "Show what load would do to the weights of your policies.",
+    "evaluate": "Replay recorded queries through your policies: quality, cost, shares.",
     "train": "Learn from examples which label a query gets.",
     "demo": "Three simulated engines, one policy, real traffic, a live picture.",
     "dashboard": "Open the live page of the operator in a cluster.",

@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 import msgspec
 
@@ -54,15 +53,6 @@ class LiveSignals(msgspec.Struct, kw_only=True):
         most = self.config.limits.max_in_flight or expectations.PRIOR_CONCURRENCY * endpoints
         capacity = most if self.config.concurrency is None else self.config.concurrency * endpoints
         return expectations.load(self.utilization, self.in_flight, self.in_flight, capacity)
-
-
-def operation_of(body: Mapping[str, Any]) -> str:
-    """What kind of request a body is, by its fields; one with ``input`` alone counts as a Responses request."""
-    if "messages" in body:
-        return "chat"
-    if "prompt" in body:
-        return "completions"
-    return "embeddings" if {"encoding_format", "dimensions"} & body.keys() else "responses"
 
 
 def tenant_of_key(policy: config.Policy, secrets: Mapping[str, bytes], key: str) -> config.Tenant | None:

@@ -14,6 +14,15 @@ _SYSTEM_ROLES: Final = ("system", "developer")
 _LIMIT_FIELDS: Final = ("max_completion_tokens", "max_tokens", "max_output_tokens")
 
 
+def operation_of(body: dict[str, Any]) -> str:
+    """What kind of request a body is, by its fields; one with ``input`` alone counts as a Responses request."""
+    if "messages" in body:
+        return "chat"
+    if "prompt" in body:
+        return "completions"
+    return "embeddings" if {"encoding_format", "dimensions"} & body.keys() else "responses"
+
+
 def max_tokens(body: dict[str, Any]) -> int | None:
     """The bound on output tokens under whichever of its names; ``None`` without a valid one."""
     for field in _LIMIT_FIELDS:

@@ -1,0 +1,74 @@
+"""signalbox evaluate, as a user sees it."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from signalbox.cli.main import main
+
+EXAMPLE = Path(__file__).parents[2] / "manifests" / "examples" / "evaluate"
+DATA = str(EXAMPLE / "sample.jsonl")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """What is learned is learned once."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(main, ["evaluate", *arguments])
+
+
+def test_a_policy_is_replayed_on_real_data() -> None:
+    result = run("-f", str(EXAMPLE / "length"), "--data", DATA)
+    assert result.exit_code == 0, result.output
+    assert "policy tutor: 200 of 200 queries evaluable" in result.stdout
+    assert "small 53.5 %, strong 46.5 %" in result.stdout
+    assert "cost of 200 queries; tokens estimated" in result.stdout
+
+
+def test_two_policies_are_compared(tmp_path: Path) -> None:
+    arguments = ["-f", str(EXAMPLE / "length"), "--against", str(EXAMPLE / "trained"), "--data", DATA]
+    few, all_of_them, found = run(*arguments), run(*arguments, "--all"), run(*arguments, "-o", "json")
+    assert few.exit_code == all_of_them.exit_code == found.exit_code == 0, few.output
+    one = json.loads(found.stdout)["comparisons"][0]
+    changed = one["changed"]
+    assert f"{len(changed)} queries change; better {one['better']}, worse {one['worse']}" in few.stdout
+    assert f"and {len(changed) - 20} more: --all, or -o json" in few.stdout
+    assert "more: --all" not in all_of_them.stdout
+    assert one["quality"]["value"] == pytest.approx((one["better"] - one["worse"]) / 200)
+    assert all(each["before"]["shares"] != each["after"]["shares"] for each in changed)
+
+
+def test_machines_get_everything() -> None:
+    policy = json.loads(run("-f", str(EXAMPLE / "length"), "--data", DATA, "-o", "json").stdout)["policies"][0]
+    quality = policy["figures"]["quality"]
+    assert quality["low"] < quality["value"] < quality["high"]
+    assert {each["route"] for each in policy["routes"]} == {"long", "rest"}
+    assert policy["gap"]["recovery"]["apgr"]["value"] > 0.5
+
+
+def test_exit_codes(tmp_path: Path) -> None:
+    other = tmp_path / "other.jsonl"
+    other.write_text('{"prompt": "?", "model": "nobody"}\n')
+    nothing = run("-f", str(EXAMPLE / "length"), "--data", str(other))
+    assert (nothing.exit_code, "no policy has the model nobody" in nothing.stdout) == (1, True)
+    other.write_text("{}\n")
+    wrong = run("-f", str(EXAMPLE / "length"), "--data", str(other))
+    assert (wrong.exit_code, "line 1: the query" in wrong.stderr) == (1, True)
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "empty" / "policy.yaml").write_text("kind: RoutingPolicy\napiVersion: signalbox.dev/v1alpha1\n")
+    assert run("-f", str(tmp_path / "empty"), "--data", DATA).exit_code in {1, 2}
+    assert run("-f", str(EXAMPLE / "length"), "--data", str(tmp_path / "none")).exit_code == 2
+    assert run("-f", str(tmp_path / "nowhere"), "--data", DATA).exit_code == 2
+
+
+def test_the_page_shows_what_is_printed() -> None:
+    page = (EXAMPLE.parents[2] / "docs" / "evaluate.md").read_text()
+    assert run("-f", str(EXAMPLE / "length"), "--data", DATA).stdout in page
