@@ -3,6 +3,7 @@
 import random as randomness
 from collections.abc import Callable
 
+from signalbox.routing.chains.compiled import CompiledChain, compile_chain
 from signalbox.routing.config import Policy, Route
 from signalbox.routing.expressions.translate import translate
 from signalbox.routing.expressions.values import UNKNOWN, EvaluationError, Unknown, UnknownValueError
@@ -20,14 +21,22 @@ class Undecided(Exception):  # noqa: N818 - no error: the request waits
 
 
 class CompiledRoute:
-    """A route, ready to be asked. ``choice`` keeps the positions of its draws."""
+    """A route, ready to be asked. ``choice`` keeps the positions of its draws; ``chain`` is there where several models
+    are asked for one answer."""
 
-    __slots__ = ("choice", "condition", "name")
+    __slots__ = ("chain", "choice", "condition", "name")
 
-    def __init__(self, name: str, condition: Callable[[Facts], bool | Unknown] | None, choice: Choice) -> None:
+    def __init__(
+        self,
+        name: str,
+        condition: Callable[[Facts], bool | Unknown] | None,
+        choice: Choice,
+        chain: CompiledChain | None = None,
+    ) -> None:
         self.name = name
         self.condition = condition
         self.choice = choice
+        self.chain = chain
 
     def choice_for(self, facts: Facts) -> Choice:
         """The choice for one request. Raises ``Undecided``."""
@@ -81,4 +90,5 @@ class CompiledPolicy:
 
 def _compile(route: Route, positions: dict[str, int], random: randomness.Random) -> CompiledRoute:
     condition = translate(route.when) if route.when is not None else None
-    return CompiledRoute(route.name, condition, compile_strategy(route.strategy, positions, random))
+    choice = compile_strategy(route.strategy, positions, random)
+    return CompiledRoute(route.name, condition, choice, compile_chain(route.strategy, choice, positions))

@@ -141,6 +141,41 @@ class FailoverChoice:
         self._spill = min(1.0, spill) if self._spills and known else 0.0
 
 
+class CascadeChoice:
+    """Steps in order, each a set of its own: who asks them one after the other draws from ``steps``."""
+
+    __slots__ = ("mask", "steps")
+
+    def __init__(self, steps: Sequence[WeightedChoice]) -> None:
+        self.steps = tuple(steps)
+        self.mask = 0
+        for step in self.steps:
+            self.mask |= step.mask
+
+    @property
+    def by_load(self) -> bool:
+        """See ``Choice.by_load``."""
+        return any(step.by_load for step in self.steps)
+
+    def for_(self, facts: Facts) -> "CascadeChoice":
+        """See ``Choice.for_``."""
+        return self
+
+    def first(self, usable: int) -> int:
+        """Of the first step that has any."""
+        return next((found for step in self.steps if (found := step.first(usable & step.mask)) >= 0), -1)
+
+    def next(self, usable: int) -> int:
+        """See ``first``."""
+        return next((found for step in self.steps if (found := step.next(usable & step.mask)) >= 0), -1)
+
+    def steer(self, sets: Sequence[Weights], spill: float, backlogs: Sequence[Backlog] | None) -> None:
+        """See ``Choice.steer``."""
+        known = len(sets) == len(self.steps)
+        for index, step in enumerate(self.steps):
+            step.steer([sets[index] if known else None], 0.0, backlogs)
+
+
 def compile_strategy(strategy: config.Strategy, positions: Mapping[str, int], random: random.Random) -> Choice:
     """Compile ``strategy``; ``positions`` gives the position of each target name in the policy's list.
 
@@ -155,7 +190,12 @@ def compile_strategy(strategy: config.Strategy, positions: Mapping[str, int], ra
         return SelectChoice(strategy, positions)
     if isinstance(strategy, config.Objective):
         return ObjectiveChoice(strategy, positions)
-    return OrderedChoice([positions[name] for name in config.targets_of(strategy)])
+    if isinstance(strategy, config.Cascade):
+        return CascadeChoice([WeightedChoice(_draws(step, positions, random)) for step in strategy.steps])
+    if isinstance(strategy, config.BestOf):
+        return OrderedChoice([positions[each.target] for each in strategy.targets])
+    stronger, voters = strategy.escalate_to, strategy.targets
+    return OrderedChoice([positions[name] for name in (stronger, *(each.target for each in voters))])
 
 
 def _draws(

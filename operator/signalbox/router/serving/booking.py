@@ -1,16 +1,36 @@
 """What is written down of a request that has ended: counters of its way, and a line in the access log."""
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import msgspec
 
 from signalbox.router.serving.attempt import Attempt
 from signalbox.router.telemetry.accesslog import Entry, format_cost
 from signalbox.router.wire import usage
+from signalbox.routing.chains.budget import Spent
 
 if TYPE_CHECKING:
     from signalbox.router.serving.exchange import Exchange
 
 NOTHING = usage.Usage(0, 0, 0)
+
+
+class Totals(NamedTuple):
+    """All that was used for one request; ``cost`` in 10⁻¹² of the currency unit."""
+
+    used: usage.Usage
+    cost: int
+    calls: int
+    tries: int
+
+    def header(self) -> bytes:
+        """JSON, with the names of the access log."""
+        used = self.used
+        value: dict[str, Any] = {"calls": self.calls, "inputTokens": used.input, "outputTokens": used.output}
+        if used.cached:
+            value["cachedTokens"] = used.cached
+        return msgspec.json.encode(value | {"cost": format_cost(self.cost) or "0"})
 
 
 class _Line:
@@ -31,7 +51,14 @@ class _Line:
     )
 
     def __init__(
-        self, exchange: "Exchange", attempt: Attempt | None, status: int, picos: int, duration: float, error: str
+        self,
+        exchange: "Exchange",
+        attempt: Attempt | None,
+        status: int,
+        picos: int,
+        duration: float,
+        error: str,
+        first: float | None,
     ) -> None:
         self._exchange = exchange
         self._model = exchange.data["model"]
@@ -48,12 +75,11 @@ class _Line:
             self._endpoint = attempt.endpoint.label
             self._used = attempt.usage or NOTHING
             self._ttft = _ttft(exchange, attempt)
-        if (spent := exchange.spent) is not None:
-            used = self._used
-            self._used = usage.Usage(used.input + spent.input, used.cached + spent.cached, used.output + spent.output)
-            self._cost += spent.cost
-            self._tries += spent.tries
-            self._calls = spent.calls
+        else:
+            self._ttft = first
+        if exchange.spent is not None:
+            total = totals(exchange, attempt)
+            self._used, self._cost, self._calls, self._tries = total.used, total.cost, total.calls, total.tries
 
     def entry(self) -> Entry:
         """See ``accesslog.Finished``."""
@@ -84,8 +110,33 @@ class _Line:
         )
 
 
-def served(exchange: "Exchange", attempt: Attempt | None, status: int, now: float, error: str = "") -> None:
-    """A request that has ended, well or not: by an attempt of its own, by a call on its behalf, or by neither."""
+def totals(exchange: "Exchange", attempt: Attempt | None) -> Totals:
+    """Of a request with calls on its behalf."""
+    spent = exchange.spent or Spent()
+    used, cost = NOTHING, 0
+    if attempt is not None:
+        used = attempt.usage or NOTHING
+        cost = usage.cost(used, attempt.backend.config.pricing)
+    return Totals(
+        usage.Usage(used.input + spent.input, used.cached + spent.cached, used.output + spent.output),
+        cost + spent.cost,
+        spent.calls,
+        exchange.tries + spent.tries,
+    )
+
+
+def served(
+    exchange: "Exchange",
+    attempt: Attempt | None,
+    status: int,
+    now: float,
+    error: str = "",
+    first: float | None = None,
+) -> None:
+    """A request that has ended, well or not: by an attempt of its own, by a call on its behalf, or by neither.
+
+    ``first``: after how many seconds a stream without an attempt of its own began.
+    """
     picos = 0
     if not exchange.target:
         exchange.live.statistics.rejected(exchange.policy.name, error)
@@ -95,12 +146,12 @@ def served(exchange: "Exchange", attempt: Attempt | None, status: int, now: floa
         series = policy.series(exchange.route, exchange.target, backend.name, exchange.api, exchange.data["model"])
         duration = now - exchange.started_at
         if attempt is None:
-            series.finished(status, duration, tries=exchange.tries)
+            series.finished(status, duration, first, tries=exchange.tries)
         else:
             used = attempt.usage or NOTHING
             picos = usage.cost(used, backend.pricing)
             series.finished(status, duration, _ttft(exchange, attempt), *used, picos, exchange.tries)
-    _log(exchange, attempt, status, picos, now - exchange.started_at, error)
+    _log(exchange, attempt, status, picos, now - exchange.started_at, error, first)
 
 
 def refused(exchange: "Exchange", status: int, code: str) -> None:
@@ -113,8 +164,16 @@ def _ttft(exchange: "Exchange", attempt: Attempt) -> float | None:
     return None if attempt.ttft is None else attempt.ttft + attempt.started_at - exchange.started_at
 
 
-def _log(exchange: "Exchange", attempt: Attempt | None, status: int, picos: int, duration: float, error: str) -> None:
+def _log(
+    exchange: "Exchange",
+    attempt: Attempt | None,
+    status: int,
+    picos: int,
+    duration: float,
+    error: str,
+    first: float | None,
+) -> None:
     log = exchange.live.log
     if log.enabled:
-        log.write(_Line(exchange, attempt, status, picos, duration, error))
+        log.write(_Line(exchange, attempt, status, picos, duration, error, first))
     exchange.forget_body()  # the line keeps the exchange until it is written; what may be large must not stay as long

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from signalbox.router.serving import booking, continuation, replies
 from signalbox.router.serving.attempt import Attempt
+from signalbox.router.serving.chains.run import Run
 from signalbox.router.serving.response_ids import Kept
 from signalbox.router.serving.tries import Tries
 from signalbox.router.wire import body
@@ -17,19 +18,23 @@ from signalbox.router.wire.errors import Refusal, event_of
 from signalbox.router.wire.heads import Head
 from signalbox.router.wire.sse import EventStream
 from signalbox.router.wire.translation import Translation, reading
+from signalbox.routing.chains.bodies import events as chunks
 from signalbox.routing.chains.budget import Spent
+from signalbox.routing.chains.compiled import CompiledChain, wants_several
 from signalbox.routing.choosing.classified import NOTHING_SAID, Result
 from signalbox.routing.config import Backend
 from signalbox.routing.decision import CompiledRoute, Undecided
 from signalbox.routing.features import Facts
 from signalbox.routing.formats.anthropic_client.request import Message
 from signalbox.routing.outcomes import Outcome
+from signalbox.routing.strategies import Choice
 
 if TYPE_CHECKING:
     from signalbox.router.serving.client import ClientConnection
     from signalbox.router.serving.live import Live, LivePolicy
 
 CLIENT_CLOSED_REQUEST = 499
+EVENT_STREAM = {b"content-type": b"text/event-stream; charset=utf-8", b"cache-control": b"no-cache"}
 
 _getrandbits = random.getrandbits
 
@@ -45,8 +50,10 @@ class Exchange(Tries):
     """
 
     __slots__ = (
+        "_committed",
         "_task",
         "api",
+        "chain",
         "client",
         "debug",
         "edge",
@@ -76,7 +83,7 @@ class Exchange(Tries):
         super().__init__(live, policy, operation, head, data, client.request_id)
         self.client = client
         self.tenant = tenant
-        self.started_at = now
+        self.started_at: float = now
         self.api = client.speaks
         headers = head.headers
         self.traceparent = headers.get(b"traceparent") or b"00-%032x-%016x-01" % (_getrandbits(128), _getrandbits(64))
@@ -89,6 +96,8 @@ class Exchange(Tries):
         self.spent: Spent | None = None
         self.said: Mapping[str, Result] = NOTHING_SAID
         self.why = ""
+        self.chain: Run | None = None
+        self._committed = False  # the head of a stream was sent before there was anything to say
         self._task: asyncio.Task[None] | None = None
 
     def start(self, tier: str) -> None:
@@ -108,6 +117,9 @@ class Exchange(Tries):
                 now = self._decide(facts)
             except Undecided as undecided:
                 self.run(self._classify(undecided, facts))
+                return
+            if self.route is not None and self.route.chain is not None:
+                self._ask_several(self.route.chain, facts, now)
                 return
         self._try(now)
 
@@ -133,8 +145,23 @@ class Exchange(Tries):
             except Undecided as another:
                 undecided = another
             else:
-                self._try(now)
+                assert self.route is not None
+                if self.route.chain is not None:
+                    self._ask_several(self.route.chain, facts, now)
+                else:
+                    self._try(now)
                 return
+
+    def _ask_several(self, chain: CompiledChain, facts: Facts, now: float) -> None:
+        """Let a chain find the answer, unless there is nothing to choose from, or nobody well to be asked."""
+        if self._search.placed:
+            self._try(now)
+        elif wants_several(self.operation, self.data):
+            self._search.within(chain.direct, now)
+            self._try(now)
+        else:
+            self.chain = Run(self, chain, facts)
+            self.chain.start()
 
     def _resume(self, now: float) -> None:
         """Follow a response to the endpoint that keeps it."""
@@ -165,6 +192,43 @@ class Exchange(Tries):
         finally:
             if self._task is asyncio.current_task():
                 self._task = None
+
+    # for a chain
+
+    def answer_live(self, choice: Choice) -> None:
+        """Let one of some targets answer. Raises ``Refusal`` where none of them can be asked."""
+        now = time.monotonic()
+        if self.spent is None:
+            self.spent = Spent()
+        self.spent.calls += 1
+        self._search.within(choice, now)
+        self._try(now)
+
+    def answer_with(self, status: int, headers: Mapping[bytes, bytes], content: bytes) -> None:
+        """Answer with what a call brought."""
+        if self.message is not None:
+            self.edge = MessagesEdge(thinking=self.message.thinking)
+        self._hand_over(None, status, headers, content)
+
+    def keep_alive(self) -> None:
+        """Say nothing, so that nobody on the way takes the stream for dead."""
+        if not self._committed:
+            self._committed = True
+            self.client.begin(replies.head(self, 200, EVENT_STREAM), None)
+        self.client.part(b": keep-alive\n\n")
+
+    def out_of_time(self) -> None:
+        """The time for the whole chain is over."""
+        attempt = self.attempt
+        if attempt is None:
+            return
+        message = "time-out of the route"
+        attempt.cancel()
+        if attempt.began:
+            self.broken(attempt, message, True, "abandoned")
+        else:
+            self._ended(attempt, "abandoned")
+            self.refuse(replies.expired(self.target, message))
 
     # trying
 
@@ -203,13 +267,23 @@ class Exchange(Tries):
     # answering
 
     def refuse(self, refusal: Refusal) -> None:
-        """Answer with an error of the router's own."""
-        self.client.refuse(refusal, replies.route_lines(self))
+        """Answer with an error of the router's own, unless a chain has something better."""
+        if self.chain is not None and self.chain.rescue():
+            return
+        if self._committed:
+            self.client.part(event_of(self.api, refusal))
+            self.client.end()
+        else:
+            self.client.refuse(refusal, replies.route_lines(self))
         booking.refused(self, refusal.status, refusal.code)
         self.client.finished()
 
     def begin(self, status: int, headers: Mapping[bytes, bytes], length: bytes | None) -> None:
         """Send the head of an answer whose body follows by ``pass_on``."""
+        if self.chain is not None:
+            self.chain.quiet()
+            if self._committed:
+                return
         self.client.begin(replies.head(self, status, headers), length)
 
     @property
@@ -249,23 +323,47 @@ class Exchange(Tries):
         self._ended(attempt, "success" if status < 400 else "client")
         self._hand_over(attempt, status, headers, content)
 
-    def _hand_over(self, attempt: Attempt, status: int, headers: Mapping[bytes, bytes], content: bytes) -> None:
+    def _hand_over(self, attempt: Attempt | None, status: int, headers: Mapping[bytes, bytes], content: bytes) -> None:
+        if self.chain is not None:
+            if status >= 400 and self.chain.rescue():
+                return
+            if self.stream and (status < 400 or self._committed):
+                self._stream_whole(attempt, status, headers, content)
+                return
         if self.edge is not None:
             message = self.edge.whole(status, content)
             if message is None:
                 self.refuse(Refusal(502, "upstream_error", f"Target {self.target}: answered what is no chat."))
                 return
             content = message
-        self.client.whole(replies.head(self, status, headers), content)
+        self.client.whole(replies.head(self, status, headers, attempt), content)
         booking.served(self, attempt, status, time.monotonic())
         self.client.finished()
 
-    def broken(self, attempt: Attempt, message: str, timed_out: bool) -> None:
+    def _stream_whole(
+        self, attempt: Attempt | None, status: int, headers: Mapping[bytes, bytes], content: bytes
+    ) -> None:
+        """An answer that is there as a whole, as the stream that the client asked for."""
+        with_usage = self.edge is not None or body.wants_usage(self.data)
+        events = chunks(self.operation, content, with_usage=with_usage) if status < 400 else None
+        if events is None:
+            self.refuse(replies.as_refusal(self.target, status, content))
+            return
+        now = time.monotonic()
+        self.begin(200, {**headers, **EVENT_STREAM}, None)
+        self.pass_on(events)
+        if self.edge is not None:
+            self.client.part(self.edge.end())
+        self.client.end()
+        booking.served(self, attempt, 200, now, first=now - self.started_at)
+        self.client.finished()
+
+    def broken(self, attempt: Attempt, message: str, timed_out: bool, outcome: str = "failure") -> None:
         """The answer ended in its middle: say so in the form of the API, then end.
 
         Counters and log have the status that it would have been, had nothing been sent yet.
         """
-        now = self._ended(attempt, "failure")
+        now = self._ended(attempt, outcome)
         self.detail = message
         error = replies.incomplete(self.target, message, timed_out)
         if attempt.events is not None:
@@ -286,6 +384,8 @@ class Exchange(Tries):
         if attempt is None:
             if task is None:
                 return False
+            if self.chain is not None and self.spent is not None:
+                self.target = self.spent.target
         else:
             if not attempt.cancelled:
                 attempt.cancel()
@@ -297,4 +397,6 @@ class Exchange(Tries):
         """The request is over."""
         self.data = {}
         self.message = None
+        if self.chain is not None:
+            self.chain.close()
         self._search.needs = None

@@ -5,7 +5,9 @@ from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
-from signalbox.router.serving import continuation
+import msgspec
+
+from signalbox.router.serving import booking, continuation
 from signalbox.router.serving.response_ids import Kept
 from signalbox.router.wire import body
 from signalbox.router.wire.errors import Refusal, status_line
@@ -18,17 +20,21 @@ if TYPE_CHECKING:
     from signalbox.router.serving.exchange import Exchange
 
 
-def head(exchange: "Exchange", status: int, headers: Mapping[bytes, bytes]) -> bytes:
-    """Status line and headers of an endpoint's answer, framing apart."""
-    return b"".join((status_line(status), *downstream_lines(headers), route_lines(exchange)))
+def head(exchange: "Exchange", status: int, headers: Mapping[bytes, bytes], attempt: "Attempt | None" = None) -> bytes:
+    """Status line and headers of an answer, framing apart; ``attempt``: one whose usage is known."""
+    return b"".join((status_line(status), *downstream_lines(headers), route_lines(exchange, attempt)))
 
 
-def route_lines(exchange: "Exchange") -> bytes:
+def route_lines(exchange: "Exchange", attempt: "Attempt | None" = None) -> bytes:
     """The headers that say which request this was and where it went."""
     policy, route = exchange.policy, exchange.route
     lines = b"x-request-id: %b\r\n%b" % (exchange.request_id, policy.route_lines(route, exchange.target))
     if exchange.edge is not None:
         lines += b"request-id: %b\r\n" % exchange.request_id
+    if exchange.spent is not None:
+        lines += b"x-signalbox-usage: %b\r\n" % booking.totals(exchange, attempt).header()
+    if exchange.debug and exchange.chain is not None:
+        lines += b"x-signalbox-trail: %b\r\n" % exchange.chain.trail.header()
     if exchange.debug:
         lines += (
             b"x-signalbox-reason: %b\r\n" % policy.reason(route, exchange.tries, exchange.said, exchange.why).encode()
@@ -82,6 +88,20 @@ def inside(error: object, outcome: Outcome) -> Refusal:
     message = error.get("message") if isinstance(error, dict) else None
     code = "context_length_exceeded" if outcome is Outcome.CONTEXT_LENGTH else "invalid_request"
     return Refusal(400, code, str(message or error))
+
+
+def as_refusal(target: str, status: int, content: bytes) -> Refusal:
+    """What is said in a stream of an answer that is no stream."""
+    if status < 400:
+        return Refusal(502, "upstream_error", f"Target {target}: answered what is no chat.")
+    try:
+        value = msgspec.json.decode(content)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        value = None
+    error = value.get("error") if isinstance(value, dict) else None
+    found = error if isinstance(error, dict) else {}
+    message = found.get("message") or f"Target {target}: answered {status}."
+    return Refusal(status, str(found.get("code") or "upstream_error"), str(message))
 
 
 def incomplete(target: str, message: str, timed_out: bool) -> Refusal:

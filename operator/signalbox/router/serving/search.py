@@ -54,13 +54,20 @@ class Search:
         return self._choice is not None
 
     @property
+    def placed(self) -> bool:
+        """Whether it has gone anywhere yet."""
+        return bool(self._tried_endpoints)
+
+    @property
     def why(self) -> str:
         """What an objective went by, in words."""
         return self._choice.why() if isinstance(self._choice, Ranked) else ""
 
     def first(self, route: CompiledRoute, facts: Facts, now: float) -> None:
-        """Go to a target of a route. Raises ``Undecided``, and ``Refusal``: none can serve it, at all too many wait, or
-        none has room or is well."""
+        """Go to a target of a route; of one that asks several, only see that somebody can be asked.
+
+        Raises ``Undecided``, and ``Refusal``: none can serve it, at all too many wait, or none has room or is well.
+        """
         policy = self._policy
         self._route = route
         self.needs, eligible = policy.eligible(route, facts)
@@ -74,7 +81,7 @@ class Search:
                 policy.turned_away(choice.next(usable))
                 message = "Too many requests wait at every target of this route."
                 raise Refusal(429, "overloaded", message, retry_after=after)
-            if self._draw(choice.first, usable, now):
+            if route.chain is not None or self._draw(choice.first, usable, now):
                 return
         if full:
             policy.turned_away(choice.next(full))
@@ -87,13 +94,18 @@ class Search:
         Raises ``Refusal``: none can serve it, none has room, or none is well.
         """
         policy = self._policy
-        self._choice = choice
         self.needs = policy.requirements(facts)
         if policy.affinity is not None:
             self._affinity = key_of(policy.affinity, facts.request_operation, facts.body, facts.headers)
+        self.within(choice, now)
+
+    def within(self, choice: Choice, now: float) -> None:
+        """Go to one of some targets of the route that was found. Raises as ``among`` does."""
+        policy = self._policy
+        self._choice = choice
         eligible = choice.mask & policy.still_eligible(self.needs)
         if not eligible and self.needs is not None:
-            raise policy.no_eligible(choice.mask, self.needs, "the call")
+            raise policy.no_eligible(choice.mask, self.needs, "those to be asked")
         usable, full, wait = policy.available(eligible, now, self.needs)
         if self._draw(choice.first, usable, now):
             return

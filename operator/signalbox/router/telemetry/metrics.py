@@ -19,6 +19,7 @@ from signalbox.router.telemetry.statistics import (
     TTFT_BOUNDS,
     Count,
     Histogram,
+    RouteCount,
     SeriesLabels,
     Snapshot,
 )
@@ -150,15 +151,20 @@ class Families:
         )
 
     def _calls(self) -> Iterator[Metric]:
-        calls = CounterMetricFamily(
+        yield _route_counts(
             "signalbox_router_calls",
             "Calls of the router's own on behalf of requests, such as steps, samples and judges, by outcome: answered, "
             "refused, failed, timeout, unsent or cancelled. Their tokens and cost are in the other metrics.",
-            labels=["policy", "route", "target", "outcome"],
+            "outcome",
+            self._snapshot.calls,
         )
-        for call in self._snapshot.calls:
-            calls.add_metric([call.policy, call.route, call.target, call.outcome], call.value)
-        yield calls
+        yield _route_counts(
+            "signalbox_router_chain_answers",
+            "Requests of cascades, bestOf and consensus by the target that answers and why: accepted, live (the last "
+            "step, or the one that disagreement goes to), best so far (the others failed), maxCalls, maxCost, timeout.",
+            "by",
+            self._snapshot.chains,
+        )
 
     def _classifiers(self) -> Iterator[Metric]:
         labels = CounterMetricFamily(
@@ -320,6 +326,13 @@ def _pairs(name: str, text: str, labels: list[str], counts: Iterable[Count]) -> 
     family = CounterMetricFamily(name, text, labels=labels)
     for count in counts:
         family.add_metric([count.first, count.second], count.value)
+    return family
+
+
+def _route_counts(name: str, text: str, word: str, counts: Iterable[RouteCount]) -> CounterMetricFamily:
+    family = CounterMetricFamily(name, text, labels=["policy", "route", "target", word])
+    for count in counts:
+        family.add_metric([count.policy, count.route, count.target, count.word], count.value)
     return family
 
 

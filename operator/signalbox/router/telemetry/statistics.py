@@ -103,13 +103,13 @@ class Count(msgspec.Struct, array_like=True, frozen=True):
     value: int
 
 
-class Call(msgspec.Struct, array_like=True, frozen=True):
-    """How often calls of the router's own ended so."""
+class RouteCount(msgspec.Struct, array_like=True, frozen=True):
+    """How often something came so for a target of a route."""
 
     policy: str
     route: str
     target: str
-    outcome: str
+    word: str
     value: int
 
 
@@ -127,7 +127,8 @@ class Snapshot(msgspec.Struct, kw_only=True, omit_defaults=True):
     ejections: list[Count] = []
     starts: list[Count] = []
     shed: list[Count] = []
-    calls: list[Call] = []
+    calls: list[RouteCount] = []
+    chains: list[RouteCount] = []
     classifiers: list[Classifier] = []
     endpoints: list[EndpointGauge] = []
     connections: int = 0
@@ -262,6 +263,7 @@ class Statistics:
         self._classifications = Classifications()
         self.classified = self._classifications.count
         self._calls: Counter[tuple[str, str, str, str]] = Counter()
+        self._chains: Counter[tuple[str, str, str, str]] = Counter()
         self.connections = 0
         self.connections_total = 0
         self.in_flight: Callable[[], Iterable[EndpointGauge]] = _no_endpoints
@@ -293,6 +295,10 @@ class Statistics:
         """A call of the router's own on behalf of a request has ended (the outcome is of a small, fixed set)."""
         self._calls[policy, route, target, outcome] += 1
 
+    def chosen(self, policy: str, route: str, target: str, how: str) -> None:
+        """A chain has an answer, or who gives it (``how`` is of a small, fixed set)."""
+        self._chains[policy, route, target, how] += 1
+
     def rejected(self, policy: str, code: str) -> None:
         """A request was answered by the router itself. ``policy`` is "" when none was found."""
         self._rejected[policy, code] += 1
@@ -319,7 +325,8 @@ class Statistics:
             classifiers=self._classifications.values(),
             starts=[Count(backend, "", value) for backend, value in self._starts.items()],
             shed=[Count(backend, "", value) for backend, value in self._shed.items()],
-            calls=[Call(*labels, value) for labels, value in self._calls.items()],
+            calls=[RouteCount(*labels, value) for labels, value in self._calls.items()],
+            chains=[RouteCount(*labels, value) for labels, value in self._chains.items()],
             endpoints=list(self.in_flight()),
             connections=self.connections,
             connections_total=self.connections_total,

@@ -5,9 +5,17 @@ from collections.abc import Iterable
 
 from signalbox.control.messages import MAX_WAYS, Sent, Traffic, Ways
 from signalbox.router.telemetry.classifications import Classifications
-from signalbox.router.telemetry.statistics import Call, Count, EndpointGauge, SeriesLabels, SeriesSnapshot, Snapshot
+from signalbox.router.telemetry.statistics import (
+    Count,
+    EndpointGauge,
+    RouteCount,
+    SeriesLabels,
+    SeriesSnapshot,
+    Snapshot,
+)
 
 Pairs = dict[tuple[str, str], int]
+Fours = dict[tuple[str, str, str, str], int]
 # What a client got that is no fault of its own.
 BUSY, LEAST_ERROR = 429, 500
 
@@ -25,7 +33,8 @@ class _Counters:
         self.ejections: Pairs = {}
         self.starts: Pairs = {}
         self.shed: Pairs = {}
-        self.calls: dict[tuple[str, str, str, str], int] = {}
+        self.calls: Fours = {}
+        self.chains: Fours = {}
         self.classifiers = Classifications()
         self.connections_total = 0
         self.log_lines_dropped = 0
@@ -43,7 +52,8 @@ class _Counters:
             (self.shed, snapshot.shed),
         ):
             pairs.update({(count.first, count.second): count.value for count in counts})
-        self.calls.update({(call.policy, call.route, call.target, call.outcome): call.value for call in snapshot.calls})
+        for fours, found in ((self.calls, snapshot.calls), (self.chains, snapshot.chains)):
+            fours.update({(each.policy, each.route, each.target, each.word): each.value for each in found})
         self.classifiers.replace(snapshot.classifiers)
         self.connections_total = snapshot.connections_total
         self.log_lines_dropped = snapshot.log_lines_dropped
@@ -65,8 +75,9 @@ class _Counters:
         ):
             for key, value in theirs.items():
                 pairs[key] = pairs.get(key, 0) + value
-        for way, value in other.calls.items():
-            self.calls[way] = self.calls.get(way, 0) + value
+        for fours, others in ((self.calls, other.calls), (self.chains, other.chains)):
+            for way, value in others.items():
+                fours[way] = fours.get(way, 0) + value
         self.classifiers.add(other.classifiers.values())
         self.connections_total += other.connections_total
         self.log_lines_dropped += other.log_lines_dropped
@@ -106,7 +117,8 @@ class Totals:
             ejections=_counts(counters.ejections),
             starts=_counts(counters.starts),
             shed=_counts(counters.shed),
-            calls=[Call(*way, value) for way, value in sorted(counters.calls.items())],
+            calls=_route_counts(counters.calls),
+            chains=_route_counts(counters.chains),
             classifiers=counters.classifiers.values(),
             endpoints=_endpoints(self._gauges.values()),
             connections=sum(snapshot.connections for snapshot in self._gauges.values()),
@@ -175,6 +187,10 @@ class Totals:
         for (policy, route, target), (requests, failed) in sums.items():
             ways.setdefault(policy, {}).setdefault(route, {})[target] = Sent(requests=requests, failed=failed)
         return ways
+
+
+def _route_counts(fours: Fours) -> list[RouteCount]:
+    return [RouteCount(*way, value) for way, value in sorted(fours.items())]
 
 
 def _counts(pairs: Pairs) -> list[Count]:

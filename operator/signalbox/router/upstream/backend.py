@@ -12,13 +12,19 @@ from signalbox.router.upstream.tls import TlsContexts
 from signalbox.router.wire.errors import ConfigRejectedError
 from signalbox.routing import affinity
 from signalbox.routing.backlog import Backlog
-from signalbox.routing.choosing.expectations import PRIOR_CONCURRENCY, PRIOR_OUTPUT_TOKENS, PRIOR_WEIGHT, load
+from signalbox.routing.choosing.expectations import (
+    PRIOR_CONCURRENCY,
+    PRIOR_LONG_OUTPUT_TOKENS,
+    PRIOR_OUTPUT_TOKENS,
+    PRIOR_WEIGHT,
+    load,
+)
 from signalbox.routing.config import Address, Backend
 from signalbox.routing.ejection import BackendHealth, Cause
 from signalbox.routing.eligibility import Requirements
 from signalbox.routing.engine_load import EngineLoad
 from signalbox.routing.limits import BackendLimits
-from signalbox.routing.quantiles import DecayedMean, ErrorRate, TokenCorrection
+from signalbox.routing.quantiles import DecayedMean, ErrorRate, Quantile, TokenCorrection
 from signalbox.routing.shedding import Queue
 
 PATHS: dict[str, dict[str, str]] = {
@@ -104,6 +110,7 @@ class BackendState:
         "_dialer",
         "_dns",
         "_errors",
+        "_long_outputs",
         "_outputs",
         "_ramping_until",
         "_random",
@@ -136,6 +143,7 @@ class BackendState:
         self._ttft = DecayedMean()
         self._errors = ErrorRate()
         self._outputs = DecayedMean(OUTPUT_SECONDS)
+        self._long_outputs = Quantile(0.95)
         self._there = 0.0
         self.correction = TokenCorrection()
         self.backlog = Backlog(time.monotonic())
@@ -277,6 +285,7 @@ class BackendState:
     def wrote(self, tokens: int, now: float) -> None:
         """Count the tokens of an answer."""
         self._outputs.add(tokens, now)
+        self._long_outputs.add(tokens)
 
     def sampled(self) -> None:
         """The load of its engines was heard."""
@@ -293,6 +302,11 @@ class BackendState:
     def expected_output_tokens(self) -> float:
         """Tokens of an answer."""
         return self._outputs.beside(PRIOR_OUTPUT_TOKENS, PRIOR_WEIGHT, time.monotonic())
+
+    @property
+    def long_output_tokens(self) -> int:
+        """Tokens that 95 of 100 answers do not exceed."""
+        return round(self._long_outputs.value() or PRIOR_LONG_OUTPUT_TOKENS)
 
     @property
     def expected_ttft_ms(self) -> float | None:

@@ -26,6 +26,7 @@ class Answer:
         self._asked = asked
         self._output_tokens = output_tokens
         choice = _first_choice(body)
+        self.made = bool(choice)  # whether there is an answer at all
         message = choice.get("message")
         self._choice = choice
         self._message: dict[str, Any] = message if isinstance(message, dict) else {"content": choice.get("text")}

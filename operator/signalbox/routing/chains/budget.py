@@ -2,9 +2,9 @@
 
 
 class Spent:
-    """Sums over the calls on behalf of one request; ``cost`` in 10⁻¹² of the currency unit."""
+    """Sums over the calls on behalf of one request; ``cost`` in 10⁻¹² of the currency unit. ``target`` was the last."""
 
-    __slots__ = ("cached", "calls", "cost", "input", "output", "tries")
+    __slots__ = ("cached", "calls", "cost", "input", "output", "target", "tries")
 
     def __init__(self) -> None:
         self.calls = 0
@@ -13,6 +13,7 @@ class Spent:
         self.cached = 0
         self.output = 0
         self.cost = 0
+        self.target = ""
 
     def add(self, input_tokens: int, cached: int, output: int, cost: int) -> None:
         """Count what a call used."""

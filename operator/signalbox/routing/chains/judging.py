@@ -17,6 +17,9 @@ RUBRIC: Final = "correct and helpful"
 # Enough for a model that thinks first; one that does not stops after a few tokens.
 MAX_TOKENS: Final = 512
 
+OWN_TOKENS: Final = 150
+"""About what the words around the data take."""
+
 Task = Literal["score", "best", "groups"]
 
 _TASKS: Final[dict[Task, str]] = {

@@ -6,6 +6,8 @@ from signalbox.routing.config import Pricing
 
 PRIOR_OUTPUT_TOKENS: Final = 300.0
 """Tokens of an answer before any was seen: about the mean of public chat logs (ShareGPT 340, LMSYS-Chat-1M 215)."""
+PRIOR_LONG_OUTPUT_TOKENS: Final = 1000.0
+"""Of a long answer, before any was seen: nineteen of twenty are shorter in the same logs."""
 PRIOR_WEIGHT: Final = 10.0
 """A prior counts as much as so many measurements: one odd answer moves it by a tenth of the difference."""
 PRIOR_CONCURRENCY: Final = 256

@@ -71,7 +71,7 @@ async def failure(exchange: Exchange, *order: int, **options: Any) -> CallFailed
 
 def calls(router: Router) -> dict[tuple[str, str], int]:
     """How many calls ended how: (target, outcome) to count."""
-    return {(each.target, each.outcome): each.value for each in router.statistics.snapshot().calls}
+    return {(each.target, each.word): each.value for each in router.statistics.snapshot().calls}
 
 
 async def test_an_answer_and_what_it_cost(asked: tuple[Router, Exchange], pair: tuple[Upstream, Upstream]) -> None:

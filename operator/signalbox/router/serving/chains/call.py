@@ -109,6 +109,7 @@ class Call(Tries):
         try:
             self._search.among(self._choice, facts, now)
             self._try(now)
+            self._spent.target = self.target
         except Refusal as refusal:
             self.refuse(refusal)
 
