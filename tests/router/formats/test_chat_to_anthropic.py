@@ -225,7 +225,7 @@ async def test_another_target_serves_before_content_was_sent(stage: Stage, fault
 
 
 async def test_a_prompt_that_is_too_long_goes_to_a_larger_window(stage: Stage) -> None:
-    await claude(stage, profile={"context_window": 50})
+    await claude(stage, sim={"context_window": 50})
     await stage.engine("other", {"answer": "Other."})
     stage._specs["other"]["profile"] = {"contextWindow": 100_000}
     await stage.open(IN_ORDER)

@@ -66,7 +66,9 @@ def test_streams(said: list[Any]) -> None:
 
 
 TURNS = st.lists(
-    st.tuples(st.sampled_from(("system", "user", "assistant")), st.text("ab ", min_size=1, max_size=5)),
+    st.tuples(
+        st.sampled_from(("system", "user", "assistant")), st.text("ab ", min_size=1, max_size=5).filter(str.strip)
+    ),
     min_size=1,
     max_size=6,
 )
@@ -82,7 +84,7 @@ def test_there_and_back_says_the_same(turns: list[tuple[str, str]]) -> None:
     for role in ("system", "user", "assistant"):
         said = "".join(text for each, text in turns if each == role)
         heard = "".join(map(_text, (m["content"] for m in back.chat["messages"] if m["role"] == role)))
-        assert heard.rstrip(" .") == said.rstrip()
+        assert heard.rstrip() == said.rstrip()
 
 
 def _text(content: Any) -> str:

@@ -42,8 +42,9 @@ def conversation(messages: object) -> tuple[Blocks, list[dict[str, Any]]]:
             _add(turns, "user", [_result(message, at)])
         else:
             raise Untranslatable(f"{at}.role", "write system, developer, user, assistant or tool")
-    if turns and turns[-1]["role"] == "assistant":
-        _trim(turns[-1]["content"])
+    last = turns[-1]["content"][-1] if turns and turns[-1]["role"] == "assistant" else {}
+    if last.get("type") == "text":
+        last["text"] = last["text"].rstrip()  # an answer that the model is to go on with
     return system, turns
 
 
@@ -57,13 +58,6 @@ def _add(turns: list[dict[str, Any]], role: str, blocks: Blocks) -> None:
         turns.append({"role": role, "content": blocks})
 
 
-def _trim(blocks: Blocks) -> None:
-    """An answer that the model is to go on with must not end with white space."""
-    last = blocks[-1]
-    if last["type"] == "text":
-        last["text"] = last["text"].rstrip() or "."
-
-
 def _assistant(message: dict[str, Any], at: str) -> Blocks:
     if message.get("audio") is not None:
         raise Untranslatable(f"{at}.audio", "the Messages API has no audio: leave it out")
@@ -71,7 +65,7 @@ def _assistant(message: dict[str, Any], at: str) -> Blocks:
         raise Untranslatable(f"{at}.function_call", "is an old name: write tool_calls")
     blocks = _contents(message.get("content"), at)
     refusal = message.get("refusal")
-    if isinstance(refusal, str) and refusal:
+    if isinstance(refusal, str) and refusal.strip():
         blocks.append({"type": "text", "text": refusal})
     calls = message.get("tool_calls") or []
     if not isinstance(calls, list):
@@ -104,11 +98,11 @@ def _id(value: object) -> str:
 
 
 def _contents(content: object, at: str) -> Blocks:
-    """A text or a list of parts; empty texts are left out."""
-    if content is None or content == "":
+    """A text or a list of parts; texts of white space only are left out, as the Messages API refuses them."""
+    if content is None:
         return []
     if isinstance(content, str):
-        return [{"type": "text", "text": content}]
+        return [{"type": "text", "text": content}] if content.strip() else []
     if not isinstance(content, list):
         raise Untranslatable(f"{at}.content", "must be a text or a list of parts")
     parts = (_part(part, f"{at}.content[{number}]") for number, part in enumerate(content))
@@ -121,7 +115,9 @@ def _part(part: object, at: str) -> dict[str, Any] | None:
     kind = part.get("type")
     if kind in ("text", "refusal"):
         text = part.get(str(kind))
-        if not text:
+        if not isinstance(text, str):
+            raise Untranslatable(f"{at}.{kind}", "must be a text")
+        if not text.strip():
             return None
         block: dict[str, Any] = {"type": "text", "text": text}
     elif kind == "image_url":
