@@ -29,6 +29,88 @@ BASES: dict[str, dict[str, Any]] = {
             "access": {"anonymous": {}},
         },
     },
+    "strategies": {
+        **HEAD,
+        "kind": "RoutingPolicy",
+        "spec": {
+            "models": ["auto"],
+            "targets": [{"name": each, "backendRef": {"name": each}} for each in ("a", "b", "c")],
+            "classifiers": [
+                {"name": "kind", "labels": ["code", "prose"], "default": "prose", "llm": {"target": "a"}},
+                {
+                    "name": "hard",
+                    "labels": ["a", "b"],
+                    "default": "b",
+                    "timeout": "50ms",
+                    "trained": {
+                        "examplesFrom": [{"configMapKeyRef": {"name": "e", "key": "k"}}],
+                        "strongSharePercent": 30,
+                    },
+                },
+                {
+                    "name": "own",
+                    "labels": ["x", "y"],
+                    "default": "x",
+                    "minConfidencePercent": 60,
+                    "http": {
+                        "url": "https://classifier.example.com/v1",
+                        "auth": {"apiKey": {"secretRef": {"name": "s", "key": "k"}}},
+                        "caConfigMapRef": {"name": "ca", "key": "ca.crt"},
+                    },
+                },
+            ],
+            "routes": [
+                {
+                    "name": "selected",
+                    "when": 'label.own == "x"',
+                    "select": {"by": "kind", "targets": [{"label": "code", "target": "b"}], "otherwise": "a"},
+                },
+                {"name": "best", "when": "query.hasCode", "select": {"best": {"by": "hard"}}},
+                {
+                    "name": "portfolio",
+                    "when": "query.hasUrl",
+                    "objective": {
+                        "minimize": "Cost",
+                        "targets": [{"name": "a"}, {"name": "b"}],
+                        "filter": "target.healthy",
+                        "quality": {"classifier": "hard"},
+                        "bounds": {"minQuality": 60, "maxCost": "0.01", "maxFirstToken": "2s"},
+                    },
+                },
+                {
+                    "name": "steps",
+                    "when": "query.chars > 5",
+                    "cascade": {
+                        "steps": [
+                            {"target": "a", "accept": {"logProbs": {}, "minPercent": 80}},
+                            {"target": "a", "accept": {"agreement": {"samples": 3, "equality": "Numeric"}}},
+                            {"target": "a", "accept": {"judge": {"target": "c", "rubric": "complete"}}},
+                            {"target": "a", "accept": {"expression": 'answer.finishReason == "stop"'}},
+                            {"weighted": {"targets": [{"name": "b", "weight": 9}, {"name": "c", "weight": 1}]}},
+                        ]
+                    },
+                    "limits": {"maxCalls": 10, "maxCost": "0.05", "timeout": "30s"},
+                    "onFailure": "BestSoFar",
+                },
+                {
+                    "name": "samples",
+                    "when": "query.chars > 4",
+                    "bestOf": {"targets": [{"name": "a", "samples": 3}], "judge": {"target": "c"}},
+                },
+                {
+                    "name": "agreed",
+                    "consensus": {
+                        "targets": [{"name": "a"}, {"name": "b"}],
+                        "equality": "Judged",
+                        "judge": {"target": "c"},
+                        "minPercent": 60,
+                        "escalateTo": "c",
+                    },
+                },
+            ],
+            "access": {"anonymous": {}},
+        },
+    },
 }
 KINDS = {"ModelBackend": ModelBackend, "RoutingPolicy": RoutingPolicy}
 

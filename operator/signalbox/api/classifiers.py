@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from signalbox.api.base import ApiModel
-from signalbox.api.modelbackend import Url
+from signalbox.api.modelbackend import url_rules
 from signalbox.api.requestmapping import HeaderName
 from signalbox.api.rules import ListOf, Rule
 from signalbox.api.types import (
@@ -151,7 +151,7 @@ class ServiceAuth(ApiModel):
 class HttpClassifier(ApiModel):
     """A service of your own that is asked for the label; docs/classifiers.md has what is sent and expected."""
 
-    url: Url
+    url: Annotated[str, Field(min_length=1, max_length=1024), url_rules("it belongs into the path or the service")]
     """Where it is asked (POST), such as http://classifier.default.svc:8080/classify."""
     auth: ServiceAuth | None = None
     """Credentials for it. Default: none are sent."""

@@ -38,13 +38,13 @@ BasePath = Annotated[
     ),
 ]
 
-Url = Annotated[
-    str,
-    Field(min_length=1, max_length=1024),
-    Rules(
+
+def url_rules(instead_of_query: str) -> Rules:
+    """What a URL must be; a query is refused, with the fix."""
+    return Rules(
         Rule("self.matches('^https?://')", "must start with https:// or http://"),
         Rule("!self.matches('^[a-zA-Z]+://[^/?#]*@')", "must not hold a user or password: use auth.apiKey"),
-        Rule("!self.contains('?')", "must not hold a query: use request.query"),
+        Rule("!self.contains('?')", f"must not hold a query: {instead_of_query}"),
         Rule("!self.contains('#')", "must not hold a fragment: remove # and what follows"),
         Rule(
             "!self.matches('^https?://[^/?#@]*([/?#]|$)') || "
@@ -56,8 +56,10 @@ Url = Annotated[
             "!self.matches('^https?://[^/?#]+/') || self.matches('^https?://[^/?#]+/[A-Za-z0-9._~!$&()*+,;=:@%/?#-]*$')",
             "must have a path of URL characters: percent-encode the others",
         ),
-    ),
-]
+    )
+
+
+Url = Annotated[str, Field(min_length=1, max_length=1024), url_rules("use request.query")]
 
 HostName = Annotated[
     str,
