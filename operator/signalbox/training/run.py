@@ -141,7 +141,7 @@ def _too_long() -> Trouble:
 def _why(code: int | None, said: bytes) -> str:
     """In a sentence for whoever wrote the examples."""
     words = said.decode(errors="replace").strip().rpartition("\n")[2][:LAST_WORDS]
-    if "MemoryError" in words or code == -signal.SIGKILL:
+    if "memory" in words.lower() or code == -signal.SIGKILL:
         return f"training needs more than {MEMORY // 2**20} MiB of memory; give fewer examples"
     if code == -signal.SIGXCPU:
         return f"training took more than {CPU_SECONDS} s of processor time; give fewer examples"
