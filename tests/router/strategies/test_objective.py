@@ -127,3 +127,25 @@ async def test_the_cost_follows_what_answers_are_long(stage: Stage) -> None:
     for _ in range(4):
         await stage.ask("warm")
     assert (await stage.ask()).target == "b"
+
+
+async def test_latency_as_measured_outweighs_what_is_said_of_a_model(stage: Stage) -> None:
+    await stage.engine("a", {"answer": "From a.", "delay": 0.3}, quality={"latency": "1ms"})
+    await stage.engine("b", {"answer": "From b."}, quality={"latency": "40ms"})
+    await stage.open("routes: [{name: fast, objective: {minimize: Latency, targets: [{name: a}, {name: b}]}}]")
+    targets = [(await stage.ask(stream=True)).target for _ in range(4)]
+    assert targets[0] == "a"
+    assert "b" in targets
+
+
+async def test_what_a_filter_leaves_may_be_unable_to_serve(stage: Stage) -> None:
+    await stage.engine("a", {"answer": "From a."}, features=[])
+    await stage.engine("b", {"answer": "From b."})
+    await stage.open(
+        """
+        routes: [{name: one, objective: {minimize: Cost, targets: [{name: a}, {name: b}],
+                                         filter: 'target.name == "a" || query.chars > 1000'}}]
+        """
+    )
+    seen = await stage.ask(logprobs=True)
+    assert (seen.status, seen.code) == (400, "no_eligible_target")

@@ -75,6 +75,8 @@ class Search:
         if policy.affinity is not None:
             self._affinity = key_of(policy.affinity, facts.request_operation, facts.body, facts.headers)
         among = choice.mask & eligible
+        if not among and self.needs is not None:  # a filter has left only targets that cannot serve it
+            raise policy.no_eligible(choice.mask, self.needs, f"route {route.name}")
         usable, full, wait = policy.available(among, now, self.needs)
         if usable:
             if after := policy.too_crowded(usable, policy.rank(facts.user_tier), now):
