@@ -153,10 +153,15 @@ class Exchange(Tries):
                 return
 
     def _ask_several(self, chain: CompiledChain, facts: Facts, now: float) -> None:
-        """Let a chain find the answer, unless there is nothing to choose from, or nobody well to be asked."""
+        """Let a chain find the answer, unless there is nothing to choose from, or nobody well to be asked.
+
+        Steps are asked for a chat, of which one answer is looked at: what is more than that goes to the last.
+        """
         if self._search.placed:
             self._try(now)
-        elif wants_several(self.operation, self.data):
+        elif wants_several(self.operation, self.data) or (
+            self.message is not None and self.message.obstacle is not None
+        ):
             self._search.within(chain.direct, now)
             self._try(now)
         else:
