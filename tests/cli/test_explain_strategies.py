@@ -213,7 +213,7 @@ def test_a_cascade_shows_its_calls_and_their_cost(tmp_path: Path) -> None:
     assert (chain["maxCost"], chain["timeoutMs"], chain["onFailure"]) == (0.05, 30_000, "BestSoFar")
     assert chain["unpriced"] == ["free"]
     answer = (2 * 1 + 100 * 2) / 1e6
-    judge = ((2 + 100) * 10 + 512 * 20) / 1e6
+    judge = ((2 + 100 + 150) * 10 + 512 * 20) / 1e6
     assert chain["calls"][0]["cost"] == pytest.approx(answer)
     assert chain["calls"][1]["cost"] == pytest.approx(judge)
     assert "cost" not in chain["calls"][2]
@@ -237,20 +237,21 @@ def test_a_cascade_shows_its_calls_and_their_cost(tmp_path: Path) -> None:
 def test_several_choices_go_to_one_target(tmp_path: Path) -> None:
     chain = explained(tmp_path, STEPS, n=2)["chain"]
     assert [call["targets"] for call in chain["calls"]] == [["strong", "free"]]
-    assert "n = 2: one target answers all of it" in run(tmp_path, STEPS, n=2).stdout
+    assert "asks for several answers, or for none to compare: one target serves it" in run(tmp_path, STEPS, n=2).stdout
 
 
 def test_samples_and_votes(tmp_path: Path) -> None:
     best = "bestOf: {targets: [{name: small, samples: 3}, {name: free}], majority: {equality: Numeric}}"
     chain = explained(tmp_path, best)["chain"]
     assert [(c["purpose"], c.get("times", 1)) for c in chain["calls"]] == [("sample", 3), ("sample", 1)]
-    assert (chain["leastCalls"], chain["mostCalls"]) == (3, 4)
+    assert (chain["leastCalls"], chain["mostCalls"]) == (4, 4)
     assert chain["calls"][0]["accept"] == "the most frequent, by their last number"
     agreed = """consensus:
       {targets: [{name: small}, {name: free}], equality: Judged, judge: {target: free}, minPercent: 80,
        escalateTo: strong}"""
     found = explained(tmp_path, agreed)
     assert [c["purpose"] for c in found["chain"]["calls"]] == ["vote", "vote", "judge", "escalation"]
+    assert (found["chain"]["leastCalls"], found["chain"]["mostCalls"]) == (2, 4)
     assert found["chain"]["calls"][0]["accept"] == "52 % of the votes, 80 % must agree, by the judge's word"
     assert [(c["target"], c.get("share", 0)) for c in found["candidates"]] == [
         ("small", 100.0),

@@ -3,9 +3,9 @@
 from collections.abc import Callable, Iterator, Sequence
 
 from signalbox.local.explained import ChainPlan, PlannedCall
-from signalbox.plan.checking.chains import calls_of
 from signalbox.routing import config
-from signalbox.routing.chains.judging import MAX_TOKENS, RUBRIC
+from signalbox.routing.chains.compiled import wants_several
+from signalbox.routing.chains.judging import MAX_TOKENS, OWN_TOKENS, RUBRIC
 from signalbox.routing.choosing import expectations
 from signalbox.routing.features import Facts
 
@@ -13,17 +13,19 @@ _SHOWN = 60
 
 
 def chain(strategy: config.Chain, facts: Facts, backend_of: Callable[[str], config.Backend]) -> ChainPlan:
-    """All calls in their order. Before anything was measured, an answer counts with the prior of its length."""
+    """All calls in their order, with what the router holds against ``maxCost`` before it has measured anything."""
     limits = strategy.limits
-    single = (facts.request_n or 1) > 1
+    single = wants_several(facts.request_operation, facts.body)
     calls = list(_single(strategy) if single else _calls(strategy))
     prices = _Prices(facts, backend_of)
     for call in calls:
         call.cost = prices.of(call)
     unpriced = {name for call in calls for name in call.targets if backend_of(name).pricing is None}
-    first = sum(call.times for call in calls if call.step == calls[0].step)
-    if isinstance(strategy, config.BestOf) and not single:
-        first = calls_of(strategy).least
+    first = sum(
+        call.times
+        for call in calls
+        if call.step == calls[0].step and not (isinstance(strategy, config.Consensus) and call.purpose == "judge")
+    )
     return ChainPlan(
         calls=calls,
         least_calls=min(first, limits.max_calls),
@@ -34,7 +36,7 @@ def chain(strategy: config.Chain, facts: Facts, backend_of: Callable[[str], conf
         most_cost=sum(call.cost for call in calls if call.cost is not None),
         max_cost=None if limits.max_cost is None else limits.max_cost / 1e12,
         unpriced=sorted(unpriced),
-        note=f"n = {facts.request_n}: one target answers all of it" if single else "",
+        note="asks for several answers, or for none to compare: one target serves it" if single else "",
     )
 
 
@@ -43,23 +45,21 @@ class _Prices:
 
     def __init__(self, facts: Facts, backend_of: Callable[[str], config.Backend]) -> None:
         self._prompt = facts.conversation_tokens
-        self._output = expectations.output_tokens(
-            expectations.PRIOR_OUTPUT_TOKENS if facts.request_max_tokens is None else float(facts.request_max_tokens),
-            facts.request_max_tokens,
-            facts.request_n or 1,
-        )
+        most = facts.request_max_tokens
+        self._output = expectations.PRIOR_LONG_OUTPUT_TOKENS if most is None else float(most)
         self._backend_of = backend_of
-        self._answers = 0
+        self._answers = self._step = 0
 
     def of(self, call: PlannedCall) -> float | None:
         """Of all that a plan names at once, in units of the currency; of several targets, the dearest is drawn."""
         pricings = [self._backend_of(name).pricing for name in call.targets]
         known = [pricing for pricing in pricings if pricing is not None]
         if call.purpose == "judge":
-            prompt, output = self._prompt + max(self._answers, 1) * self._output, float(MAX_TOKENS)
+            prompt, output = self._prompt + self._answers * self._output + OWN_TOKENS, float(MAX_TOKENS)
         else:
             prompt, output = float(self._prompt), self._output
-            self._answers = self._answers + call.times if call.purpose in {"sample", "vote"} else call.times
+            self._answers = call.times + (self._answers if call.step == self._step else 0)
+            self._step = call.step
         if not known:
             return None
         return call.times * max(expectations.cost(prompt, output, pricing) for pricing in known) / 1e12

@@ -2,27 +2,11 @@
 
 from collections.abc import Iterator
 
-import msgspec
-
 from signalbox.api import RoutingPolicy
 from signalbox.plan.problems import Problem, about_policy
 from signalbox.routing import config
 from signalbox.routing.expressions.references import references
 from signalbox.routing.expressions.variables import CLASSIFIER_GROUPS
-
-
-class Calls(msgspec.Struct, frozen=True):
-    """How many calls a part of a chain makes where it ends as early as it can, and at most."""
-
-    least: int
-    most: int
-
-    def __add__(self, other: "Calls") -> "Calls":
-        return Calls(self.least + other.least, self.most + other.most)
-
-
-_NONE = Calls(0, 0)
-_ONE = Calls(1, 1)
 
 
 def check_chains(policy: RoutingPolicy, routes: tuple[config.Route, ...]) -> Iterator[Problem]:
@@ -42,44 +26,35 @@ def check_chains(policy: RoutingPolicy, routes: tuple[config.Route, ...]) -> Ite
         yield from _slow(policy, path, route, chain.limits.timeout_ms)
 
 
-def calls_of(chain: config.Chain) -> Calls:
-    """Of a whole chain, as far as its last step: failures and other targets that are tried instead come on top."""
+def calls_of(chain: config.Chain) -> int:
+    """Of a whole chain, as far as its last step. Answers of one step are asked for at once; failures, and other targets
+    that are tried instead, come on top."""
     match chain:
         case config.Cascade(steps=steps):
-            return sum(map(_of_step, steps), _NONE)
+            return sum(map(_of_step, steps))
         case config.BestOf(targets=targets, judge=judge):
-            samples = sum(each.samples for each in targets)
-            if judge is not None:
-                return Calls(samples + 1, samples + 1)
-            return Calls(samples // 2 + 1, samples)
+            return sum(each.samples for each in targets) + (judge is not None)
         case config.Consensus(targets=voters, judge=judge):
-            asked = len(voters)
-            judged = _ONE if judge is not None else _NONE  # about all answers at once
-            return Calls(asked, asked) + judged + _ONE
+            return len(voters) + (judge is not None) + 1
 
 
-def _of_step(step: config.Step) -> Calls:
+def _of_step(step: config.Step) -> int:
     match step.accept:
-        case config.ByAgreement(samples=samples, min_percent=least):
-            # Not good enough as soon as so many others differ that the rest cannot make up for it.
-            differing = samples - -(-samples * least // 100) + 1
-            return Calls(min(1 + differing, samples), samples)
+        case config.ByAgreement(samples=samples):
+            return samples
         case config.ByJudge():
-            return Calls(2, 2)
+            return 2
         case _:
-            return _ONE
+            return 1
 
 
 def _budget(policy: str, path: str, chain: config.Chain) -> Iterator[Problem]:
-    calls, most = calls_of(chain), chain.limits.max_calls
-    purpose = {"cascade": "to come to the last step", "bestOf": "to choose", "consensus": "to escalate"}
-    aim, where = purpose[config.kind_of(chain)], f"{path}.limits.maxCalls"
-    if most < calls.least:
-        message = f"{most} calls can never suffice {aim}: at least {calls.least} are needed"
-        yield about_policy(policy, "TooFewCalls", where, message, f"write {calls.most} or more, or ask for less")
-    elif most < calls.most:
-        message = f"{most} calls do not always suffice {aim}: up to {calls.most} are needed"
-        yield about_policy(policy, "TooFewCalls", where, message, f"write {calls.most} or more", "warning")
+    needed, most = calls_of(chain), chain.limits.max_calls
+    if most < needed:
+        aim = {"cascade": "to come to the last step", "bestOf": "to choose", "consensus": "to escalate"}
+        message = f"{most} calls can never suffice {aim[config.kind_of(chain)]}: {needed} are needed"
+        fix = f"write {needed} or more, or ask for less"
+        yield about_policy(policy, "TooFewCalls", f"{path}.limits.maxCalls", message, fix)
 
 
 def _cascade(policy: str, path: str, chain: config.Cascade) -> Iterator[Problem]:
