@@ -123,3 +123,60 @@ def test_a_metadata_address_is_a_warning(tmp_path: Path) -> None:
     result = run(tmp_path, GOOD.replace("a.example.com", "169.254.169.254"))
     assert result.exit_code == 0
     assert "warning: spec.url: 169.254.169.254 is a metadata address of a cloud" in result.stdout + result.stderr
+
+
+STRATEGIES = GOOD.replace(
+    """  routes:
+""",
+    """  classifiers:
+  - name: kind
+    labels: [code, prose]
+    default: prose
+    llm: {target: b}
+  routes:
+  - name: labelled
+    when: label.kind == "cod"
+    select: {by: kind, targets: [{label: code, target: a}]}
+  - name: cheap
+    when: query.chars > 90
+    objective: {minimize: Cost, targets: [{name: a}], filter: 'target.qualty > 3'}
+  - name: steps
+    when: query.chars > 80
+    cascade:
+      steps:
+      - target: a
+        accept:
+          judge: {target: a}
+      - target: a
+    limits: {maxCalls: 2}
+""",
+)
+
+
+def test_what_is_wrong_with_strategies_is_located(tmp_path: Path) -> None:
+    result = run(tmp_path, STRATEGIES)
+    assert result.exit_code == 1
+    file = f"{tmp_path}/p.yaml"
+    assert result.stdout.splitlines() == [
+        f'{file}:17: spec.classifiers[0].llm.target: there is no target "b" in spec.targets',
+        "  fix: add it to spec.targets, or name one of: a",
+        f"{file}:20: spec.routes[0].when: the classifier kind has no label 'cod'",
+        '    label.kind == "cod"',
+        "                  ^",
+        '  fix: did you mean "code"?',
+        f'{file}:21: spec.routes[0].select.targets: no target for prose of the classifier "kind"',
+        "  fix: add the target of each label, or otherwise for the rest",
+        f"{file}:24: warning: spec.routes[1].objective.minimize: the price of ModelBackend a is not known: it counts "
+        "as the dearest",
+        "  fix: add pricing there",
+        f"{file}:24: spec.routes[1].objective.filter: target has no field 'qualty'",
+        "    target.qualty > 3",
+        "           ^",
+        "  fix: did you mean target.quality?",
+        f'{file}:31: warning: spec.routes[2].cascade.steps[0].accept.judge.target: "a" judges its own answers: models '
+        "prefer what they wrote themselves",
+        "  fix: name another target",
+        f"{file}:33: spec.routes[2].limits.maxCalls: 2 calls can never suffice to come to the last step: 3 are needed",
+        "  fix: write 3 or more, or ask for less",
+        "1 policy and 1 backend in namespace default: 5 errors, 2 warnings",
+    ]

@@ -13,7 +13,7 @@ from signalbox.plan.checking.uses import sets, uses_of
 from signalbox.plan.expressions.check import Checker, ExpressionError
 from signalbox.plan.expressions.reachability import Reachability
 from signalbox.plan.problems import Problem, Severity, about_policy
-from signalbox.plan.strategies import strategy_of
+from signalbox.plan.strategies import Labels, strategy_of
 from signalbox.routing import config
 from signalbox.routing.expressions.references import compared_loads
 from signalbox.routing.expressions.tree import Condition, Constant
@@ -93,7 +93,7 @@ def _compile(policy: RoutingPolicy, report: Report) -> tuple[config.Route, ...]:
         *check_chains(policy, tuple(routes)),
     ):
         report(problem)
-    _check_reach(policy, routes, report)
+    _check_reach(policy, routes, labels, report)
     _check_use(policy, routes, report)
     return tuple(routes)
 
@@ -156,8 +156,8 @@ def _check_set(policy: RoutingPolicy, path: str, targets: Sequence[WeightedTarge
         report(_problem(policy, "MixedWeights", path, message, fix))
 
 
-def _check_reach(policy: RoutingPolicy, routes: Sequence[config.Route], report: Report) -> None:
-    reach = Reachability()
+def _check_reach(policy: RoutingPolicy, routes: Sequence[config.Route], labels: Labels, report: Report) -> None:
+    reach = Reachability(labels=labels)
     for index, route in enumerate(routes):
         if route.when is not None and route.when.tree is _INVALID:
             continue

@@ -93,5 +93,5 @@ def _too_large(name: str, size: int) -> Problem:
         reason="ConfigTooLarge",
         path="spec",
         message=f"with it the configuration of the router has {size:,} bytes; at most {MAX_BYTES:,} can be kept",
-        fix="shorten its conditions, or serve it from another router",
+        fix="shorten its conditions, have less learned for it, or serve it from another router",
     )

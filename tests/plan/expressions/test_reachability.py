@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from signalbox.plan.expressions.reachability import Reachability
-from signalbox.routing.expressions.tree import Call, Condition, Constant, Logic, Node, Variable
+from signalbox.routing.expressions.tree import Call, Condition, Constant, ListLiteral, Logic, Node, Variable
 
 A, B, C = Variable("request.stream"), Variable("query.hasCode"), Variable("targets.a.healthy")
 TRUE, FALSE = Constant(value=True), Constant(value=False)
@@ -124,3 +124,68 @@ def test_what_is_said_to_be_implied_is(premise: Node, conclusion: Node) -> None:
         for bits in itertools.product([False, True], repeat=3):
             values = dict(zip([A, B, C], bits, strict=True))
             assert not _evaluate(premise, values) or _evaluate(conclusion, values)
+
+
+LABELS = {"kind": ("a", "b", "c"), "mood": ("a", "b")}
+
+
+def label(name: str, value: str, function: str = "equals") -> Call:
+    return Call(function, (Variable(f"label.{name}"), Constant(value=value)))
+
+
+def among(name: str, *values: str) -> Call:
+    return Call("in_list", (Variable(f"label.{name}"), ListLiteral(tuple(Constant(value=v) for v in values))))
+
+
+def test_a_classifier_has_always_one_label_and_never_two() -> None:
+    reach = Reachability(labels=LABELS)
+    assert reach.always(condition(either(label("mood", "a"), label("mood", "b"))))
+    assert reach.always(condition(among("kind", "c", "a", "b")))
+    assert not reach.always(condition(either(label("kind", "a"), label("kind", "b"))))
+    assert reach.never(condition(both(label("kind", "a"), label("kind", "b"))))
+    assert not reach.never(condition(both(label("kind", "a"), label("mood", "b"))))
+    assert reach.covers(condition(label("kind", "a", "not_equals")), condition(both(A, label("kind", "b"))))
+    assert reach.covers(condition(among("kind", "a", "b")), condition(label("kind", "b")))
+    assert reach.covers(condition(label("kind", "c", "not_equals")), condition(among("kind", "a", "b")))
+    assert not reach.covers(condition(label("kind", "b")), condition(among("kind", "a", "b")))
+    assert not reach.always(condition(label("other", "a"))), "of which nothing is known"
+
+
+def _holds(node: Node, said: Mapping[str, str], stream: bool) -> bool:
+    match node:
+        case Constant(value):
+            return bool(value)
+        case Logic(operator, operands):
+            results = [_holds(part, said, stream) for part in operands]
+            return all(results) if operator == "and" else any(results)
+        case Call("in_list", (Variable(path), ListLiteral(elements))):
+            return said[path] in [each.value for each in elements if isinstance(each, Constant)]
+        case Call(function, (Variable(path), Constant(value))):
+            return (said[path] == value) is (function == "equals")
+        case _:
+            return stream
+
+
+comparisons = st.one_of(
+    st.builds(label, st.just("kind"), st.sampled_from("abc"), st.sampled_from(["equals", "not_equals"])),
+    st.builds(label, st.just("mood"), st.sampled_from("ab"), st.sampled_from(["equals", "not_equals"])),
+    st.lists(st.sampled_from("abc"), max_size=3).map(lambda values: among("kind", *values)),
+    st.sampled_from([A, TRUE, FALSE]),
+)
+labelled = st.recursive(
+    comparisons,
+    lambda inner: st.builds(
+        lambda operator, parts: Logic(operator=operator, operands=tuple(parts)),
+        st.sampled_from(["and", "or"]),
+        st.lists(inner, min_size=2, max_size=3),
+    ),
+    max_leaves=6,
+)
+
+
+@given(labelled, labelled)
+def test_what_is_said_to_be_implied_by_labels_is(premise: Node, conclusion: Node) -> None:
+    if Reachability(labels=LABELS).implies(premise, conclusion):
+        for kind, mood, stream in itertools.product("abc", "ab", [False, True]):
+            said = {"label.kind": kind, "label.mood": mood}
+            assert not _holds(premise, said, stream) or _holds(conclusion, said, stream)

@@ -73,8 +73,8 @@ def _log_probs(facts: _Known, path: str, cascade: config.Cascade) -> Iterator[Pr
             continue
         lacking = facts.without((share.target for share in step.targets), _has_log_probs)
         if lacking:
-            message = f"{lacking} says in profile.features that it gives no log-probabilities"
-            fix = "add LogProbs there if it does, else accept by agreement, judge or expression"
+            message = f"{lacking} gives no log-probabilities, by its features"
+            fix = "add LogProbs to profile.features if it does, else accept by agreement, judge or expression"
             where = f"{path}.steps[{index}].accept.logProbs"
             yield about_policy(facts.policy, "NoLogProbs", where, message, fix)
 
