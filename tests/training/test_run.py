@@ -23,6 +23,11 @@ def nothing() -> None:
     """Told when it takes longer."""
 
 
+def refused(result: Done | Refused) -> Refused:
+    assert isinstance(result, Refused)
+    return result
+
+
 async def test_all_sources_are_learned_from_and_the_same_gives_the_same() -> None:
     contents = {SOURCE: lines(scored(60)).encode(), OTHER: lines(scored(40, seed=7)).encode()}
     result = await learn(LESSON, contents)
@@ -42,9 +47,18 @@ def test_labels_give_an_accuracy() -> None:
 def test_a_bad_line_is_named() -> None:
     result = learn_now(LESSON, {SOURCE: b"{}\n", OTHER: b"\xff"}, nothing)
     assert result == Refused(("Secret private, key b: is no text in UTF-8; write JSON lines",))
-    result = learn_now(LESSON, {SOURCE: b"{}\n", OTHER: b""}, nothing)
+    lesson = msgspec.structs.replace(LESSON, sources=(SOURCE,))
+    result = learn_now(lesson, {SOURCE: b"{}\n"}, nothing)
     assert isinstance(result, Refused)
     assert result.errors[0].startswith("ConfigMap past, key a line 1: prompt: is missing")
+
+
+def test_of_a_secret_no_word_is_repeated() -> None:
+    text = '{"prompt": "x", "scores": {"my-password": 7}}'
+    lesson = msgspec.structs.replace(LESSON, sources=(OTHER,))
+    (error,) = refused(learn_now(lesson, {OTHER: text.encode()}, nothing)).errors
+    assert error.startswith("Secret private, key b line 1: cannot be used")
+    assert "my-password" not in error
 
 
 def test_what_no_object_can_hold_is_refused() -> None:

@@ -65,7 +65,7 @@ async def learn(lesson: Lesson, contents: Mapping[Source, bytes]) -> Result:
         if process.returncode is None:
             process.kill()
             await process.wait()
-    return _result(process.returncode, output, said)
+    return _discreet(lesson, _result(process.returncode, output, said))
 
 
 def learn_now(lesson: Lesson, contents: Mapping[Source, bytes], waiting: Callable[[], None]) -> Result:
@@ -91,7 +91,7 @@ def learn_now(lesson: Lesson, contents: Mapping[Source, bytes], waiting: Callabl
             raise _too_long() from None
         finally:
             process.kill()
-    return _result(process.returncode, output, said)
+    return _discreet(lesson, _result(process.returncode, output, said))
 
 
 def _job(lesson: Lesson, contents: Mapping[Source, bytes]) -> bytes | Result:
@@ -128,6 +128,14 @@ def _result(code: int | None, output: bytes, said: bytes) -> Result:
     except msgspec.MsgspecError:
         raise Trouble(_why(code, said)) from None
     return result
+
+
+def _discreet(lesson: Lesson, result: Result) -> Result:
+    """Of examples in Secrets no word is repeated, only the place."""
+    if isinstance(result, Done) or result.few or all(source.kind != "Secret" for source in lesson.sources):
+        return result
+    hidden = "cannot be used; it comes from a Secret and is not shown: signalbox train says what is wrong"
+    return Refused(tuple(f"{error.partition(': ')[0]}: {hidden}" for error in result.errors))
 
 
 def _cannot_start(error: OSError) -> Trouble:
