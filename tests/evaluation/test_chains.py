@@ -77,6 +77,8 @@ def test_samples_that_agree(tmp_path: Path) -> None:
     assert (agreed.shares, agreed.calls) == ({"small": 1.0}, 3)
     split = one(tmp_path, policy, answers=answers(samples=[answer("8"), answer("9")]))
     assert (split.shares, split.calls) == ({"strong": 1.0}, 4)
+    outvoted = one(tmp_path, policy, answers=answers(samples=[answer("13", correct=True), answer("13", correct=True)]))
+    assert (outvoted.shares, outvoted.quality) == ({"small": 1.0}, 1.0)
 
 
 def test_what_a_judge_said_is_recorded_or_lacks(tmp_path: Path) -> None:
@@ -85,6 +87,24 @@ def test_what_a_judge_said_is_recorded_or_lacks(tmp_path: Path) -> None:
     good = one(tmp_path, policy, answers=answers(judged={"middle": 90}))
     assert (good.shares, good.calls, good.estimated) == ({"small": 1.0}, 2, True)
     assert one(tmp_path, policy, answers=answers(judged={"middle": 50})).shares == {"strong": 1.0}
+
+
+def test_who_cannot_serve_it_is_no_step(tmp_path: Path) -> None:
+    long = replayed(tmp_path, cascade("{expression: 'false'}"), line("word " * 200, answers=answers())).outcomes[0]
+    assert (long.shares, long.calls) == ({"strong": 1.0}, 1)
+    # What comes last of those that can is not judged any more.
+    policy = """
+  routes:
+  - {name: all, cascade: {steps: [{target: strong, accept: {expression: 'false'}}, {target: small}]}}
+"""
+    long = replayed(tmp_path, policy, line("word " * 200, answers=answers())).outcomes[0]
+    assert long.shares == {"strong": 1.0}
+
+
+def test_nothing_is_asked_that_could_cost_too_much(tmp_path: Path) -> None:
+    # One token in and ten out, as the longest recorded answer of the target has: 11 millionths.
+    policy = cascade("{logProbs: {}, minPercent: 80}", '{maxCost: "0.000001"}')
+    assert one(tmp_path, policy, answers=answers(logprobs=UNSURE)).refused.startswith("400: an answer could cost more")
 
 
 def test_limits_end_a_chain_with_the_best_so_far(tmp_path: Path) -> None:
@@ -132,6 +152,8 @@ def test_the_choice_of_a_judge_is_not_guessed(tmp_path: Path) -> None:
   - {name: all, bestOf: {targets: [{name: small}, {name: strong}], judge: {target: middle}}}
 """
     assert "judge middle finds best" in one(tmp_path, policy, answers=answers()).lacks
+    same = {"small": answer("12", correct=True), "strong": answer("12")}
+    assert one(tmp_path, policy, answers=same).shares == {"small": 1.0}  # nothing to choose from
 
 
 def test_agreement_or_a_stronger_target(tmp_path: Path) -> None:
@@ -143,5 +165,5 @@ def test_agreement_or_a_stronger_target(tmp_path: Path) -> None:
     assert (agreed.shares, agreed.calls, agreed.latency_ms) == ({"small": 1.0}, 2, 100)
     split = one(tmp_path, policy, answers={**answers(), "middle": answer("14", correct=False)})
     assert (split.shares, split.quality, split.calls, split.latency_ms) == ({"strong": 1.0}, 1.0, 3, 200)
-    judged = policy.replace("minPercent: 70", "equality: Judged, judge: {target: strong}")
+    judged = policy.replace("minPercent: 70", "minPercent: 70, equality: Judged, judge: {target: strong}")
     assert "judge of the consensus" in one(tmp_path, judged, answers={**answers(), "middle": answer("14")}).lacks

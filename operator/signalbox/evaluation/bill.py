@@ -1,7 +1,8 @@
 """What a call of a target took: by what its answer recorded, else by estimates that are said to be such."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from math import ceil
 from typing import NamedTuple
 
 from signalbox.evaluation.lines import Line, Recorded
@@ -23,10 +24,11 @@ class Took(NamedTuple):
 
 @dataclass(frozen=True)
 class Means:
-    """Of the recorded answers of one target: how long they are."""
+    """Of the recorded answers of one target: how long they are, altogether and at least 95 of 100."""
 
     total: float = 0.0
     count: int = 0
+    long: float = expectations.PRIOR_LONG_OUTPUT_TOKENS
 
     @property
     def tokens(self) -> float:
@@ -37,13 +39,12 @@ class Means:
 
 def means_of(lines: Iterable[Line]) -> dict[str, Means]:
     """By target."""
-    sums: dict[str, tuple[float, int]] = {}
+    lengths: dict[str, list[int]] = {}
     for line in lines:
         for target, answer in line.answers.items():
             if answer.output_tokens is not None:
-                total, count = sums.get(target, (0.0, 0))
-                sums[target] = total + answer.output_tokens, count + 1
-    return {target: Means(total, count) for target, (total, count) in sums.items()}
+                lengths.setdefault(target, []).append(answer.output_tokens)
+    return {target: Means(sum(of), len(of), sorted(of)[ceil(0.95 * len(of)) - 1]) for target, of in lengths.items()}
 
 
 class Bill:
@@ -70,6 +71,18 @@ class Bill:
         if output is None:
             output = self._output(target, facts, answer)
         return Took(self.priced(target, prompt, output), answer.latency_ms if answer is not None else None, estimated)
+
+    def expected(self, targets: Sequence[str], facts: Facts) -> int:
+        """What a call of the dearest of some targets may cost, in 10⁻¹² of the unit: with as many tokens as the client
+        allows, else as a long answer has."""
+        dearest = 0.0
+        for target in targets:
+            pricing = self._backends[target].pricing
+            if pricing is not None:
+                most = facts.request_max_tokens
+                output = self._means.get(target, Means()).long if most is None else float(most)
+                dearest = max(dearest, expectations.cost(facts.conversation_tokens, output, pricing))
+        return round(dearest)
 
     def _output(self, target: str, facts: Facts, answer: Recorded | None) -> float:
         if answer is not None and answer.text:

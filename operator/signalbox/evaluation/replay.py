@@ -5,9 +5,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
 
+from signalbox.evaluation import chains
 from signalbox.evaluation.bill import Bill, Means
-from signalbox.evaluation.chains import Chains, Lacking
 from signalbox.evaluation.classifiers import facts_of, judges_of
+from signalbox.evaluation.given import Lacking, Refused, Table
 from signalbox.evaluation.idle import IdleTarget
 from signalbox.evaluation.lines import Line
 from signalbox.evaluation.outcome import Outcome, Way
@@ -78,13 +79,15 @@ class Replay:
         try:
             urge = 0.0
             if isinstance(strategy, config.Cascade | config.BestOf | config.Consensus):
-                chains = Chains(line, facts, self._bill, self._by_target, self._eligible(facts))
-                ways, urge = chains.run(strategy)
+                table = Table(line, facts, self._bill, self._by_target, self._eligible(facts))
+                ways, urge = chains.run(table, strategy)
             else:
                 ways = [self._unary(line, facts, name, share) for name, share in self._expected(found, strategy, facts)]
                 urge = self._urge(strategy, facts)
         except Undecided as undecided:
             return Outcome(found.name, self._kind(found.name), lacks=self._unsaid(undecided.classifier))
+        except Refused as refused_by:
+            return Outcome(found.name, self._kind(found.name), refused=str(refused_by))
         except Lacking as lacking:
             return Outcome(found.name, self._kind(found.name), lacks=str(lacking))
         ways = [self._with_classifiers(way, facts) for way in ways]
