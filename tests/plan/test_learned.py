@@ -11,6 +11,7 @@ from signalbox.plan.children.lessons import kept_lesson, lesson_manifest
 from signalbox.plan.learned import (
     Estimate,
     Figures,
+    Kept,
     Record,
     Standing,
     Threshold,
@@ -58,7 +59,7 @@ OUTLINE = PolicyOutline(
 
 
 def standing(content: str, record: Record | None = None, model: bytes = b"") -> Standing:
-    return standing_of(LESSON, {SOURCE: content}, record, model)
+    return standing_of(LESSON, {SOURCE: content}, Kept(record or Record(), model))
 
 
 def digest(content: str) -> str:
@@ -113,15 +114,17 @@ def test_a_failure_keeps_the_last_model_and_is_not_tried_again() -> None:
 
 
 def test_without_its_sources_the_last_model_serves() -> None:
-    one = standing_of(LESSON, {}, GOOD, MODEL)
+    one = standing_of(LESSON, {}, Kept(GOOD, MODEL))
     assert (one.due, one.model, one.state) == (False, MODEL, "Failed")
     assert "ConfigMap past, key a: cannot be read" in entry(one)["message"]
     assert problems([one]) == []  # the plan says so
 
 
 def test_a_model_that_is_not_what_its_record_says_counts_for_nothing() -> None:
-    one = standing("1", GOOD, b"other")
-    assert (one.due, one.model) == (True, b"")
+    failed = after_failure(GOOD, "x", "y")
+    assert Kept(GOOD, MODEL).sound == Kept(GOOD, MODEL)
+    assert Kept(failed, b"other").sound == Kept(Record(failed=failed.failed))
+    assert standing_of(LESSON, {SOURCE: "1"}, Kept(GOOD, b"other").sound).due
 
 
 def test_a_trouble_that_may_pass_is_said_and_stays_due() -> None:
@@ -132,10 +135,10 @@ def test_a_trouble_that_may_pass_is_said_and_stays_due() -> None:
 
 def test_what_is_kept_is_read_again() -> None:
     made = lesson_manifest(OUTLINE, LESSON.key, GOOD, MODEL)
-    assert kept_lesson(made) == (GOOD, MODEL)
+    assert kept_lesson(made) == Kept(GOOD, MODEL)
     failed = lesson_manifest(OUTLINE, LESSON.key, after_failure(Record(), "x", "y"), b"")
     assert "binaryData" not in failed
-    assert kept_lesson(failed) == (after_failure(Record(), "x", "y"), b"")
+    assert kept_lesson(failed) == Kept(after_failure(Record(), "x", "y"))
 
 
 @pytest.mark.parametrize(
@@ -144,7 +147,7 @@ def test_what_is_kept_is_read_again() -> None:
 )
 def test_what_nobody_can_read_keeps_nothing(change: dict[str, Any]) -> None:
     made = lesson_manifest(OUTLINE, LESSON.key, GOOD, MODEL)
-    assert kept_lesson(made | change) is None
+    assert kept_lesson(made | change) == Kept()
 
 
 def test_a_finished_model_has_the_labels_of_its_classifier() -> None:
@@ -183,7 +186,7 @@ STEP = Lesson(key="p/confidence/steps/0", kind="confidence", path="spec.y", sour
 
 
 def step(content: str, record: Record | None = None, model: bytes = b"", lesson: Lesson = STEP) -> Standing:
-    return standing_of(lesson, {SOURCE: content}, record, model)
+    return standing_of(lesson, {SOURCE: content}, Kept(record or Record(), model))
 
 
 def step_entry(one: Standing) -> dict[str, Any]:

@@ -99,7 +99,9 @@ def planning(
         name, targets = policy.outline.name, policy.outline.targets
         # Where one is missing, the others are named.
         mine = {target: standing[target] for target in targets} if standing.keys() >= set(targets) else standing
-        sees = observed.for_policy(name, targets, policy.outline.references)
+        sees = observed.for_policy(
+            targets, policy.outline.references, (lesson.key for lesson in policy.outline.lessons)
+        )
         found = parts.policies.get(name, (policy.version, sees, mine))
         if found is None:
             found = parts.policies.put(name, (policy.version, sees, mine), _policy(policy, sees, mine, parts))

@@ -112,23 +112,27 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
         return TRAINING if self.due else READY
 
 
-def sound(record: Record | None, model: bytes) -> Record:
-    """A model that is not what its record says counts for nothing."""
-    if record is None:
-        return Record()
-    if record.digest and digest_of(model) != record.model:
-        return Record(failed=record.failed)
-    return record
+class Kept(msgspec.Struct, frozen=True):
+    """A record and its model, as they are kept."""
+
+    record: Record = Record()
+    model: bytes = b""
+
+    @property
+    def sound(self) -> "Kept":
+        """A model that is not what its record says counts for nothing."""
+        if self.record.digest and digest_of(self.model) == self.record.model:
+            return self
+        return Kept(Record(failed=self.record.failed))
 
 
-def standing_of(lesson: Lesson, contents: Mapping[Source, str], record: Record | None, model: bytes) -> Standing:
+def standing_of(lesson: Lesson, contents: Mapping[Source, str], kept: Kept) -> Standing:
     """A lesson among what there is of its sources."""
-    known = sound(record, model)
     return Standing(
         lesson=lesson,
         wanted=lesson.digest(contents),
-        record=known,
-        model=model if known.digest else b"",
+        record=kept.record,
+        model=kept.model,
         missing=tuple(source for source in lesson.sources if source not in contents),
     )
 

@@ -54,14 +54,14 @@ class Observed(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             self._for(references), services={} if service is None else {name: service}, addresses=self.addresses
         )
 
-    def for_policy(self, name: str, targets: Iterable[str], references: References) -> "Observed":
-        """The same for a policy."""
-        invalid, mine = self.invalid_backends, f"{name}/"
+    def for_policy(self, targets: Iterable[str], references: References, lessons: Iterable[str]) -> "Observed":
+        """The same for a policy; ``lessons`` are the keys of its own."""
+        invalid = self.invalid_backends
         return msgspec.structs.replace(
             self._for(references),
             invalid_backends=invalid.intersection(targets) if invalid else invalid,
             addresses=self.addresses,
-            artefacts={key: model for key, model in self.artefacts.items() if key.startswith(mine)},
+            artefacts={key: self.artefacts[key] for key in lessons if key in self.artefacts},
         )
 
     def _for(self, references: References) -> "Observed":

@@ -6,14 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from signalbox.plan.learned import Record, sound
-
-
-class Kept(msgspec.Struct, frozen=True):
-    """A model and its record."""
-
-    record: Record
-    model: bytes
+from signalbox.plan.learned import Kept
 
 
 class Cache:
@@ -28,7 +21,7 @@ class Cache:
             found = msgspec.json.decode(self._file(digest).read_bytes(), type=Kept)
         except (OSError, msgspec.MsgspecError):
             return None
-        return found if sound(found.record, found.model).digest == digest else None
+        return found if found.sound.record.digest == digest else None
 
     def put(self, kept: Kept) -> None:
         """Keep it, in one step: others may read and write at the same time."""

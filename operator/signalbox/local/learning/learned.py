@@ -3,11 +3,11 @@
 from collections.abc import Callable, Iterable, Mapping
 
 from signalbox.api import RoutingPolicy
-from signalbox.local.learning.cache import Cache, Kept
+from signalbox.local.learning.cache import Cache
 from signalbox.plan.contents import fact
 from signalbox.plan.learned import (
     READY,
-    Record,
+    Kept,
     Standing,
     after_failure,
     after_success,
@@ -21,8 +21,6 @@ from signalbox.training.run import Done, Result, Trouble, learn, learn_now
 
 Contents = Mapping[Source, bytes]
 Tell = Callable[[str], None]
-
-_NOTHING = Kept(Record(), b"")
 
 
 class Learned:
@@ -38,11 +36,11 @@ class Learned:
         found = []
         for policy in policies:
             for lesson in lessons_of(policy):
-                wanted, known = lesson.digest(digests), self._known.get(lesson.key, _NOTHING)
+                wanted, known = lesson.digest(digests), self._known.get(lesson.key, Kept())
                 if wanted is not None and wanted != known.record.digest:
                     known = self._cache.get(wanted) or known
                     self._known[lesson.key] = known
-                found.append(standing_of(lesson, digests, known.record, known.model))
+                found.append(standing_of(lesson, digests, known))
         return found
 
     async def learn(self, standing: Standing, contents: Contents) -> None:

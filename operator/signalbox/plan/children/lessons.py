@@ -11,7 +11,7 @@ import msgspec
 from signalbox.plan.children.manifests import Manifest
 from signalbox.plan.children.names import labels_of
 from signalbox.plan.children.owners import owners
-from signalbox.plan.learned import Record
+from signalbox.plan.learned import Kept, Record
 from signalbox.plan.outlines import PolicyOutline
 
 LESSON: Final = "signalbox.dev/lesson"
@@ -41,12 +41,12 @@ def lesson_manifest(policy: PolicyOutline, key: str, record: Record, model: byte
     }
 
 
-def kept_lesson(config_map: Mapping[str, Any]) -> tuple[Record, bytes] | None:
-    """What such a ConfigMap keeps; None where nobody can read it."""
+def kept_lesson(config_map: Mapping[str, Any]) -> Kept:
+    """What such a ConfigMap keeps; nothing, where nobody can read it."""
     notes = config_map["metadata"].get("annotations") or {}
     try:
         record = msgspec.json.decode(notes.get(RECORD, ""), type=Record)
         model = base64.b64decode((config_map.get("binaryData") or {}).get(MODEL, ""), validate=True)
     except (msgspec.MsgspecError, binascii.Error, ValueError):
-        return None
-    return record, model
+        return Kept()
+    return Kept(record, model).sound
