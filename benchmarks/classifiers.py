@@ -169,9 +169,10 @@ def _tell_throughput(report: Report, ports: dict[str, tuple[int, int]], settings
             name,
             Spread.of(each.per_second for each in runs),
             Spread.of(a.per_second / b.per_second for a, b in zip(runs, found[PLAIN], strict=True)),
+            Spread.of(each.busy * 1e6 / each.per_second for each in runs),
             Spread.of(each.busy * 100 for each in runs),
         )
         for name, runs in found.items()
     ]
-    columns = ("strategy", "requests/s", "÷ weighted", "core used %")
+    columns = ("strategy", "requests/s", "÷ weighted", "CPU µs/request", "core used %")
     report.tables.append(Table("Unary, 64 connections, closed loop", columns, rows))
