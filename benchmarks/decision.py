@@ -83,7 +83,7 @@ class Decider:
         for position, backend in enumerate(self.backends):
             if route.choice.mask >> position & 1 and shortfall(backend, needs) is None:
                 usable |= 1 << position
-        return route.choice.first(usable)
+        return route.choice_for(facts).first(usable)
 
 
 def run(settings: Settings) -> Report:

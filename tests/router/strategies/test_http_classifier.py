@@ -18,6 +18,11 @@ classifiers: [{name: kind, labels: [chat, code, law], default: chat, timeout: %s
 routes:
 - {name: by_kind, select: {by: kind, targets: [{label: code, target: coder}], otherwise: general}}
 """
+LAWFUL = """
+classifiers: [{name: kind, labels: [chat, law], default: chat, http: {url: "http://HOST/classify"}}]
+routes: [{name: lawful, cascade: {steps: [
+    {target: small, accept: {expression: 'answer.chars > 100 || label.kind != "law"'}}, {target: strong}]}}]
+"""
 BOTH = pytest.mark.parametrize("stream", [False, True])
 
 
@@ -161,6 +166,55 @@ async def test_a_client_that_leaves_takes_the_question_along(stage: Stage, servi
     assert (line["status"], line["error"]) == (499, "client_closed")
     assert not stage.calls["coder"]
     assert not stage.calls["general"]
+
+
+async def test_whether_an_answer_is_good_enough_may_depend_on_a_label(stage: Stage, service: Upstream) -> None:
+    service.reply = response(200, {"label": "law"})
+    await stage.engine("small", {"answer": "Perhaps."})
+    await stage.engine("strong", {"answer": "Certainly."})
+    await stage.open(LAWFUL.replace("HOST", f"{service.address.host}:{service.address.port}"))
+    assert (await stage.ask()).text == "Certainly."
+    service.reply = response(200, {"label": "chat"})
+    assert (await stage.ask()).text == "Perhaps."
+    assert len(service.requests) == 2
+    assert [entry["labels"] for entry in stage.router.entries()] == [{"kind": "law"}, {"kind": "chat"}]
+
+
+async def test_it_gets_its_key_and_keeps_its_connection_over_a_reload(stage: Stage, service: Upstream) -> None:
+    service.reply = response(200, {"label": "code"})
+    await stage.engine("coder", {"answer": "A program."})
+    await stage.engine("general", {"answer": "Something."})
+    url = f"http://{service.address.host}:{service.address.port}/v2/classify"
+    auth = "auth: {apiKey: {secretRef: {name: service, key: token}, header: x-api-key}}"
+    policy = f"""
+        classifiers: [{{name: kind, labels: [chat, code], default: chat, http: {{url: "{url}", {auth}}}}}]
+        routes: [{{name: by_kind, select: {{by: kind, targets: [{{label: code, target: coder}}], otherwise: general}}}}]
+        """
+    secret = "{apiVersion: v1, kind: Secret, metadata: {name: service}, stringData: {token: s3cret-of-the-service}}"
+    await stage.open(policy, secret)
+    assert (await stage.ask()).target == "coder"
+    found = stage.workspace(policy + "\n        debug: Allowed", secret)
+    [planned] = found.plan.routers
+    stage.router.configure(planned.config, found.secrets(planned))
+    assert (await stage.ask(headers={"x-signalbox-debug": "true"})).headers["x-signalbox-reason"]
+    assert [each.header("x-api-key") for each in service.requests] == [b"s3cret-of-the-service"] * 2
+    assert [each.line for each in service.requests] == [b"POST /v2/classify HTTP/1.1"] * 2
+    assert service.accepted == 1
+
+
+async def test_an_address_that_is_denied_is_never_asked(stage: Stage) -> None:
+    service = Upstream("service")
+    service.reply = response(200, {"label": "code"})
+    await stage.engine("coder", {"answer": "A program."})
+    await stage.engine("general", {"answer": "Something."})
+    await service.start()
+    try:
+        await stage.open(POLICY % ("5s", "127.0.0.2", service.address.port), allow_cidrs=("127.0.0.1/32",))
+        assert (await stage.ask()).target == "general"
+        assert "127.0.0.2" in stage.router.entries()[0]["detail"]
+        assert not service.accepted
+    finally:
+        await service.stop()
 
 
 async def _entries(stage: Stage) -> list[dict[str, Any]]:

@@ -4,6 +4,7 @@ from typing import Any
 
 from signalbox.router.serving.chains.call import CallFailed
 from signalbox.router.serving.chains.chain import PART, Candidate, Chain, Exhausted, Live
+from signalbox.router.serving.classifiers.counted import ask_awaited
 from signalbox.router.wire.errors import Refusal
 from signalbox.routing import config
 from signalbox.routing.chains import bodies
@@ -11,7 +12,7 @@ from signalbox.routing.chains.compiled import Cascade, Step
 from signalbox.routing.chains.confidence import confidence
 from signalbox.routing.chains.equality import key_of
 from signalbox.routing.chains.votes import Votes
-from signalbox.routing.expressions.values import EvaluationError, Unknown
+from signalbox.routing.expressions.values import UNKNOWN, EvaluationError, Unknown
 
 
 async def cascade(chain: Chain, plan: Cascade) -> Candidate | Live:
@@ -57,7 +58,7 @@ async def _taken(chain: Chain, what: str, step: Step) -> Candidate | None:
             assert step.judge is not None
             score = await chain.score(step.judge, candidate.answer, part=PART)
         case config.ByExpression():
-            return candidate if _holds(chain, what, step, candidate) else None
+            return candidate if await _holds(chain, what, step, candidate) else None
     return _settled(chain, what, candidate, score, least)
 
 
@@ -69,18 +70,20 @@ def _settled(chain: Chain, what: str, candidate: Candidate, score: float, least:
     return candidate if good else None
 
 
-def _holds(chain: Chain, what: str, step: Step, candidate: Candidate) -> bool:
+async def _holds(chain: Chain, what: str, step: Step, candidate: Candidate) -> bool:
     """Whether the condition over the answer does; one that cannot be evaluated does not."""
     assert step.condition is not None
     chain.facts.answer = candidate.answer
     holds: bool | Unknown = False
     why = "the expression"
     try:
-        holds = step.condition(chain.facts)
+        while (holds := step.condition(chain.facts)) is UNKNOWN:
+            await ask_awaited(chain.exchange, chain.facts)
     except EvaluationError:
         why = "the expression cannot be evaluated"
         chain.condition_failed()
     good = holds is True
+    chain.exchange.said = chain.facts.said
     chain.trail.add(what, verdict="accepted" if good else "rejected", why=why)
     chain.offer(candidate, 100.0 if good else 0.0)
     return good

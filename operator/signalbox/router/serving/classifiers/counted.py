@@ -56,6 +56,12 @@ def _new(classifier: config.Classifier) -> Source:
             return HttpSource(classifier, source)
 
 
+async def ask_awaited(exchange: "Exchange", facts: "Facts") -> None:
+    """Ask the classifier that a condition waits for."""
+    name = facts.awaited
+    facts.classified.tell(name, await exchange.policy.classifiers[name].ask(exchange, facts))
+
+
 class CountedClassifier:
     """See the module; it is a ``Judge``."""
 
