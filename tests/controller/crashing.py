@@ -17,7 +17,7 @@ from cluster.running import Cluster
 from signalbox.controller.run import Operator
 from signalbox.plan.children import OperatorSettings
 
-SECONDS = 30.0
+SECONDS = 60.0
 POLL_SECONDS = 0.2
 QUIET_SECONDS = 0.5
 

@@ -13,7 +13,7 @@ from cluster.api import Object
 from cluster.running import Cluster
 from signalbox.plan.rollouts import rolled_out
 
-SECONDS = 30.0
+SECONDS = 60.0
 QUIET_SECONDS = 1.0
 API = "signalbox.dev/v1alpha1"
 CHILDREN = (

@@ -254,6 +254,15 @@ async def test_what_would_cost_too_much_at_once(stage: Stage) -> None:
     assert billed(stage) == {"small": [], "strong": []}
 
 
+@pytest.mark.parametrize(("most", "status"), [("0.0002", 200), ("0.00015", 400)])
+async def test_a_call_that_is_cut_off_counts_as_what_it_may_cost(stage: Stage, most: str, status: int) -> None:
+    await stage.engine("small", {"stalled": True})
+    await stage.engine("strong", STRONG)
+    await stage.open(policy(more=f'limits: {{timeout: 400ms, maxCost: "{most}"}}'))
+    seen = await stage.ask(max_tokens=9)
+    assert (seen.status, seen.code) == (status, "" if status == 200 else "cost_limit")
+
+
 @BOTH
 async def test_the_deadline_is_that_of_all_of_it(stage: Stage, stream: bool) -> None:
     await stage.engine("small", UNSURE)

@@ -128,9 +128,10 @@ class Chain:
     ) -> Reply:
         expected = self.reserve(choice, tokens, data)
         now = time.monotonic()
-        actual = 0
+        actual = expected  # of one that is cut off: whoever began on it may charge for all of it
         try:
             if now >= self.deadline:
+                actual = 0
                 raise Exhausted("timeout")
             call = Call(self.exchange, choice, data, operation=operation, client_headers=what != "judge")
             reply = await call.reply(now + (self.deadline - now) * part)
@@ -138,6 +139,8 @@ class Chain:
         except CallFailed as failed:
             if failed.reply is not None:
                 actual = failed.reply.cost
+            elif failed.outcome != "timeout":
+                actual = 0
             self.trail.add(what, target=failed.target, said="error", why=failed.outcome)
             raise
         finally:
