@@ -33,6 +33,8 @@ def as_chat(body: dict[str, Any]) -> dict[str, Any]:
     chat: dict[str, Any] = {"model": body.get("model"), "max_tokens": limit, "stream": body.get("stream")}
     chat["messages"] = [{"role": "system", "content": text} for text in _system(body.get("system"))]
     chat["messages"] += _messages(body.get("messages"))
+    used = any(isinstance(m["content"], list) and _uses_tools(m["content"]) for m in body["messages"])
+    _check(not used or "tools" in body, "tools", "must be defined where blocks of tools are")
     if "tools" in body:
         chat["tools"] = [_tool(tool, f"tools.{at}") for at, tool in enumerate(_list(body["tools"], "tools"))]
     if "tool_choice" in body:
@@ -93,6 +95,10 @@ def _messages(messages: Any) -> list[dict[str, Any]]:
         texts = [_said(block, role, f"{field}.content.{at}") for at, block in enumerate(blocks)]
         chat.append({"role": "tool" if results and not texts[-1] else role, "content": "\n".join(filter(None, texts))})
     return chat
+
+
+def _uses_tools(blocks: list[Any]) -> bool:
+    return any(block.get("type") in ("tool_use", "tool_result") for block in blocks)
 
 
 def _said(block: Any, role: str, field: str) -> str:

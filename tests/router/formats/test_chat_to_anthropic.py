@@ -95,7 +95,9 @@ async def test_a_whole_round_of_tools(stage: Stage, stream: bool) -> None:
     messages.append({"role": "user", "content": "And?"})
     seen = await stage.ask(messages=messages, tools=[TOOL], parallel_tool_calls=False, stream=stream)
     assert (seen.text, seen.finish) == ("Sunny in Bern.", "stop")
-    body = engine.calls[-1].body
+    assert (await stage.ask(messages=messages, stream=stream)).text == "Sunny in Bern."  # without tools, now
+    assert engine.calls[-1].body["tool_choice"] == {"type": "none"}
+    body = engine.calls[-2].body
     one, two = choice.message.tool_calls
     assert body["system"] == [{"type": "text", "text": "Be brief."}]
     assert [message["role"] for message in body["messages"]] == ["user", "assistant", "user"]

@@ -197,6 +197,13 @@ async def test_errors_are_those_of_the_api(
         assert failed.value.response.headers["retry-after"] == "3"
 
 
+async def test_the_beta_of_the_client(stage: Stage, claude: Claude) -> None:
+    await stage.engine("llama", {"answer": "Green."})
+    await stage.open(ONE)
+    message = await claude().beta.messages.create(**ASK, betas=["some-beta"])
+    assert [block.type for block in message.content] == ["text"]
+
+
 async def test_keys_and_models(stage: Stage, claude: Claude) -> None:
     await stage.engine("llama", {"answer": "Green."})
     secret = "{apiVersion: v1, kind: Secret, metadata: {name: keys}, stringData: {key: the-key-of-team-a}}"

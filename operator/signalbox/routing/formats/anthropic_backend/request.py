@@ -84,7 +84,7 @@ def translate(body: dict[str, Any], window: int | None = None) -> dict[str, Any]
     if system:
         out["system"] = system
     out["messages"] = messages
-    out.update(_tools(given))
+    out.update(_tools(given) or _tools_of(messages))
     out.update(_sampling(given))
     out.update(_output(given))
     user = given.get("safety_identifier") or given.get("user")
@@ -169,6 +169,16 @@ def _tools(given: dict[str, Any]) -> dict[str, Any]:
     if choice is not None:
         out["tool_choice"] = choice
     return out
+
+
+def _tools_of(messages: list[dict[str, Any]]) -> dict[str, Any]:
+    """Turns with calls need tools in the Messages API; where a chat has none any more, none may be called."""
+    blocks = (block for message in messages for block in message["content"])
+    names = dict.fromkeys(str(block["name"]) for block in blocks if block["type"] == "tool_use")
+    if not names:
+        return {}
+    schema = {"type": "object", "properties": {}}
+    return {"tools": [{"name": name, "input_schema": schema} for name in names], "tool_choice": {"type": "none"}}
 
 
 def _tool(tool: object, at: str) -> dict[str, Any]:
