@@ -11,12 +11,14 @@ import click
 import msgspec
 
 from signalbox.cli import evaluation, render
-from signalbox.cli.options import filename_option, namespace_option, output_option, policies_option, tell
+from signalbox.cli.options import namespace_option, output_option, policies_option, tell
+from signalbox.cli.recorded import BACKENDS, Asked, record
 from signalbox.evaluation import compare
 from signalbox.evaluation.lines import Line, read
 from signalbox.evaluation.run import Progress, Run, run, unserved
 from signalbox.local import workspace
 from signalbox.local.resources import Options
+from signalbox.local.services import read_endpoints
 from signalbox.local.source import SourceError
 from signalbox.local.workspace import Workspace
 
@@ -37,12 +39,18 @@ Examples:
   signalbox evaluate -f policies/ --data past.jsonl
   signalbox evaluate -f policies/ --data past.jsonl -o json | jq '.policies[].figures.quality'
   signalbox evaluate -f policies/ --against proposed/ --data past.jsonl --all
+  signalbox evaluate --record http://127.0.0.1:8000/v1 --target small --model llama-8b --data prompts.jsonl
+  signalbox evaluate -f policies/ --record --data prompts.jsonl --out recorded.jsonl     every target is asked
+  API_KEY=sk-... signalbox evaluate --record https://api.example.com/v1 --target strong --model big --key-env API_KEY \
+    --data recorded.jsonl --out recorded.jsonl
 
 \b
 Exit codes:
-  0  evaluated
-  1  the policies or the lines are not valid, or no query could be evaluated
-  2  wrong usage, or something cannot be read
+  0  evaluated; with --record: all answers are there
+  1  the policies or the lines are not valid, or no query could be evaluated; with --record: answers are missing, run
+     it again to ask for those
+  2  wrong usage, or something cannot be read or written
+  130  interrupted; with --record: what was answered is kept
 
 A query that needs something that its line does not tell is not evaluable, and counted with the reason; nothing is
 guessed. Load is not replayed: targets are idle and healthy. docs/evaluate.md has a worked example.
@@ -50,7 +58,13 @@ guessed. Load is not replayed: targets are idle and healthy. docs/evaluate.md ha
 
 
 @click.command(epilog=EPILOG)
-@filename_option
+@click.option(
+    "-f",
+    "--filename",
+    "path",
+    type=click.Path(path_type=Path),
+    help="Directory of YAML, or one file; needed without --record URL.",
+)
 @click.option(
     "--data", type=click.Path(path_type=Path), required=True, metavar="FILE.jsonl", help="Recorded or labelled queries."
 )
@@ -61,14 +75,45 @@ guessed. Load is not replayed: targets are idle and healthy. docs/evaluate.md ha
     help="Compare with the policies of this directory: what would change.",
 )
 @click.option("--all", "everything", is_flag=True, help=f"Show all queries that change, not the first {SHOWN}.")
+@click.option(
+    "--record",
+    "place",
+    is_flag=False,
+    flag_value=BACKENDS,
+    metavar="[URL]",
+    help="Ask an endpoint of OpenAI's API, or without URL all targets of -f, and write lines with their answers.",
+)
+@click.option(
+    "--out", type=click.Path(path_type=Path), metavar="FILE", help="Of --record. Default: DATA.recorded.jsonl."
+)
+@click.option("--target", "targets", multiple=True, metavar="NAME", help="Whose answers: with --record URL, or of -f.")
+@click.option("--model", metavar="NAME", help="What an endpoint of --record URL calls the model. Default: the target.")
+@click.option("--key-env", metavar="VARIABLE", help="The environment variable with the key for --record URL.")
+@click.option("--samples", type=click.IntRange(1, 16), default=1, show_default=True, help="Answers of each target.")
+@click.option(
+    "--logprobs/--no-logprobs", default=None, help="Ask for log-probabilities. Default: where they are given."
+)
+@click.option("--concurrency", type=click.IntRange(1, 256), default=8, show_default=True, help="Requests at a time.")
+@click.option(
+    "--endpoint", "endpoints", multiple=True, metavar="BACKEND=HOST:PORT", help="Of a serviceRef; repeatable."
+)
 @namespace_option("Namespace.")
 @policies_option("Evaluate this policy only; repeatable.")
 @output_option
 def evaluate(
-    path: Path,
+    path: Path | None,
     data: Path,
     against: Path | None,
     everything: bool,
+    place: str | None,
+    out: Path | None,
+    targets: tuple[str, ...],
+    model: str | None,
+    key_env: str | None,
+    samples: int,
+    logprobs: bool | None,
+    concurrency: int,
+    endpoints: tuple[str, ...],
     namespace: str | None,
     policies: tuple[str, ...],
     output: str,
@@ -76,9 +121,15 @@ def evaluate(
     """Replay recorded queries through policies, offline: quality, cost, latency and shares, with 95 % intervals.
 
     Routes, classifiers and strategies decide by the code of the router; shares are those expected of many requests.
-    Nothing is sent anywhere.
+    Nothing is sent anywhere, unless --record asks for answers to replay.
     """
     lines = _lines(data)
+    if place is not None:
+        options = None if path is None else _options(path, namespace, policies, endpoints)
+        asked = Asked(place, data, out, options, targets, model, key_env, samples, logprobs, concurrency)
+        sys.exit(record(asked, lines))
+    if path is None:
+        raise click.UsageError("-f is missing: say which policies to evaluate")
     runs = _runs(path, "-f", lines, namespace, policies)
     reports = [each.report() for each in runs]
     other = _runs(against, "--against", lines, namespace, policies) if against is not None else []
@@ -119,7 +170,7 @@ def _runs(
     path: Path, option: str, lines: Sequence[Line], namespace: str | None, policies: Collection[str]
 ) -> list[Run]:
     try:
-        found = workspace.read(Options(path, namespace, frozenset(policies), environment=dict(os.environ)), tell)
+        found = workspace.read(_options(path, namespace, policies), tell)
     except SourceError as error:
         raise click.UsageError(f"{option}: {error}") from None
     served = [
@@ -134,6 +185,14 @@ def _runs(
         return run(served, lines, _progress(len(served) * len(lines)))
     except ValueError as error:
         raise click.ClickException(f"{path}: {error}") from None
+
+
+def _options(path: Path, namespace: str | None, policies: Collection[str], endpoints: Sequence[str] = ()) -> Options:
+    try:
+        services = read_endpoints(endpoints)
+    except ValueError as error:
+        raise click.UsageError(f"--endpoint: {error}") from None
+    return Options(path, namespace, frozenset(policies), services, dict(os.environ))
 
 
 def _say_invalid(found: Workspace, served: Collection[str]) -> None:

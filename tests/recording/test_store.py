@@ -1,0 +1,49 @@
+"""The file of recorded lines."""
+
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from signalbox.recording.store import Store, StoreError
+
+LINES = [{"prompt": "a", "group": "g"}, {"prompt": "b", "answers": {"old": {"text": "x"}}}]
+
+
+def read(path: Path) -> list[object]:
+    return [msgspec.json.decode(line) for line in path.read_bytes().splitlines()]
+
+
+def test_answers_are_there_at_once_and_in_order_at_the_end(tmp_path: Path) -> None:
+    path = tmp_path / "out.jsonl"
+    store = Store(path, LINES)
+    store.add(LINES[1], {"new": {"text": "2"}})
+    store.add(LINES[0], {"new": {"text": "1"}})
+    assert {"prompt": "b", "answers": {"old": {"text": "x"}, "new": {"text": "2"}}} in read(path)
+    store.close()
+    assert read(path) == [
+        {"prompt": "a", "group": "g", "answers": {"new": {"text": "1"}}},
+        {"prompt": "b", "answers": {"old": {"text": "x"}, "new": {"text": "2"}}},
+    ]
+
+
+def test_what_is_there_is_not_missing(tmp_path: Path) -> None:
+    path = tmp_path / "out.jsonl"
+    path.write_bytes(
+        b'{"prompt": "a", "answers": {"new": {"text": "1"}}}\n{"prompt": "z", "answers": {}}\n{"prompt": "b", "ans'
+    )
+    store = Store(path, LINES)
+    assert store.missing(LINES[0], ["new", "other"]) == ["other"]
+    assert store.missing(LINES[0], ["new"], samples=2) == ["new"]
+    assert store.missing(LINES[1], ["old", "new"]) == ["new"]
+    store.close()
+    # The half line of a run that was killed is gone; a query that is not asked any more stays.
+    assert [line["prompt"] for line in read(path)] == ["a", "b", "z"]  # type: ignore[index]
+
+
+def test_another_file_is_not_overwritten(tmp_path: Path) -> None:
+    path = tmp_path / "notes.txt"
+    path.write_text("my notes\nmore\n")
+    with pytest.raises(StoreError, match=r"notes.txt line 1: is no recorded line; name another file with --out"):
+        Store(path, LINES)
+    assert path.read_text() == "my notes\nmore\n"
