@@ -62,9 +62,9 @@ path of the value. */ -}}
 - apiGroups: [signalbox.dev]
   resources: [modelbackends/status, routingpolicies/status]
   verbs: [patch]
-# Users' ones are watched as metadata only, and read when a policy or a backend refers to them (get). The others are
-# children of a router: its configuration, and its credentials put together. Their names follow those of users'
-# resources, so the rule can name none.
+# Users' ones are watched as metadata only, and read when a policy or a backend refers to them: keys, certificates, examples
+# to learn from (get). The others are children of a router: its configuration, its credentials put together, and what its
+# policies have learned for them. Their names follow those of users' resources, so the rule can name none.
 - apiGroups: [""]
   resources: [configmaps, secrets]
   verbs: [get, list, watch, create, patch, delete]

@@ -88,9 +88,9 @@ def title(standing: Standing) -> str:
 def outcome(standing: Standing) -> str:
     """What came of it, where anything did."""
     entries = [*classifier_entries([standing]), *(one for each in step_entries([standing]).values() for one in each)]
-    return "; ".join(
-        f"{title(standing)}: {told(entry) if 'examples' in entry else 'as it is'}"
-        + (f"; {entry['message']}" if "message" in entry else "")
+    said = [
+        (*([told(entry)] if "examples" in entry else []), *([entry["message"]] if "message" in entry else []))
         for entry in entries
         if entry["state"] in {READY, "Calibrated", "Uncalibrated"}
-    )
+    ]
+    return "".join(f"{title(standing)}: {'; '.join(each)}" for each in said)
