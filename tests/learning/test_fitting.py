@@ -101,7 +101,7 @@ def test_with_too_few_examples_the_length_decides_and_the_report_says_so() -> No
     model = TrainedModel.of(data)
     assert model.predict("why?").label == "weak"
     assert model.predict("why? " * 300).label == "strong"
-    assert len(data) < 1000
+    assert len(data) < 2000
 
 
 def test_prompts_alone_say_how_long_queries_are() -> None:

@@ -20,7 +20,9 @@ def test_no_group_is_in_two_folds(groups: list[str]) -> None:
 def test_folds_have_about_the_same_size() -> None:
     assert np.bincount(folds.over_rows(103, seed=1)).tolist() == [21, 21, 21, 20, 20]
     sizes = np.bincount(
-        folds.over_groups([name for name, count in zip("abcdefg", (9, 8, 7, 6, 5, 3, 2)) for _ in range(count)])
+        folds.over_groups(
+            [name for name, count in zip("abcdefg", (9, 8, 7, 6, 5, 3, 2), strict=True) for _ in range(count)]
+        )
     )
     assert max(sizes) - min(sizes) <= 3
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from signalbox.learning.matrix import Floats, Rows
 from signalbox.learning.settings import StrongShare, Threshold
-from signalbox.routing.classifiers.artefact import Artefact
+from signalbox.routing.classifiers.artefact import QUANTILES, Artefact
 from signalbox.routing.classifiers.features import Features
 from signalbox.routing.classifiers.trained import TrainedModel
 
@@ -23,6 +23,11 @@ def cut(
             return percent / 100.0
         case None:
             return None if learnt == "Labels" else 0.0
+
+
+def quantiles(order: Floats) -> tuple[float, ...]:
+    """As an artefact keeps them."""
+    return tuple(float(value) for value in np.quantile(order, np.linspace(0.0, 1.0, QUANTILES)))
 
 
 def at_share(order: Floats, share: float) -> float:

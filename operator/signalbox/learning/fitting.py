@@ -70,7 +70,8 @@ def train(examples: Sequence[Example], settings: Settings, progress: Progress = 
     )
     values = mixed.values(of_rows, part)
     order = np.concatenate([task.order(values), cuts.orders(artefact, others)])
-    artefact = msgspec.structs.replace(artefact, cut=cuts.cut(task.learnt, settings.cut, order))
+    cut = cuts.cut(task.learnt, settings.cut, order)
+    artefact = msgspec.structs.replace(artefact, cut=cut, quantiles=cuts.quantiles(order))
     data = encode(artefact)
     gap = float(task.last.mean())
     kinds = None
@@ -86,6 +87,7 @@ def _untaught(rows: Rows, known: int, settings: Settings) -> tuple[bytes, Report
     length = prior.standard(rows.length) if enough else prior.DEFAULT_LENGTH
     outputs = prior.outputs(len(settings.labels))
     lengths = prior.scaled(rows.length, length) if enough else prior.typical()
+    order = prior.gains(outputs, lengths)
     artefact = Artefact(
         version=VERSION,
         learnt="Nothing",
@@ -94,7 +96,8 @@ def _untaught(rows: Rows, known: int, settings: Settings) -> tuple[bytes, Report
         length=length,
         hand=(Standard(0.0, 1.0),) * len(HAND),
         outputs=outputs,
-        cut=cuts.cut("Nothing", settings.cut, prior.gains(outputs, lengths)),
+        cut=cuts.cut("Nothing", settings.cut, order),
+        quantiles=cuts.quantiles(order),
         examples=known,
     )
     data = encode(artefact)

@@ -10,8 +10,9 @@ from signalbox.learning.matrix import Floats
 from signalbox.learning.ridge import Design, Linear
 from signalbox.routing.classifiers.artefact import ZERO, Artefact, Output, encode
 
-LEVELS = (127, 63, 31, 15, 7, 3, 1)
-"""How finely weights are kept on either side of 0: the finest with which an artefact is not too large."""
+LEVELS = (31, 15, 7, 3, 1)
+"""How finely weights are kept on either side of 0: the finest with which an artefact is not too large.
+With 31 predictions correlate by .999 with exact ones, with 15 by .997."""
 
 
 @dataclass(frozen=True)

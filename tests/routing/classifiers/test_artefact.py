@@ -4,11 +4,22 @@ import zlib
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from signalbox.routing.classifiers import artefact as artefacts
-from signalbox.routing.classifiers.artefact import MAX_BYTES, TABLE, VERSION, Artefact, Output, Standard, decode, encode
+from signalbox.routing.classifiers.artefact import (
+    MAX_BYTES,
+    TABLE,
+    VERSION,
+    ZERO,
+    Artefact,
+    Output,
+    Standard,
+    decode,
+    encode,
+    recut,
+)
 from signalbox.routing.classifiers.features import HAND
 
 SMALL = Artefact(
@@ -18,18 +29,25 @@ SMALL = Artefact(
     targets=("a", "b"),
     length=Standard(5.0, 1.0),
     hand=(Standard(0.0, 1.0),) * len(HAND),
-    outputs=(Output(0.6), Output(0.1, 0.05, (0.0,) * len(HAND), 0.01, bytes([128, 129]) * (TABLE // 2))),
+    outputs=(
+        Output(0.6),
+        Output(0.1, 0.05, (0.0,) * len(HAND), 0.01, bytes([ZERO + 1, ZERO - 1]) * 100 + bytes([ZERO]) * (TABLE - 200)),
+    ),
     cut=0.05,
     rarity_step=0.25,
-    rarity=bytes([4]) * TABLE,
+    rarity=bytes([4]) * 200 + bytes(TABLE - 200),
 )
 BARE = [{"intercept": 0.5}] * 2
 _PREFIX = b"signalbox-classifier\n"
 
 
 def packed(**changes: object) -> bytes:
-    """As ``encode`` would do it, without its checks."""
-    return _PREFIX + zlib.compress(msgspec.msgpack.encode(msgspec.to_builtins(SMALL, builtin_types=(bytes,)) | changes))
+    """As ``encode`` would do it, without its checks and without any word."""
+    bare = msgspec.to_builtins(SMALL, builtin_types=(bytes,)) | {"outputs": BARE, "rarity": b""}
+    version, gaps = changes.get("version", VERSION), changes.pop("gaps", b"")
+    return _PREFIX + zlib.compress(
+        msgspec.msgpack.encode({"version": version, "gaps": gaps, "artefact": bare | changes})
+    )
 
 
 def test_what_was_encoded_is_decoded() -> None:
@@ -44,6 +62,7 @@ def test_bytes_of_anything_are_refused_with_words(data: bytes) -> None:
             decode(given_bytes)
 
 
+@settings(max_examples=50)
 @given(st.integers(0, len(encode(SMALL)) - 1), st.integers(1, 255))
 def test_one_changed_byte_is_refused_or_says_nothing(position: int, change: int) -> None:
     data = bytearray(encode(SMALL))
@@ -60,7 +79,7 @@ def test_one_changed_byte_is_refused_or_says_nothing(position: int, change: int)
 def test_a_field_with_anything_in_it_is_refused_or_harmless(value: object) -> None:
     for name in ("labels", "outputs", "length", "cut", "rarity", "hand", "learnt"):
         try:
-            found = decode(packed(**{"outputs": BARE, "rarity": b"", name: value}))
+            found = decode(packed(**{name: value}))
         except ValueError:
             continue
         assert decode(encode(found)) == found
@@ -74,8 +93,10 @@ def test_a_field_with_anything_in_it_is_refused_or_harmless(value: object) -> No
         ({"labels": ["weak", "weak"]}, "2 to 32 different labels"),
         ({"targets": ["a"]}, "every label of a classifier needs a target"),
         ({"outputs": []}, "2 labels need as many outputs, not 0"),
-        ({"rarity": b"12"}, "rarity has 2 entries"),
-        ({"rarity": b""}, "needs the rarity of words"),
+        ({"rarity": b"12"}, "a table has 2 entries for 0 words"),
+        ({"rarity": b"1", "gaps": bytes([255] * 1029)}, "a table has 1 entries for 0 words"),
+        ({"rarity": b"1", "gaps": bytes([255] * 1029) + b"1"}, "words beyond its tables"),
+        ({"quantiles": [2.0, 1.0]}, "quantiles are 101 ascending numbers, not 2"),
         ({"cut": float("nan")}, "not finite"),
         ({"length": {"mean": 1.0, "deviation": 0.0}}, "deviations of a classifier are positive"),
         ({"hand": []}, "knows 0 counts of a query"),
@@ -95,3 +116,26 @@ def test_a_bomb_does_not_go_off() -> None:
         decode(bomb)
     with pytest.raises(ValueError, match="too many for a classifier"):
         decode(bytes(MAX_BYTES + 1))
+
+
+def test_words_lie_where_they_lay() -> None:
+    rarity, weights = bytearray(TABLE), bytearray([ZERO]) * TABLE
+    for bucket in (0, 1, 254, 255, 510, 1021, TABLE - 1):
+        rarity[bucket], weights[bucket] = 1 + bucket % 200, bucket % 256
+    outputs = (SMALL.outputs[0], msgspec.structs.replace(SMALL.outputs[1], weights=bytes(weights)))
+    whole = msgspec.structs.replace(SMALL, rarity=bytes(rarity), outputs=outputs)
+    assert decode(encode(whole)) == whole
+    with pytest.raises(ValueError, match="words without rarity can have no weight"):
+        encode(msgspec.structs.replace(SMALL, rarity=bytes(rarity)))
+
+
+def test_another_cut_needs_no_training() -> None:
+    known = msgspec.structs.replace(SMALL, quantiles=tuple(number / 100 for number in range(101)))
+    assert recut(known, strong_share=30).cut == pytest.approx(0.7)
+    assert recut(known, strong_share=12.5).cut == pytest.approx(0.875)
+    assert recut(known, strong_share=0).cut == 1.0
+    assert recut(known, strong_share=100).cut == -1.0
+    assert recut(known, threshold=5).cut == 0.05
+    assert recut(known) == known
+    with pytest.raises(ValueError, match="does not know what share leaves"):
+        recut(SMALL, strong_share=30)

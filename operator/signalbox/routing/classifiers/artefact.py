@@ -4,7 +4,8 @@ MessagePack of numbers and tables, compressed. What a reader cannot take is refu
 """
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from itertools import accumulate, compress
 from math import isfinite
 from typing import Final, Literal
 
@@ -16,8 +17,10 @@ VERSION: Final = 1
 MAX_BYTES: Final = 256 * 1024
 MAX_LABELS: Final = 32
 TABLE: Final = 1 << SPACE_BITS
+QUANTILES: Final = 101
 ZERO: Final = 128
 """Weights are bytes around this one."""
+_GOES_ON: Final = 255
 _MAGIC: Final = b"signalbox-classifier\n"
 _MAX_PLAIN: Final = (MAX_LABELS + 2) * TABLE + 64 * 1024  # what decompression may make of it
 
@@ -51,7 +54,8 @@ class Artefact(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     From scores, ``outputs`` are the first target's expected score and the gain of each other over it; from labels, one
     log-odds per label. ``cut`` is what the largest gain, or the probability that the first label is wrong, must exceed;
     None: the likeliest label. ``rarity`` holds, per bucket, the square of its inverse document frequency in steps of
-    ``rarity_step``: rare words say more than common ones.
+    ``rarity_step``: rare words say more than common ones. ``quantiles``, from 0 to 100 %, are of what is compared with
+    the cut, as said of queries that were not learned from: so that another cut needs no training.
     """
 
     version: int
@@ -65,17 +69,34 @@ class Artefact(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     rarity_step: float = 0.0
     rarity: bytes = b""
     examples: int = 0
+    quantiles: tuple[float, ...] = ()
+
+
+class _Packed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """As it is stored: tables hold only the buckets with some rarity. ``gaps``: from each to the next; 255 goes on."""
+
+    version: int
+    gaps: bytes
+    artefact: Artefact
 
 
 def encode(artefact: Artefact) -> bytes:
     """The bytes of a valid artefact; equal artefacts have equal bytes. ValueError where they would be too many."""
     _check(artefact)
+    gaps = _gaps(artefact.rarity)
+    keep = bytes(map(bool, artefact.rarity))
+    packed = _with_tables(artefact, lambda table, _: bytes(compress(table, keep)))
+    if any(
+        len(each.weights) - each.weights.count(ZERO) != len(less.weights) - less.weights.count(ZERO)
+        for each, less in zip(artefact.outputs, packed.outputs, strict=True)
+    ):
+        raise ValueError("words without rarity can have no weight")
     # By frequency of bytes only: tables hold no repeated strings, and looking for some takes a hundred times as long.
     compressor = zlib.compressobj(9, zlib.DEFLATED, zlib.MAX_WBITS, zlib.DEF_MEM_LEVEL, zlib.Z_HUFFMAN_ONLY)
-    data = _MAGIC + compressor.compress(msgspec.msgpack.encode(artefact)) + compressor.flush()
-    if len(data) > MAX_BYTES:
+    data = compressor.compress(msgspec.msgpack.encode(_Packed(artefact.version, gaps, packed))) + compressor.flush()
+    if len(_MAGIC) + len(data) > MAX_BYTES:
         raise ValueError(f"the classifier has {len(data)} bytes, and at most {MAX_BYTES} are allowed: use fewer labels")
-    return data
+    return _MAGIC + data
 
 
 def decode(data: bytes) -> Artefact:
@@ -97,11 +118,64 @@ def decode(data: bytes) -> Artefact:
             raise ValueError(
                 f"the classifier has version {version}, and this program reads version {VERSION}: train it anew"
             )
-        artefact = msgspec.msgpack.decode(plain, type=Artefact)
+        packed = msgspec.msgpack.decode(plain, type=_Packed)
     except msgspec.MsgspecError as error:
         raise ValueError(f"the classifier is damaged: {error}") from None
+    buckets = _buckets(packed.gaps)
+    if buckets and buckets[-1] >= TABLE:
+        raise ValueError("the classifier is damaged: it has words beyond its tables")
+    artefact = _with_tables(packed.artefact, lambda table, empty: _spread(table, buckets, empty))
     _check(artefact)
     return artefact
+
+
+def recut(artefact: Artefact, *, strong_share: float | None = None, threshold: float | None = None) -> Artefact:
+    """The same with another cut, in percent: of queries that leave the first label, or of the expected gain. ValueError
+    where the artefact does not know its shares."""
+    if threshold is not None:
+        return msgspec.structs.replace(artefact, cut=threshold / 100.0)
+    if strong_share is None:
+        return artefact
+    if not artefact.quantiles:
+        raise ValueError("the classifier does not know what share leaves its first label: train it anew")
+    if strong_share >= 100.0:
+        return msgspec.structs.replace(artefact, cut=artefact.quantiles[0] - 1.0)  # everything
+    below, part = divmod((100.0 - strong_share) * (QUANTILES - 1) / 100.0, 1.0)
+    low, high = artefact.quantiles[int(below)], artefact.quantiles[min(QUANTILES - 1, int(below) + 1)]
+    return msgspec.structs.replace(artefact, cut=low + part * (high - low))
+
+
+def _with_tables(artefact: Artefact, change: Callable[[bytes, int], bytes]) -> Artefact:
+    """With each table that there is changed; ``change`` is told what a bucket holds that says nothing."""
+    outputs = tuple(
+        msgspec.structs.replace(each, weights=change(each.weights, ZERO)) if each.weights else each
+        for each in artefact.outputs
+    )
+    rarity = change(artefact.rarity, 0) if artefact.rarity else b""
+    return msgspec.structs.replace(artefact, outputs=outputs, rarity=rarity)
+
+
+def _gaps(rarity: bytes) -> bytes:
+    found, before = bytearray(), -1
+    for bucket in compress(range(len(rarity)), rarity):
+        more, rest = divmod(bucket - before, _GOES_ON)
+        found += bytes([_GOES_ON]) * more
+        found.append(rest)
+        before = bucket
+    return bytes(found)
+
+
+def _buckets(gaps: bytes) -> list[int]:
+    return [bucket - 1 for bucket, gap in zip(accumulate(gaps), gaps, strict=True) if gap != _GOES_ON]
+
+
+def _spread(table: bytes, buckets: list[int], empty: int) -> bytes:
+    if len(table) != len(buckets):
+        raise ValueError(f"the classifier is damaged: a table has {len(table)} entries for {len(buckets)} words")
+    whole = bytearray([empty]) * TABLE
+    for bucket, code in zip(buckets, table, strict=True):
+        whole[bucket] = code
+    return bytes(whole)
 
 
 class _Versioned(msgspec.Struct):
@@ -119,7 +193,15 @@ def _check(artefact: Artefact) -> None:
     if len(artefact.hand) != len(HAND):
         raise ValueError(f"the classifier knows {len(artefact.hand)} counts of a query, and this program {len(HAND)}")
     _table("rarity", artefact.rarity)
-    numbers = [artefact.cut or 0.0, artefact.rarity_step, artefact.length.mean, *(each.mean for each in artefact.hand)]
+    if len(artefact.quantiles) not in (0, QUANTILES) or list(artefact.quantiles) != sorted(artefact.quantiles):
+        raise ValueError(f"quantiles are {QUANTILES} ascending numbers, not {len(artefact.quantiles)}")
+    numbers = [
+        artefact.cut or 0.0,
+        *artefact.quantiles,
+        artefact.rarity_step,
+        artefact.length.mean,
+        *(each.mean for each in artefact.hand),
+    ]
     deviations = [artefact.length.deviation, *(each.deviation for each in artefact.hand)]
     for output in artefact.outputs:
         _table("weights", output.weights)
