@@ -2,14 +2,18 @@
 
 import asyncio
 import sys
+from typing import Literal
 
 import msgspec
 import pytest
 from queries import labelled, lines, scored
 
-from signalbox.plan.lessons import Lesson, Source
+from signalbox.learning.fitting import train
+from signalbox.learning.settings import Settings
+from signalbox.plan.lessons import Cut, Lesson, Source
 from signalbox.routing.chains import confidence
 from signalbox.routing.classifiers.artefact import decode
+from signalbox.routing.classifiers.trained import TrainedModel
 from signalbox.training import run
 from signalbox.training.run import Done, Refused, Trouble, learn, learn_now
 
@@ -35,6 +39,21 @@ async def test_all_sources_are_learned_from_and_the_same_gives_the_same() -> Non
     assert (result.report.examples, decode(result.artefact).labels) == (100, ("weak", "strong"))
     assert result.report.apgr is not None
     assert learn_now(LESSON, contents, nothing) == result
+
+
+@pytest.mark.parametrize(("kind", "percent", "most"), [("StrongShare", 20, 0.35), ("Threshold", 90, 0.0)])
+def test_a_finished_model_leaves_its_first_label_where_the_policy_says(
+    kind: Literal["StrongShare", "Threshold"], percent: int, most: float
+) -> None:
+    made, _ = train(scored(200), Settings(LESSON.labels))
+    lesson = msgspec.structs.replace(LESSON, kind="finished", sources=(SOURCE,), cut=Cut(kind, percent))
+    result = learn_now(lesson, {SOURCE: made}, nothing)
+    assert isinstance(result, Done)
+    assert result.report.examples == 200
+    model = TrainedModel.of(result.artefact)
+    labels = [model.predict(each.prompt).label for each in scored(200, seed=9)]
+    assert labels.count("strong") <= most * len(labels)
+    assert [TrainedModel.of(made).predict(each.prompt).label for each in scored(200, seed=9)].count("strong") > 80
 
 
 def test_labels_give_an_accuracy() -> None:

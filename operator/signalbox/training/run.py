@@ -11,6 +11,7 @@ import msgspec
 
 from signalbox.plan.learned import Figures, finished
 from signalbox.plan.lessons import Lesson, Source
+from signalbox.routing.classifiers.artefact import decode, encode, recut
 
 SECONDS = 600.0
 """For the lowest priority on a busy machine: five thousand examples take some seconds of an idle core."""
@@ -94,6 +95,16 @@ def learn_now(lesson: Lesson, contents: Mapping[Source, bytes], waiting: Callabl
     return _discreet(lesson, _result(process.returncode, output, said))
 
 
+def _cut(lesson: Lesson, model: bytes) -> bytes:
+    """A finished model leaves its first label where this policy says, if it says so."""
+    if lesson.cut is None:
+        return model
+    share, threshold = (
+        lesson.cut.percent if lesson.cut.kind == kind else None for kind in ("StrongShare", "Threshold")
+    )
+    return encode(recut(decode(model), strong_share=share, threshold=threshold))
+
+
 def _job(lesson: Lesson, contents: Mapping[Source, bytes]) -> bytes | Result:
     """What the other process is told; or the result, where nothing is left to do."""
     if large := [source for source in lesson.sources if len(contents[source]) > SOURCE_BYTES]:
@@ -101,7 +112,7 @@ def _job(lesson: Lesson, contents: Mapping[Source, bytes]) -> bytes | Result:
     if lesson.kind == "finished":
         (source,) = lesson.sources
         try:
-            return Done(contents[source], finished(lesson, contents[source]))
+            return Done(_cut(lesson, contents[source]), finished(lesson, contents[source]))
         except ValueError as error:
             return Refused((f"{source}: {error}",))
     texts, errors = list[dict[str, str]](), list[str]()
