@@ -38,7 +38,7 @@ def at_share(order: Floats, share: float) -> float:
         return float(by[0])
     if leave == len(by):
         return float(np.nextafter(by[-1], -np.inf))
-    return float((by[leave - 1] + by[leave]) / 2.0)
+    return float(by[leave])
 
 
 def orders(artefact: Artefact, rows: Rows) -> Floats:
