@@ -188,10 +188,10 @@ class Exchange(Tries):
 
     async def _finish(self, work: Coroutine[Any, Any, None]) -> None:
         try:
-            await work
-        except Refusal as refusal:
-            self._task = None
-            self.refuse(refusal)
+            try:
+                await work
+            except Refusal as refusal:
+                self.refuse(refusal)
         except Exception:
             self.client.crash(self)
         finally:

@@ -143,7 +143,7 @@ class BackendState:
         self._ttft = DecayedMean()
         self._errors = ErrorRate()
         self._outputs = DecayedMean(OUTPUT_SECONDS)
-        self._long_outputs = Quantile(0.95)
+        self._long_outputs: Quantile | None = None
         self._there = 0.0
         self.correction = TokenCorrection()
         self.backlog = Backlog(time.monotonic())
@@ -285,7 +285,8 @@ class BackendState:
     def wrote(self, tokens: int, now: float) -> None:
         """Count the tokens of an answer."""
         self._outputs.add(tokens, now)
-        self._long_outputs.add(tokens)
+        if self._long_outputs is not None:
+            self._long_outputs.add(tokens)
 
     def sampled(self) -> None:
         """The load of its engines was heard."""
@@ -305,7 +306,9 @@ class BackendState:
 
     @property
     def long_output_tokens(self) -> int:
-        """Tokens that 95 of 100 answers do not exceed."""
+        """Tokens that 95 of 100 answers do not exceed. Counted from the first time that somebody asks."""
+        if self._long_outputs is None:
+            self._long_outputs = Quantile(0.95)
         return round(self._long_outputs.value() or PRIOR_LONG_OUTPUT_TOKENS)
 
     @property

@@ -36,6 +36,11 @@ class Budget:
         self._calls = 0
         self._cost = 0
 
+    @property
+    def bounds_cost(self) -> bool:
+        """Whether it matters what calls cost."""
+        return self._max_cost is not None
+
     def short_of(self, cost: int) -> str:
         """What is used up for another call that is expected to cost so much: "" where nothing is."""
         if self._calls >= self._max_calls:

@@ -2,7 +2,7 @@
 
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from signalbox.router.serving.chains.call import Call, CallFailed, Reply
@@ -83,7 +83,7 @@ class Chain:
 
     async def ask(self, what: str, choice: Choice, data: dict[str, Any], *, part: float = 1.0) -> Candidate:
         """An answer to the client's request. Raises ``CallFailed`` and ``Exhausted``."""
-        reply = await self._call(what, choice, data, self.operation, self.facts.conversation_tokens, part)
+        reply = await self._call(what, choice, data, self.operation, part)
         answer = Answer(reply.content, self.exchange.data, reply.usage.output if reply.usage is not None else 0)
         if not answer.made:
             raise self._failed(what, reply, "answered what is no answer")
@@ -115,8 +115,7 @@ class Chain:
         features = self.exchange.policy.backends[judge.position].config.features or ()
         key, schema = secrets.token_hex(8), "JSONSchema" in features
         data = judging.request(task, judge.rubric, self.operation, self.exchange.data, answers, key, schema=schema)
-        tokens = self.facts.conversation_tokens + sum(answer.tokens for answer in answers) + judging.OWN_TOKENS
-        reply = await self._call("judge", judge.choice, data, "chat", tokens, part)
+        reply = await self._call("judge", judge.choice, data, "chat", part, answers)
         value = read(Answer(reply.content, data).text)
         if value is None:
             raise self._failed("judge", reply, "gave no judgement")
@@ -124,9 +123,15 @@ class Chain:
         return value
 
     async def _call(
-        self, what: str, choice: Choice, data: dict[str, Any], operation: str, tokens: int, part: float
+        self,
+        what: str,
+        choice: Choice,
+        data: dict[str, Any],
+        operation: str,
+        part: float,
+        shown: Sequence[Answer] = (),
     ) -> Reply:
-        expected = self.reserve(choice, tokens, data)
+        expected = self.reserve(choice, data, shown)
         now = time.monotonic()
         actual = expected  # of one that is cut off: whoever began on it may charge for all of it
         try:
@@ -147,25 +152,30 @@ class Chain:
             self._budget.end(expected, actual)
         return reply
 
-    def reserve(self, choice: Choice, tokens: int, data: dict[str, Any]) -> int:
-        """Take a call out of the budget; returns what it is expected to cost. Raises ``Exhausted``."""
-        expected = self._expected(choice, tokens, data)
+    def reserve(self, choice: Choice, data: dict[str, Any], shown: Sequence[Answer] = ()) -> int:
+        """Take a call out of the budget; returns what it is expected to cost. Raises ``Exhausted``.
+
+        ``shown`` are answers that become part of a judge's prompt.
+        """
+        expected = self._expected(choice, data, shown) if self._budget.bounds_cost else 0
         if limit := self._budget.short_of(expected):
             raise Exhausted(limit)
         self._budget.begin(expected)
         return expected
 
-    def _expected(self, choice: Choice, tokens: int, data: dict[str, Any]) -> int:
+    def _expected(self, choice: Choice, data: dict[str, Any], shown: Sequence[Answer]) -> int:
         """What a call costs at most, as far as anybody can tell: at the dearest of its targets."""
+        prompt = self.facts.conversation_tokens
+        if shown:
+            prompt += judging.OWN_TOKENS + sum(answer.tokens for answer in shown)
         most = max_tokens(data)
         dearest = 0
         for position, backend in enumerate(self.exchange.policy.backends):
             pricing = backend.config.pricing
             if choice.mask >> position & 1 and pricing is not None:
                 output = backend.long_output_tokens if most is None else most
-                dearest = max(
-                    dearest, round(tokens * backend.token_correction) * pricing.input + output * pricing.output
-                )
+                cost = round(prompt * backend.token_correction) * pricing.input + output * pricing.output
+                dearest = max(dearest, cost)
         return dearest
 
     def _failed(self, what: str, reply: Reply, message: str) -> CallFailed:

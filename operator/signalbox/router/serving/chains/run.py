@@ -77,7 +77,7 @@ class Run:
         try:
             outcome = await self._outcome()
             if isinstance(outcome, Live):
-                chain.reserve(outcome.choice, chain.facts.conversation_tokens, chain.asked)
+                chain.reserve(outcome.choice, chain.asked)
         except Exhausted as over:
             chain.trail.add("limit", why=over.limit)
             if chain.best is None:
