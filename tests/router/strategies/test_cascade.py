@@ -373,6 +373,19 @@ async def test_the_trail_tells_what_was_done_but_not_what_was_said(stage: Stage)
     assert seen.headers["x-signalbox-reason"].startswith("route all (no condition), cascade")
 
 
+@BOTH
+async def test_an_expression_may_ask_a_classifier(stage: Stage, stream: bool) -> None:
+    await stage.engine("small", SURE)
+    await stage.engine("strong", STRONG)
+    await stage.engine("picker", {"json": {"label": "hard"}}, {"answer": "hard"})
+    await stage.open(
+        policy("""accept: {expression: 'answer.chars > 0 && label.kind == "easy"'}""")
+        + "classifiers: [{name: kind, labels: [easy, hard], default: easy, llm: {target: picker}}]"
+    )
+    assert (await stage.ask(stream=stream)).target == "strong"
+    assert len(stage.calls["picker"]) == 1
+
+
 async def test_a_set_of_targets_is_drawn_by_share(stage: Stage) -> None:
     await stage.engine("small", SURE)
     await stage.engine("other", {**SURE, "answer": "Other says so."})

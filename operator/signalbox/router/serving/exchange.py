@@ -87,7 +87,7 @@ class Exchange(Tries):
         self.api = client.speaks
         headers = head.headers
         self.traceparent = headers.get(b"traceparent") or b"00-%032x-%016x-01" % (_getrandbits(128), _getrandbits(64))
-        self.debug = policy.config.debug and headers.get(b"x-signalbox-debug", b"").lower() in {b"true", b"1"}
+        self.debug: bool = policy.config.debug and headers.get(b"x-signalbox-debug", b"").lower() in {b"true", b"1"}
         self.route: CompiledRoute | None = None
         self.kept: Kept | None = None
         self.message = message

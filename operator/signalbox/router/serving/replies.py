@@ -36,9 +36,8 @@ def route_lines(exchange: "Exchange", attempt: "Attempt | None" = None) -> bytes
     if exchange.debug and exchange.chain is not None:
         lines += b"x-signalbox-trail: %b\r\n" % exchange.chain.trail.header()
     if exchange.debug:
-        lines += (
-            b"x-signalbox-reason: %b\r\n" % policy.reason(route, exchange.tries, exchange.said, exchange.why).encode()
-        )
+        tries = exchange.tries + (exchange.spent.tries if exchange.chain is not None and exchange.spent else 0)
+        lines += b"x-signalbox-reason: %b\r\n" % policy.reason(route, tries, exchange.said, exchange.why).encode()
     return lines
 
 

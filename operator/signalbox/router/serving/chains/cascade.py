@@ -73,12 +73,13 @@ def _settled(chain: Chain, what: str, candidate: Candidate, score: float, least:
 async def _holds(chain: Chain, what: str, step: Step, candidate: Candidate) -> bool:
     """Whether the condition over the answer does; one that cannot be evaluated does not."""
     assert step.condition is not None
-    chain.facts.answer = candidate.answer
-    holds: bool | Unknown = False
+    facts = chain.facts
+    facts.answer = candidate.answer
     why = "the expression"
+    holds: bool | Unknown = False
     try:
-        while (holds := step.condition(chain.facts)) is UNKNOWN:
-            await ask_awaited(chain.exchange, chain.facts)
+        while (holds := step.condition(facts)) is UNKNOWN:
+            await ask_awaited(chain.exchange, facts)
     except EvaluationError:
         why = "the expression cannot be evaluated"
         chain.condition_failed()

@@ -74,7 +74,7 @@ class Chain:
         self.asked = bodies.unary(exchange.data)
         self.on_failure = compiled.on_failure
         self.deadline: float = exchange.started_at + limits.timeout_ms / 1000
-        self.trail = Trail()
+        self.trail = Trail(kept=exchange.debug)
         self.best: Candidate | None = None
         self._budget = Budget(limits.max_calls, limits.max_cost)
         self._needs = exchange.policy.requirements(facts)
@@ -87,8 +87,9 @@ class Chain:
         answer = Answer(reply.content, self.exchange.data, reply.usage.output if reply.usage is not None else 0)
         if not answer.made:
             raise self._failed(what, reply, "answered what is no answer")
-        said = "tools" if answer.tools else "refusal" if answer.refusal else "text" if answer.text else "nothing"
-        self.trail.add(what, target=reply.target, said=said, finish=answer.finish_reason, **_used(reply))
+        if self.trail.kept:
+            said = "tools" if answer.tools else "refusal" if answer.refusal else "text" if answer.text else "nothing"
+            self.trail.add(what, target=reply.target, said=said, finish=answer.finish_reason, **_used(reply))
         hidden = bool(data.get("logprobs")) and not bodies.asks_logprobs(self.asked)
         return Candidate(reply, answer, hidden_logprobs=hidden)
 

@@ -12,16 +12,22 @@ _encode = msgspec.json.Encoder().encode
 
 
 class Trail:
-    """Entries in the order in which they were made. Names and words are ours or the policy's, hence ASCII."""
+    """Entries in the order in which they were made. Names and words are ours or the policy's, hence ASCII.
 
-    __slots__ = ("_entries", "_left_out")
+    Where nobody may ask for them, or has, none are ``kept``.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_entries", "_left_out", "kept")
+
+    def __init__(self, *, kept: bool) -> None:
+        self.kept = kept
         self._entries: list[dict[str, Any]] = []
         self._left_out = 0
 
     def add(self, what: str, **fields: Any) -> None:
         """Something that was done; fields that are None or empty are left out."""
+        if not self.kept:
+            return
         if len(self._entries) >= MAX_ENTRIES:
             self._left_out += 1
         else:
