@@ -99,9 +99,12 @@ async def three(stage: Stage, *rules: dict[str, Any], timeout: str = "5s", least
 @BOTH
 async def test_a_model_picks_the_label_once_for_equal_queries(stage: Stage, stream: bool) -> None:
     await three(stage, {"when": {"user": "def "}, "json": {"label": "code"}, "confidence": 0.9}, {"answer": "prose"})
+    told: list[object] = []
     for text in (PROGRAM, f"  {PROGRAM.upper()}\n", PROGRAM):
         seen = await stage.ask(text, stream=stream)
         assert (seen.target, seen.text) == ("coder", "A program.")
+        assert ("x-signalbox-usage" in seen.headers) is (len(told) == 0)  # who caused a call is told what it used
+        told.append(seen)
     seen = await stage.ask(SHORT, stream=stream, headers={"x-signalbox-debug": "true"})
     assert seen.target == "writer"
     assert "kind is prose (confidence" in seen.headers["x-signalbox-reason"]

@@ -1,6 +1,8 @@
 """A trained classifier judges a query, in some forty microseconds."""
 
+from collections.abc import Callable, Collection
 from math import exp, sqrt
+from operator import itemgetter
 from typing import NamedTuple
 
 from signalbox.routing.classifiers.artefact import ZERO, Artefact, Output, Standard, decode
@@ -53,12 +55,13 @@ class TrainedModel:
         """The outputs, in their order."""
         artefact = self.artefact
         grams = features.grams
+        entries = _entries(grams)
         norm = 0.0
         if artefact.rarity:
-            norm = sqrt(artefact.rarity_step * sum(map(artefact.rarity.__getitem__, grams)))
+            norm = sqrt(artefact.rarity_step * sum(entries(artefact.rarity)))
         length = standardised(features.length, artefact.length)
         hand = [standardised(value, by) for value, by in zip(features.hand, artefact.hand, strict=True)]
-        return [_value(output, grams, norm, length, hand) for output in artefact.outputs]
+        return [_value(output, entries, norm, length, hand) for output in artefact.outputs]
 
     def _by_gain(self, values: list[float]) -> Prediction:
         base, *gains = values
@@ -89,12 +92,22 @@ def standardised(value: float, by: Standard) -> float:
     return min(MOST_DEVIATIONS, max(-MOST_DEVIATIONS, (value - by.mean) / by.deviation))
 
 
-def _value(output: Output, grams: set[int], norm: float, length: float, hand: list[float]) -> float:
+def _entries(grams: Collection[int]) -> Callable[[bytes], tuple[int, ...]]:
+    """What a table has for each gram: all at once, which takes half as long as one after the other."""
+    if len(grams) > 1:
+        return itemgetter(*grams)
+    return lambda table: tuple(table[gram] for gram in grams)
+
+
+def _value(
+    output: Output, entries: Callable[[bytes], tuple[int, ...]], norm: float, length: float, hand: list[float]
+) -> float:
     value = output.intercept + output.length * length
     for weight, each in zip(output.hand, hand, strict=False):  # there may be none
         value += weight * each
     if output.weights and norm:
-        value += output.scale * (sum(map(output.weights.__getitem__, grams)) - ZERO * len(grams)) / norm
+        weights = entries(output.weights)
+        value += output.scale * (sum(weights) - ZERO * len(weights)) / norm
     return value
 
 
