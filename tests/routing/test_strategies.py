@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from signalbox.routing.config import Failover, Share, Tier, Weighted
-from signalbox.routing.strategies import Choice, compile_strategy
+from signalbox.routing.config import BestOf, Cascade, Consensus, Failover, Sampled, Share, Step, Tier, Voter, Weighted
+from signalbox.routing.strategies import CascadeChoice, Choice, compile_strategy
 
 POSITIONS = {"a": 0, "b": 1, "c": 2, "d": 3}
 
@@ -71,3 +71,41 @@ def test_only_usable_targets_are_ever_chosen_each_at_most_once(usable: int, chan
             left &= ~(1 << position)
             position = choice.next(left)
         assert not left & choice.mask
+
+
+def cascade(*steps: dict[str, int]) -> CascadeChoice:
+    sets = tuple(Step(targets=tuple(Share(target=t, weight=w) for t, w in step.items())) for step in steps)
+    choice = compile_strategy(Cascade(steps=sets), POSITIONS, random.Random(1))
+    assert isinstance(choice, CascadeChoice)
+    return choice
+
+
+def test_the_steps_of_a_cascade_are_drawn_each_for_itself() -> None:
+    choice = cascade({"a": 1, "b": 3}, {"c": 1})
+    assert choice.mask == 0b0111
+    assert [step.mask for step in choice.steps] == [0b0011, 0b0100]
+    counts = Counter(choice.steps[0].first(0b1111) for _ in range(1000))
+    assert (counts[0], counts[1]) == (pytest.approx(250, abs=5), pytest.approx(750, abs=5))
+    assert choice.first(0b1100) == choice.next(0b1100) == 2
+    assert choice.first(0b1000) == -1
+
+
+def test_weights_of_a_cascade_go_by_step() -> None:
+    choice = cascade({"a": 1, "b": 3}, {"c": 1, "d": 1})
+    choice.steer([[1.0, 0.0, 0.0, 0.0], [0.0, 0.0, 0.2, 0.8]], 0.0, None)
+    counts = Counter(choice.steps[1].first(0b1100) for _ in range(1000))
+    assert counts[3] == pytest.approx(800, abs=5)
+    assert choice.by_load
+    choice.steer([[1.0, 0.0, 0.0, 0.0]], 0.0, None)  # of another configuration
+    assert not choice.by_load
+
+
+def test_who_stands_in_for_a_chain() -> None:
+    best = compile_strategy(
+        BestOf(targets=(Sampled(target="b", samples=3), Sampled(target="a"))), POSITIONS, random.Random(1)
+    )
+    assert (best.mask, best.first(0b1111)) == (0b0011, 1)
+    agree = compile_strategy(
+        Consensus(targets=(Voter(target="a"), Voter(target="b")), escalate_to="d"), POSITIONS, random.Random(1)
+    )
+    assert (agree.mask, agree.first(0b1111), agree.first(0b0011)) == (0b1011, 3, 0)

@@ -1,5 +1,6 @@
 """Cascades on the stage: who answers, what the client sees, what is called, counted and told."""
 
+import asyncio
 import json
 from typing import Any
 
@@ -408,3 +409,14 @@ async def test_a_defect_is_answered(stage: Stage, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(run, "cascade", broken)
     seen = await stage.ask()
     assert (seen.status, seen.code) == (500, "internal_error")
+
+
+@BOTH
+async def test_a_router_that_drains_waits_for_a_chain(stage: Stage, stream: bool) -> None:
+    await stage.engine("small", {**UNSURE, "delay": 0.2})
+    await stage.engine("strong", STRONG)
+    await stage.open(policy())
+    asking = asyncio.ensure_future(stage.ask(stream=stream))
+    await until(lambda: stage.calls["small"].outcomes["open"])
+    stage.router.proxy.drain()
+    assert (await asking).text == "Strong says so."
