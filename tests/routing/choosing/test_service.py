@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from signalbox.routing import config
-from signalbox.routing.choosing.service import question, read
+from signalbox.routing.choosing.service import READ_CHARS, question, read
 
 KIND = config.Classifier(
     name="kind", labels=("code", "prose", "law"), default="prose", source=config.Http(service="s", path="/")
@@ -20,6 +20,13 @@ def test_what_is_sent() -> None:
         "query": "x",
         "conversation": {"system": "be brief", "turns": 3},
     }
+
+
+def test_of_long_texts_both_ends_are_sent() -> None:
+    sent = msgspec.json.decode(question(KIND, "a" * 10**6 + "z" * 10**6, "b" * 10**6, 1))
+    assert len(sent["query"]) < READ_CHARS + 10
+    assert (sent["query"][0], sent["query"][-1]) == ("a", "z")
+    assert len(sent["conversation"]["system"]) < READ_CHARS + 10
 
 
 @pytest.mark.parametrize(

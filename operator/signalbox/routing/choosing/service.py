@@ -1,13 +1,16 @@
 """What a service that puts labels on queries is sent, and what counts as its answer: see docs/classifiers.md."""
 
 from math import isfinite
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
 from signalbox.routing import config
 from signalbox.routing.choosing.classified import NOTHING_EXPECTED, Result
-from signalbox.routing.choosing.picking import score_of
+from signalbox.routing.choosing.picking import score_of, shortened
+
+READ_CHARS: Final = 32_000
+"""Of the query and of the system prompt: an answer that is awaited is not worth megabytes."""
 
 _encode = msgspec.json.Encoder().encode
 
@@ -24,8 +27,8 @@ def question(classifier: config.Classifier, query: str, system: str, turns: int)
     asked: dict[str, Any] = {
         "classifier": classifier.name,
         "labels": classifier.labels,
-        "query": query,
-        "conversation": {"system": system, "turns": turns},
+        "query": shortened(query, READ_CHARS),
+        "conversation": {"system": shortened(system, READ_CHARS), "turns": turns},
     }
     return _encode(asked)
 
