@@ -8,13 +8,13 @@ import random
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
+from draws import Draws, Spec
+from strategies import Strategies
 from world import API
 
 from cluster.api import Object
 from signalbox.api import ModelBackend, RoutingPolicy
 from signalbox.api.crd import structural
-
-Spec = dict[str, Any]
 
 CONDITIONS = (
     "query.chars > 1",
@@ -22,6 +22,7 @@ CONDITIONS = (
     'query.text.contains("code")',
     'request.model == "other"',
     "targets.x.healthy",
+    'label.learned == "y" && score.picked > 0.3 || confidence.asked < 0.5',
 )
 SIGNALS: tuple[Spec, ...] = (
     {"engine": "VLLM"},
@@ -93,11 +94,11 @@ class Specs(NamedTuple):
         return "sidecar" not in self.policy.get("router", {})
 
 
-class Chance:
+class Chance(Draws):
     """Draws specs."""
 
     def __init__(self, seed: int) -> None:
-        self._random = random.Random(seed)
+        super().__init__(random.Random(seed))
 
     def specs(self) -> Specs:
         return Specs(self._policy(), (self._backend(), self._backend()))
@@ -112,22 +113,12 @@ class Chance:
         spoil(policy)
         return Specs(policy, (first, second)), "RoutingPolicy", field
 
-    def _fields(self, **makers: Callable[[], Any]) -> Spec:
-        """Each field, or not."""
-        return {name: make() for name, make in makers.items() if self._random.random() < 0.7}
-
-    def _one(self, *values: Any) -> Callable[[], Any]:
-        return lambda: copy.deepcopy(self._random.choice(values))
-
-    def _some(self, *values: Any) -> Callable[[], list[Any]]:
-        return lambda: self._random.sample(values, self._random.randint(1, len(values)))
-
     def _backend(self) -> Spec:
-        one, some = self._one, self._some
+        one, some = self.one, self.some
         if self._random.random() < 0.4:
             where = {
                 "serviceRef": {"name": "llama", "port": one(80, "http")()},
-                **self._fields(basePath=one("/", "/v2")),
+                **self.fields(basePath=one("/", "/v2")),
             }
         else:
             urls = "https://api.example.com/v1", "https://10.1.2.3:8443", "http://models.example.com:8000/v1"
@@ -135,8 +126,8 @@ class Chance:
         spec = {
             "model": one("m", "meta/n")(),
             **where,
-            **self._fields(
-                request=lambda: self._fields(
+            **self.fields(
+                request=lambda: self.fields(
                     headers=some({"name": "X-One", "value": "1"}, {"name": "X-Two", "value": "2"}),
                     query=some({"name": "api-version", "value": "1"}, {"name": "b", "value": "2"}),
                     rename=one({"max_tokens": "max_completion_tokens"}, {"user": "who", "seed": "start"}),
@@ -145,34 +136,39 @@ class Chance:
                 auth=lambda: {
                     "apiKey": {
                         "secretRef": {"name": "upstream", "key": one("token", "other")()},
-                        **self._fields(header=one("api-key", "Authorization"), prefix=one("", "Key ")),
+                        **self.fields(header=one("api-key", "Authorization"), prefix=one("", "Key ")),
                     }
                 },
-                tls=lambda: self._fields(
+                tls=lambda: self.fields(
                     caConfigMapRef=one({"name": "authority", "key": "ca.crt"}),
                     serverName=one("one.example.com", "two.example.com"),
                     clientCertificateRef=one({"name": "certificate"}),
                 ),
-                profile=lambda: self._fields(
-                    contextWindow=one(1000, 128_000), features=some("Tools", "LogProbs", "Vision")
+                format=one("OpenAI"),
+                profile=lambda: self.fields(
+                    contextWindow=one(1000, 128_000),
+                    features=lambda: ["LogProbs", *some("Tools", "Vision")()],
+                    quality=one(55, 90),
+                    latency=one("200ms", "2s"),
+                    skills=one({"code": 80}, {"code": 60, "math": 70}),
                 ),
                 pricing=lambda: {
                     "inputPerMillion": one("0.05", "1")(),
                     "outputPerMillion": one("0.5", "2")(),
-                    **self._fields(cachedInputPerMillion=one("0", "0.01")),
+                    **self.fields(cachedInputPerMillion=one("0", "0.01")),
                 },
-                capacity=lambda: self._fields(
+                capacity=lambda: self.fields(
                     concurrency=one(8, 256), tokensPerSecond=one(900, 9000), slowStart=one("0s", "1m")
                 ),
                 signals=lambda: copy.deepcopy(self._random.choice(SIGNALS)),
-                limits=lambda: self._fields(
+                limits=lambda: self.fields(
                     maxInFlight=one(7, 100), requestsPerMinute=one(60, 600), tokensPerMinute=one(6000, 60_000)
                 ),
                 health=lambda: {
                     "http": {"path": one("/health", "/ready")()},
-                    **self._fields(interval=one("5s", "1m"), unhealthyThreshold=one(2, 5), healthyThreshold=one(1, 2)),
+                    **self.fields(interval=one("5s", "1m"), unhealthyThreshold=one(2, 5), healthyThreshold=one(1, 2)),
                 },
-                timeouts=lambda: self._fields(
+                timeouts=lambda: self.fields(
                     connect=one("1s", "500ms"), firstToken=one("5s", "30s"), idle=one("5s"), request=one("60s", "1h")
                 ),
             ),
@@ -184,69 +180,57 @@ class Chance:
         return spec
 
     def _policy(self) -> Spec:
-        one = self._one
+        one = self.one
         names = self._random.sample(("x", "y", "z"), self._random.randint(1, 3))
         if "x" not in names:
             names[0] = "x"
+        strategies = Strategies(self._random, names)
         conditions = self._random.sample(CONDITIONS, self._random.randint(0, 3))
         routes = [{"name": f"r{index}", "when": when} for index, when in enumerate(conditions)] + [{"name": "last"}]
         tenants = {"tenants": [self._tenant("one"), self._tenant("two")]}
-        ordered = {**tenants, **self._fields(tiers=one(["gold", "silver"], ["silver", "gold"]))}
+        ordered = {**tenants, **self.fields(tiers=one(["gold", "silver"], ["silver", "gold"]))}
         return {
-            "models": self._some("auto", "gpt", "other")(),
+            "models": self.some("auto", "gpt", "other")(),
             "targets": [{"name": name, "backendRef": {"name": one("a", "b")()}} for name in names],
-            "routes": [route | self._strategy(names) for route in routes],
+            "classifiers": strategies.classifiers(),
+            "routes": [route | strategies.strategy() for route in routes],
             "access": one({"anonymous": {}}, ordered)(),
-            **self._fields(
+            **self.fields(
                 affinity=lambda: {
                     "key": one("Prefix", "Session", "None")(),
-                    **self._fields(maxOverloadPercent=one(150)),
+                    **self.fields(maxOverloadPercent=one(150)),
                 },
-                feedback=lambda: self._fields(
+                feedback=lambda: self.fields(
                     mode=one("Active", "Observe", "Disabled"), interval=one("5s", "10s"), staleAfter=one("20s", "1m")
                 ),
                 debug=one("Denied", "Allowed"),
                 router=one(
-                    {"sidecar": self._fields(port=one(15080, 16000))},
+                    {"sidecar": self.fields(port=one(15080, 16000))},
                     *({"deployment": self._deployment()} for _ in range(4)),
                 ),
             ),
         }
 
     def _tenant(self, name: str) -> Spec:
-        keys = self._some({"secretRef": {"name": "keys"}}, {"secretRef": {"name": "more-keys"}})
-        return {"name": name, **self._fields(tier=self._one("gold", "silver")), "keysFrom": keys()}
-
-    def _strategy(self, names: list[str]) -> Spec:
-        if self._random.random() < 0.5:
-            return {"weighted": {"targets": self._shares(names)}}
-        tiers = [{"targets": self._shares(names)} for _ in range(self._random.randint(1, 2))]
-        spill = self._fields(
-            spill=self._one({"fromPercent": 80, "toPercent": 100}, {"fromPercent": 50, "toPercent": 60})
-        )
-        return {"failover": {"tiers": tiers, **(spill if len(tiers) > 1 else {})}}
-
-    def _shares(self, names: list[str]) -> list[Spec]:
-        weighted = self._random.random() < 0.5
-        chosen = self._random.sample(names, self._random.randint(1, len(names)))
-        return [{"name": name} | ({"weight": self._random.randint(1, 9)} if weighted else {}) for name in chosen]
+        keys = self.some({"secretRef": {"name": "keys"}}, {"secretRef": {"name": "more-keys"}})
+        return {"name": name, **self.fields(tier=self.one("gold", "silver")), "keysFrom": keys()}
 
     def _deployment(self) -> Spec:
-        one = self._one
+        one = self.one
         labels, notes = one({"team": "a"}, {"team": "b", "tier": "c"}), one({"note": "a"}, {"note": "b", "other": "c"})
-        return self._fields(
+        return self.fields(
             replicas=one(1, 3),
             workers=one(1, 2, 4),
             group=one("team", "others"),
-            resources=lambda: self._fields(
+            resources=lambda: self.fields(
                 requests=one({"cpu": "0.5"}, {"cpu": 1, "memory": "1024Mi"}), limits=one({"memory": "2Gi"})
             ),
-            service=lambda: self._fields(
+            service=lambda: self.fields(
                 type=one("ClusterIP", "NodePort", "LoadBalancer"), port=one(80, 8080), annotations=notes, labels=labels
             ),
             tls=one({"secretRef": {"name": "certificate"}}),
-            podTemplate=lambda: self._fields(
-                metadata=lambda: self._fields(labels=labels, annotations=notes), spec=one(*POD_SPECS)
+            podTemplate=lambda: self.fields(
+                metadata=lambda: self.fields(labels=labels, annotations=notes), spec=one(*POD_SPECS)
             ),
         )
 
@@ -290,9 +274,14 @@ INVALID: tuple[tuple[Callable[[Spec], None], str], ...] = (
     (_when("query.chars"), "spec.routes[0].when"),
     (_when("query.chars > 1.5"), "spec.routes[0].when"),
     (_when("targets.nobody.healthy"), "spec.routes[0].when"),
+    (_when('label.learned == "z"'), "spec.routes[0].when"),
+    (_when("answer.isJson"), "spec.routes[0].when"),
     (_when("targets.x.tired"), "spec.routes[0].when"),
     (_when("query.chars >"), "spec.routes[0].when"),
     (_last({"weighted": {"targets": [{"name": "nobody"}]}}), "spec.routes["),
+    (_last({"select": {"by": "nobody", "targets": [{"label": "x", "target": "x"}]}}), "spec.routes["),
+    (_last({"select": {"by": "picked", "targets": [{"label": "x", "target": "x"}]}}), "spec.routes["),
+    (_last({"bestOf": {"targets": [{"name": "x", "samples": 9}], "majority": {}}}), "spec.routes["),
     (_mixed, "spec.routes["),
     (_last({"failover": {"tiers": [{"targets": [{"name": "x"}, {"name": "nobody"}]}]}}), "spec.routes["),
     (_deployed("service", {"labels": _LABEL}), "spec.router.deployment.service.labels"),

@@ -47,6 +47,12 @@ def surroundings() -> list[Object]:
         },
         {
             "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": {"name": "examples"},
+            "data": {"none.jsonl": "no example\n"},
+        },
+        {
+            "apiVersion": "v1",
             "kind": "Service",
             "metadata": {"name": "llama"},
             "spec": {"ports": [{"name": "http", "port": 80}]},
@@ -98,22 +104,29 @@ class Edited:
             self._made.add(name)
 
     def _all_accepted(self) -> bool:
+        """And whatever could be learned was tried: nothing can."""
         return all(
             obj.get("status", {}).get("observedGeneration") == obj["metadata"]["generation"]
+            and '"state": "Training"' not in json.dumps(obj["status"])
             and {"Accepted", "ResolvedRefs"}
-            <= {c["type"] for c in obj["status"]["conditions"] if c["status"] == "True"}
+            <= {
+                each["type"]
+                for each in obj["status"]["conditions"]
+                if each["status"] == "True" or each["reason"] == "LearningFailed"
+            }
             for kind in ("RoutingPolicy", "ModelBackend")
             for obj in self.world.api.list(API, kind, self.world.namespace)
         )
 
     def seen(self) -> list[Snapshot]:
-        """What is there of each cell, under a name that all of them have."""
+        """What is there of each cell, under a name that all of them have; what was learned, or could not be, is kept
+        under names of its own."""
         everything = snapshot(self.world.api, self.world.namespace)
         return [
             {
                 key.replace(cell.name, "CELL"): json.loads(json.dumps(obj).replace(cell.name, "CELL"))
                 for key, obj in everything.items()
-                if key.partition("/")[2].startswith(cell.name)
+                if key.partition("/")[2].startswith(cell.name) and "-learned-" not in key
             }
             for cell in self.cells
         ]
