@@ -23,6 +23,12 @@ classifiers: [{name: kind, labels: [chat, law], default: chat, http: {url: "http
 routes: [{name: lawful, cascade: {steps: [
     {target: small, accept: {expression: 'answer.chars > 100 || label.kind != "law"'}}, {target: strong}]}}]
 """
+QUALITIES = """
+debug: Allowed
+classifiers: [{name: best, labels: [small, strong], default: small, http: {url: "http://HOST/classify"}}]
+routes: [{name: best, objective: {maximize: Quality, quality: {classifier: best},
+                                  targets: [{name: small}, {name: strong}]}}]
+"""
 BOTH = pytest.mark.parametrize("stream", [False, True])
 
 
@@ -178,6 +184,20 @@ async def test_whether_an_answer_is_good_enough_may_depend_on_a_label(stage: Sta
     assert (await stage.ask()).text == "Perhaps."
     assert len(service.requests) == 2
     assert [entry["labels"] for entry in stage.router.entries()] == [{"kind": "law"}, {"kind": "chat"}]
+
+
+async def test_its_scores_are_qualities_of_targets(stage: Stage, service: Upstream) -> None:
+    await stage.engine("small", {"answer": "From small."}, quality={"quality": 50})
+    await stage.engine("strong", {"answer": "From strong."}, quality={"quality": 90})
+    await stage.open(QUALITIES.replace("HOST", f"{service.address.host}:{service.address.port}"))
+    service.reply = response(200, {"label": "small", "scores": {"small": 0.95, "strong": 0.9}})
+    seen = await stage.ask(headers={"x-signalbox-debug": "true"})
+    assert seen.target == "small"
+    assert "quality 95.0 of small" in seen.headers["x-signalbox-reason"]
+    service.reply = response(200, {"label": "small", "scores": {"small": 0.2}})
+    assert (await stage.ask()).target == "strong"
+    service.reply = response(500, b"")
+    assert (await stage.ask()).target == "strong"  # as the profiles say
 
 
 async def test_it_gets_its_key_and_keeps_its_connection_over_a_reload(stage: Stage, service: Upstream) -> None:
