@@ -59,7 +59,8 @@ def test_json_has_the_same(tmp_path: Path) -> None:
     assert result.exit_code == 1
     report = json.loads(result.stdout)
     [problem] = report.pop("problems")
-    assert report == {"namespace": "default", "policies": ["chat"], "backends": ["a"], "routers": [], "notes": []}
+    lists = {"policies": ["chat"], "backends": ["a"], "routers": [], "notes": []}
+    assert report == {"namespace": "default", "classifiers": {}, **lists}
     assert (problem["fileLine"], problem["path"], problem["line"], problem["column"]) == (
         15,
         "spec.routes[0].when",

@@ -14,6 +14,7 @@ from signalbox.local.learning.learned import outcome
 from signalbox.local.resources import Options
 from signalbox.local.source import Located, SourceError
 from signalbox.local.workspace import Workspace, read
+from signalbox.plan.learned import Standing, classifier_entries
 
 _ELSEWHERE = {"ServiceNotFound", "SecretNotFound", "ConfigMapNotFound"}
 _CONSEQUENCES = {"NoResolvedTarget"}
@@ -73,9 +74,18 @@ def _report(found: Workspace, problems: Sequence[Located]) -> dict[str, object]:
         "policies": sorted({*resources.policies, *resources.invalid_policies}),
         "backends": sorted({*resources.backends, *resources.invalid_backends}),
         "routers": [router.config.name for router in found.plan.routers],
+        "classifiers": {name: classifier_entries(each) for name, each in _standings(found).items()},
         "problems": render.json(problems),
         "notes": resources.source.notes,
     }
+
+
+def _standings(found: Workspace) -> dict[str, list[Standing]]:
+    """Of what was learned, by policy."""
+    by_policy: dict[str, list[Standing]] = {}
+    for one in found.standings:
+        by_policy.setdefault(one.lesson.policy, []).append(one)
+    return by_policy
 
 
 def _print(found: Workspace, problems: Sequence[Located]) -> None:

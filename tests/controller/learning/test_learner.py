@@ -57,6 +57,7 @@ class World:
         kept, client = cast(KeptLessons, self.kept), cast(Client, self.server)
         self.learner = Learner(client, kept, self.changed.append, lambda: self.now)
         monkeypatch.setattr(module, "learn", self._learn)
+        monkeypatch.setattr(module, "BEHIND_SECONDS", 0.0)
 
     async def _learn(self, lesson: Lesson, contents: Any) -> Done | Refused:
         self.begun.append(lesson.key)

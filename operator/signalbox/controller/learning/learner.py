@@ -29,6 +29,8 @@ from signalbox.training.run import Done, Trouble, learn
 FIRST_DELAY = 30.0
 LONGEST_DELAY = 3600.0
 WRITE_TRIES = 8
+# What is read now and what the watch has told differ for a moment; were it longer, nobody is to ask all the time.
+BEHIND_SECONDS = 1.0
 
 _log = logging.getLogger(__name__)
 
@@ -150,6 +152,7 @@ class Learner:
             contents = await self._contents(namespace, lesson.sources)
             digest = lesson.digest({source: _digest(source, value) for source, value in contents.items()})
             if digest is None or digest != one.standing.wanted:
+                await asyncio.sleep(BEHIND_SECONDS)
                 self._changed(namespace)  # it has changed meanwhile
                 return
             result = await learn(lesson, contents)
