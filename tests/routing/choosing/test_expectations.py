@@ -16,6 +16,7 @@ def test_what_was_sent_since_the_sample_counts_at_once() -> None:
     assert load(0.5, 9.0, 9.0, 100.0) == 0.5
     assert load(0.5, 19.0, 9.0, 100.0) == 1.0
     assert load(0.0, 1.0, 0.0, 100.0) > load(0.0, 0.0, 0.0, 100.0) > 0.0  # two idle targets take turns
+    assert load(0.0, 3.0, 0.0, 4.0) == 0.75  # an idle one that is small is soon full
     assert load(None, 25.0, 0.0, 100.0) == 0.25
 
 

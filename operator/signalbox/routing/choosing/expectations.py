@@ -30,8 +30,10 @@ def load(utilization: float | None, there: float, there_then: float, capacity: f
     """How full a target is, 0 to 1 and beyond.
 
     ``utilization`` is its engines' own figure, seconds old: it is corrected by the requests ``there`` now beside those
-    ``there_then``, when it was heard. Without it the requests are counted against what it can run at once.
+    ``there_then``, when it was heard. It is at least what the requests make of what it can run at once: an engine that
+    was idle then may be small.
     """
-    if utilization is None:
-        return there / capacity
-    return max(utilization, _IDLE) * (there + 1.0) / (there_then + 1.0)
+    counted = there / capacity
+    return (
+        counted if utilization is None else max(counted, max(utilization, _IDLE) * (there + 1.0) / (there_then + 1.0))
+    )
