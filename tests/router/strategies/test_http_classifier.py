@@ -134,12 +134,14 @@ async def test_a_dead_service_costs_some_requests_their_time_and_the_others_none
     gate = Gate(b"")
     service.reply = gate
     await started(stage, service, timeout="100ms")
-    for _ in range(12):
+    for _ in range(100):
         assert (await stage.ask()).target == "general"
+        if ("chat", "failed") in outcomes(stage):  # it is known to be dead by now
+            break
     waited = outcomes(stage)
-    assert waited["chat", "timeout"] + waited["chat", "failed"] == 12
-    assert waited["chat", "failed"] >= 2  # it is known to be dead by then
-    assert "the service is not healthy" in str(stage.router.entries())
+    assert 1 < waited["chat", "timeout"] < 20
+    assert waited["chat", "failed"] == 1
+    assert "the service is not healthy" in stage.router.entries()[-1]["detail"]
 
 
 async def test_nobody_there_is_known_at_once(stage: Stage, service: Upstream) -> None:
