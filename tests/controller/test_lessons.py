@@ -137,6 +137,8 @@ def test_a_finished_model_is_used_as_it_is(world: World, operator: OperatorProce
     world.apply(taught({"modelFrom": {"configMapKeyRef": source | {"key": "bad"}}}))
     assert "this is no classifier of Signalbox" in failed(world)
     assert model(world) == finished
+    world.api.delete(API, "RoutingPolicy", "chat", world.namespace)
+    eventually(lambda: world.absent("v1", "ConfigMap", KEPT), 60)
 
 
 def test_what_was_learned_goes_with_its_classifier_and_is_put_back(world: World, operator: OperatorProcess) -> None:
