@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Iterator
 from signalbox.api import RoutingPolicy
 from signalbox.api.choosing import Select
 from signalbox.api.classifiers import Classifier
-from signalbox.plan.checking.closest import meant
+from signalbox.plan.checking.closest import Closest
 from signalbox.plan.checking.uses import uses_of
 from signalbox.plan.problems import Problem, about_policy
 from signalbox.routing.expressions.references import references
@@ -15,11 +15,12 @@ from signalbox.routing.expressions.variables import CLASSIFIER_GROUPS
 
 def check_targets(policy: RoutingPolicy) -> Iterator[Problem]:
     """Targets that are named and not declared."""
+    closest = Closest()
     name, targets = policy.metadata.name, [target.name for target in policy.spec.targets]
     for use in uses_of(policy):
         if use.target not in targets:
             message = f'there is no target "{use.target}" in spec.targets'
-            fix = meant(use.target, targets, "add it to spec.targets")
+            fix = closest.meant(use.target, targets, "add it to spec.targets")
             yield about_policy(name, "UnknownTarget", use.path, message, fix)
 
 
@@ -27,17 +28,18 @@ def check_classifiers(policy: RoutingPolicy, conditions: Iterable[Condition]) ->
     """Classifiers that are named and not declared, labels that they do not have, and classifiers that nobody asks;
     ``conditions`` are all expressions of the policy."""
     declared = {each.name: each for each in policy.spec.classifiers or ()}
+    closest = Closest()
     for index, classifier in enumerate(declared.values()):
-        yield from _own_labels(policy.metadata.name, classifier, f"spec.classifiers[{index}]")
+        yield from _own_labels(policy.metadata.name, classifier, f"spec.classifiers[{index}]", closest)
     asked = set(_asked(policy))
     for path, name in _asked_at(policy):
         if name not in declared:
             message = f'there is no classifier "{name}" in spec.classifiers'
-            fix = meant(name, declared, "declare it there")
+            fix = closest.meant(name, declared, "declare it there")
             yield about_policy(policy.metadata.name, "UnknownClassifier", path, message, fix)
     for index, route in enumerate(policy.spec.routes):
         if route.select is not None:
-            yield from _select(policy, route.select, f"spec.routes[{index}].select", declared)
+            yield from _select(policy, route.select, f"spec.routes[{index}].select", declared, closest)
     for condition in conditions:
         asked.update(_classifier(path) for path in references(condition.tree))
     for index, name in enumerate(declared):
@@ -69,13 +71,13 @@ def _asked_at(policy: RoutingPolicy) -> Iterator[tuple[str, str]]:
             yield f"{path}.objective.quality.classifier", route.objective.quality.classifier
 
 
-def _own_labels(policy: str, classifier: Classifier, path: str) -> Iterator[Problem]:
+def _own_labels(policy: str, classifier: Classifier, path: str, closest: Closest) -> Iterator[Problem]:
     """What is said of a classifier's own labels."""
     described = classifier.llm.descriptions or () if classifier.llm is not None else ()
     texts: dict[str, str] = {}
     for index, one in enumerate(described):
         where = f"{path}.llm.descriptions[{index}]"
-        yield from _label(policy, one.label, classifier.labels, f"{where}.label", classifier.name)
+        yield from _label(policy, one.label, classifier.labels, f"{where}.label", classifier.name, closest)
         same = texts.setdefault(" ".join(one.text.lower().split()), one.label)
         if same != one.label:
             message = f'says the same of "{one.label}" as of "{same}": the model cannot tell them apart'
@@ -85,7 +87,7 @@ def _own_labels(policy: str, classifier: Classifier, path: str) -> Iterator[Prob
     names: dict[str, str] = {}
     for index, each in enumerate(scored):
         where = f"{path}.trained.targets[{index}]"
-        yield from _label(policy, each.label, classifier.labels, f"{where}.label", classifier.name)
+        yield from _label(policy, each.label, classifier.labels, f"{where}.label", classifier.name, closest)
         same = names.setdefault(each.target, each.label)
         if same != each.label:
             message = f'the score "{each.target}" stands for "{each.label}" and for "{same}": one is never chosen'
@@ -94,13 +96,17 @@ def _own_labels(policy: str, classifier: Classifier, path: str) -> Iterator[Prob
             )
 
 
-def _label(policy: str, label: str, labels: Collection[str], path: str, classifier: str) -> Iterator[Problem]:
+def _label(
+    policy: str, label: str, labels: Collection[str], path: str, classifier: str, closest: Closest
+) -> Iterator[Problem]:
     if label not in labels:
         message = f'the classifier "{classifier}" has no label "{label}"'
-        yield about_policy(policy, "UnknownLabel", path, message, meant(label, labels))
+        yield about_policy(policy, "UnknownLabel", path, message, closest.meant(label, labels))
 
 
-def _select(policy: RoutingPolicy, select: Select, path: str, declared: dict[str, Classifier]) -> Iterator[Problem]:
+def _select(
+    policy: RoutingPolicy, select: Select, path: str, declared: dict[str, Classifier], closest: Closest
+) -> Iterator[Problem]:
     name, targets = policy.metadata.name, [target.name for target in policy.spec.targets]
     if select.best is not None and (classifier := declared.get(select.best.by)) is not None:
         strange = [f'"{label}"' for label in classifier.labels if label not in targets]
@@ -112,7 +118,7 @@ def _select(policy: RoutingPolicy, select: Select, path: str, declared: dict[str
         return
     named = [each.label for each in select.targets or ()]
     for index, label in enumerate(named):
-        yield from _label(name, label, classifier.labels, f"{path}.targets[{index}].label", classifier.name)
+        yield from _label(name, label, classifier.labels, f"{path}.targets[{index}].label", classifier.name, closest)
     left = [label for label in classifier.labels if label not in named]
     if left and select.otherwise is None:
         message = f'no target for {", ".join(left)} of the classifier "{classifier.name}"'
