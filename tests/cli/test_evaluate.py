@@ -1,24 +1,43 @@
 """signalbox evaluate, as a user sees it."""
 
+import base64
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
 
 from signalbox.cli.main import main
+from signalbox.learning.examples import read
+from signalbox.learning.fitting import train
+from signalbox.learning.settings import Settings, StrongShare
+from signalbox.local.learning.learned import Learned
 
 EXAMPLE = Path(__file__).parents[2] / "manifests" / "examples" / "evaluate"
 DATA = str(EXAMPLE / "sample.jsonl")
+PAST = [
+    line.strip()
+    for line in (EXAMPLE / "trained" / "examples.yaml").read_text().partition("past.jsonl: |\n")[2].splitlines()
+]
 
 
-@pytest.fixture(scope="module", autouse=True)
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """What is learned is learned once."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
-        yield
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The policy of the example with a finished model: what learns by itself does so at the lowest priority, for which
+    a test on a busy machine would wait long."""
+    directory = tmp_path_factory.mktemp("trained")
+    policy = (EXAMPLE / "trained" / "policy.yaml").read_text()
+    reference = "examplesFrom: [{configMapKeyRef: {name: past, key: past.jsonl}}]"
+    cut = "strongSharePercent: 40"
+    assert reference in policy and cut in policy
+    policy = policy.replace(reference, "modelFrom: {configMapKeyRef: {name: models, key: difficulty}}").replace(cut, "")
+    (directory / "policy.yaml").write_text(policy)
+    examples = read("\n".join(PAST).encode(), "past")
+    artefact, _ = train(examples, Settings(("small", "strong"), cut=StrongShare(40)))
+    models = {"difficulty": base64.b64encode(artefact).decode()}
+    resource = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "models"}, "binaryData": models}
+    (directory / "models.json.yaml").write_text(json.dumps(resource))
+    return directory
 
 
 def run(*arguments: str) -> Result:
@@ -33,8 +52,8 @@ def test_a_policy_is_replayed_on_real_data() -> None:
     assert "cost of 200 queries; tokens estimated" in result.stdout
 
 
-def test_two_policies_are_compared(tmp_path: Path) -> None:
-    arguments = ["-f", str(EXAMPLE / "length"), "--against", str(EXAMPLE / "trained"), "--data", DATA]
+def test_two_policies_are_compared(trained: Path) -> None:
+    arguments = ["-f", str(EXAMPLE / "length"), "--against", str(trained), "--data", DATA]
     few, all_of_them, found = run(*arguments), run(*arguments, "--all"), run(*arguments, "-o", "json")
     assert few.exit_code == all_of_them.exit_code == found.exit_code == 0, few.output
     one = json.loads(found.stdout)["comparisons"][0]
@@ -52,6 +71,16 @@ def test_machines_get_everything() -> None:
     assert quality["low"] < quality["value"] < quality["high"]
     assert {each["route"] for each in policy["routes"]} == {"long", "rest"}
     assert policy["gap"]["recovery"]["apgr"]["value"] > 0.5
+
+
+def test_queries_that_were_learned_from_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Learned, "learn_now", lambda *_: None)  # what comes of it is nothing to this
+    seen = tmp_path / "seen.jsonl"
+    seen.write_text("\n".join([*PAST[:5], '{"prompt": "Who?"}\n']))
+    result = run("-f", str(EXAMPLE / "trained"), "--data", str(seen))
+    assert "note: 5 of the queries are among the examples that policies learn from" in result.stdout
+    assert "note: classifier difficulty has learned nothing yet: its default holds" in result.stdout
+    assert "are among the examples" not in run("-f", str(EXAMPLE / "trained"), "--data", DATA).stdout
 
 
 def test_exit_codes(tmp_path: Path) -> None:

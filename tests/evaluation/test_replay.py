@@ -148,3 +148,17 @@ def test_expected_shares_are_what_draws_hold() -> None:
     assert expected == {"a": 5 / 8, "c": 3 / 8}
     assert drawn.count(0) / 8000 == pytest.approx(expected["a"], abs=0.001)
     assert expected_shares(shares, frozenset({"b"})) == []
+
+
+def test_a_service_says_what_it_expects_of_targets(tmp_path: Path) -> None:
+    policy = """
+  classifiers:
+  - {name: fit, labels: [small, strong], default: strong, http: {url: 'http://classify.example.com/'}}
+  routes:
+  - {name: all, objective: {maximize: Quality, targets: [{name: small}, {name: strong}], quality: {classifier: fit}}}
+"""
+    said, silent = replayed(
+        tmp_path, policy, line(labels={"fit": {"label": "small", "scores": {"small": 0.9, "strong": 0.7}}}), line()
+    ).outcomes
+    assert said.shares == {"small": 1.0}
+    assert "what the http classifier fit says was not recorded" in silent.lacks

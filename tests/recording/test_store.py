@@ -47,3 +47,13 @@ def test_another_file_is_not_overwritten(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match=r"notes.txt line 1: is no recorded line; name another file with --out"):
         Store(path, LINES)
     assert path.read_text() == "my notes\nmore\n"
+
+
+def test_the_file_of_the_queries_itself_loses_none(tmp_path: Path) -> None:
+    path = tmp_path / "in.jsonl"
+    path.write_bytes(b"".join(msgspec.json.encode(line) + b"\n" for line in LINES))
+    store = Store(path, LINES, keep=True)
+    assert read(path) == LINES
+    store.add(LINES[1], {"new": {"text": "2"}})
+    store.close()
+    assert read(path) == [LINES[0], {"prompt": "b", "answers": {"old": {"text": "x"}, "new": {"text": "2"}}}]

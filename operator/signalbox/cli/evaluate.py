@@ -14,16 +14,20 @@ from signalbox.cli import evaluation, render
 from signalbox.cli.options import namespace_option, output_option, policies_option, tell
 from signalbox.cli.recorded import BACKENDS, Asked, record
 from signalbox.evaluation import compare
-from signalbox.evaluation.lines import Line, read
+from signalbox.evaluation.lines import Line, prompts_of, read
+from signalbox.evaluation.report import PolicyReport
 from signalbox.evaluation.run import Progress, Run, run, unserved
 from signalbox.local import workspace
 from signalbox.local.resources import Options
 from signalbox.local.services import read_endpoints
 from signalbox.local.source import SourceError
 from signalbox.local.workspace import Workspace
+from signalbox.routing.prompts import query
 
 QUIET_SECONDS = 2.0
 TELL_SECONDS = 0.5
+MANY_LINES = 20_000
+"""Whose intervals take longer than a moment."""
 SHOWN = 20
 """Queries that changed, of each policy."""
 
@@ -130,21 +134,21 @@ def evaluate(
         sys.exit(record(asked, lines))
     if path is None:
         raise click.UsageError("-f is missing: say which policies to evaluate")
-    runs = _runs(path, "-f", lines, namespace, policies)
-    reports = [each.report() for each in runs]
-    other = _runs(against, "--against", lines, namespace, policies) if against is not None else []
-    found = evaluation.Evaluation(
-        queries=len(lines),
-        policies=reports,
-        unserved=unserved(runs, lines),
-    )
+    runs, notes = _runs(path, "-f", lines, namespace, policies)
+    other: list[Run] = []
+    if against is not None:
+        other, more = _runs(against, "--against", lines, namespace, policies)
+        notes += more
+    began = time.monotonic()
+    reports = [_report(each, began) for each in runs]
+    found = evaluation.Evaluation(queries=len(lines), policies=reports, unserved=unserved(runs, lines), notes=notes)
     if against is not None:
         paired, alone = compare.pairs(runs, other)
         if not paired:
             raise click.ClickException(f"no policy is in both directories: {', '.join(alone)}")
         found = msgspec.structs.replace(
             found,
-            against=[each.report() for each in other],
+            against=[_report(each, began) for each in other],
             comparisons=[compare.compare(one, another) for one, another in paired],
             unpaired=alone,
         )
@@ -168,7 +172,8 @@ def _lines(path: Path) -> list[Line]:
 
 def _runs(
     path: Path, option: str, lines: Sequence[Line], namespace: str | None, policies: Collection[str]
-) -> list[Run]:
+) -> tuple[list[Run], list[str]]:
+    """What came of the lines under each policy, and what is to be said of the whole directory."""
     try:
         found = workspace.read(_options(path, namespace, policies), tell)
     except SourceError as error:
@@ -182,9 +187,25 @@ def _runs(
     if not served:
         raise click.ClickException(f"{path}: there is no valid policy to evaluate")
     try:
-        return run(served, lines, _progress(len(served) * len(lines)))
+        return run(served, lines, _progress(len(served) * len(lines))), _seen(found, lines)
     except ValueError as error:
         raise click.ClickException(f"{path}: {error}") from None
+
+
+def _report(of: Run, began: float) -> PolicyReport:
+    """Its figures; who waits for more than a moment hears of it."""
+    if len(of.lines) > MANY_LINES or time.monotonic() - began >= QUIET_SECONDS:
+        click.echo(f"intervals of policy {of.policy} …", err=True)
+    return of.report()
+
+
+def _seen(found: Workspace, lines: Sequence[Line]) -> list[str]:
+    """Queries that a classifier was learned from flatter it."""
+    learned = {prompt for data in found.examples.values() for prompt in prompts_of(data)}
+    count = sum(query(line.operation, line.body) in learned for line in lines) if learned else 0
+    if not count:
+        return []
+    return [f"{count:,} of the queries are among the examples that policies learn from: the figures flatter those"]
 
 
 def _options(path: Path, namespace: str | None, policies: Collection[str], endpoints: Sequence[str] = ()) -> Options:

@@ -6,7 +6,7 @@ import msgspec
 
 from signalbox.evaluation.compare import Changed, Comparison, Side
 from signalbox.evaluation.report import Figures, Gap, PolicyReport
-from signalbox.evaluation.statistics import Estimate
+from signalbox.evaluation.statistics import Estimate, Recovery
 
 _QUERY_CHARS = 56
 _PER = 1000
@@ -19,6 +19,7 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     queries: int
     policies: list[PolicyReport]
     unserved: dict[str, int] = {}
+    notes: list[str] = []
     against: list[PolicyReport] = []
     comparisons: list[Comparison] = []
     unpaired: list[str] = []
@@ -37,6 +38,7 @@ def screen(found: Evaluation, most: int | None) -> str:
     lines += [
         f"not evaluable: {count} queries: no policy has the model {model}" for model, count in found.unserved.items()
     ]
+    lines += [f"note: {note}" for note in found.notes]
     return "\n".join(lines).rstrip()
 
 
@@ -45,6 +47,10 @@ def _policy(found: PolicyReport) -> Iterator[str]:
     yield from _table(found)
     if found.gap is not None:
         yield from _gap(found.gap)
+    if len(found.routes) > 1:
+        for each in found.routes:
+            if each.recovery is not None and len(each.figures.shares) > 1:  # else the route has no choice
+                yield f"  on route {each.route}: {_recovered(each.recovery)}"
     yield from _rest(found)
 
 
@@ -92,8 +98,11 @@ def _gap(gap: Gap) -> Iterator[str]:
     )
     yield text
     if gap.recovery is not None:
-        yield f"  recovered by the policy {_estimate(gap.recovery.recovered, 100.0, 0)} %"
-        yield f"  APGR {_estimate(gap.recovery.apgr, 1.0, 3)}; drawing lots gives 0.5"
+        yield f"  the policy: {_recovered(gap.recovery)}; drawing lots gives 0.5"
+
+
+def _recovered(of: Recovery) -> str:
+    return f"recovered {_estimate(of.recovered, 100.0, 0)} %, APGR {_estimate(of.apgr, 1.0, 3)}"
 
 
 def _rest(found: PolicyReport) -> Iterator[str]:

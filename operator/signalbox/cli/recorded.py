@@ -52,7 +52,7 @@ def record(asked: Asked, lines: Sequence[Line]) -> int:
     works = _works(asked.data, lines)
     out = asked.out or asked.data.with_name(f"{asked.data.stem}.recorded.jsonl")
     try:
-        store = Store(out, [written for _, written in works])
+        store = Store(out, [written for _, written in works], keep=out.exists() and out.samefile(asked.data))
     except StoreError as error:
         raise click.UsageError(f"--out {error}") from None
     except OSError as error:

@@ -60,7 +60,7 @@ def facts_of(
     facts = Facts(line.operation, body, line.headers, name, tier, targets, judges)
     said = {name: each for name, each in line.labels.items() if name not in judges}
     for name, each in said.items():
-        facts.classified.tell(name, Result(each.label, each.score or 0.0, each.confidence or 0.0))
+        facts.classified.tell(name, Result(each.label, each.score or 0.0, each.confidence or 0.0, each.scores))
 
     def found(name: str) -> Said:
         if name in said:

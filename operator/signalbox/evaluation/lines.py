@@ -4,6 +4,7 @@ What `signalbox train` reads is read here, too. What cannot be read is refused w
 """
 
 from collections.abc import Mapping
+from contextlib import suppress
 from math import isfinite
 from types import MappingProxyType
 from typing import Any, Final
@@ -34,11 +35,17 @@ class Recorded(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class Said(msgspec.Struct, frozen=True):
-    """What a classifier said; where ``score`` or ``confidence`` is absent, nothing may ask for it."""
+    """What a classifier said; where ``score`` or ``confidence`` is absent, nothing may ask for it. ``scores`` are
+    what it expects of targets."""
 
     label: str
     score: float | None = None
     confidence: float | None = None
+    scores: dict[str, float] = {}
+
+
+class _Prompt(msgspec.Struct, frozen=True):
+    prompt: str
 
 
 class _Written(msgspec.Struct, frozen=True):
@@ -119,6 +126,16 @@ def read(data: bytes, name: str) -> list[Line]:
     if not lines:
         raise ExamplesError([f"{name}: has no lines; give one JSON object a line"])
     return lines
+
+
+def prompts_of(data: bytes) -> list[str]:
+    """The prompts of lines that are examples of a classifier; what cannot be read has none."""
+    decode = msgspec.json.Decoder(_Prompt).decode
+    found = []
+    for text in data.split(b"\n"):
+        with suppress(msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            found.append(decode(text).prompt)
+    return found
 
 
 def _line(number: int, written: _Written) -> Line:

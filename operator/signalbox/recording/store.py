@@ -27,9 +27,11 @@ def key_of(line: dict[str, Any]) -> bytes:
 class Store:
     """``answers`` of a query are by target."""
 
-    def __init__(self, path: Path, lines: Sequence[dict[str, Any]]) -> None:
-        """Read what is there. Raises ``StoreError`` and ``OSError``."""
+    def __init__(self, path: Path, lines: Sequence[dict[str, Any]], *, keep: bool = False) -> None:
+        """Read what is there. Raises ``StoreError`` and ``OSError``. ``keep``: lines without answers are written, too,
+        because the lines come from this very file."""
         self._path = path
+        self._keep = keep
         self._lines = lines
         self._answers: dict[bytes, dict[str, Any]] = {}
         for line in lines:
@@ -62,13 +64,14 @@ class Store:
 
     def finish(self) -> None:
         """Write the whole file anew; queries that it has and the input has not stay at its end."""
-        whole = [self._whole(line) for line in self._lines if self._answers[key_of(line)]]
+        whole = [self._whole(line) for line in self._lines if self._keep or self._answers[key_of(line)]]
         beside = self._path.with_name(f"{self._path.name}.{os.getpid()}.tmp")
         beside.write_bytes(b"".join(_encode(line) + b"\n" for line in (*whole, *self._others.values())))
         beside.replace(self._path)
 
     def _whole(self, line: dict[str, Any]) -> dict[str, Any]:
-        return {**line, "answers": self._answers[key_of(line)]}
+        answers = self._answers[key_of(line)]
+        return {**line, "answers": answers} if answers else line
 
     def _take(self, line: dict[str, Any]) -> None:
         given = line.get("answers")
