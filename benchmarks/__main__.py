@@ -22,7 +22,7 @@ BENCHES = {
     "memory": "memory of an idle worker",
     "decision": "time of one routing decision, in-process",
     "classifiers": "what classifiers and objectives cost beside plain shares: microseconds, requests/s",
-    "chains": "what a classifier, a cascade, best of two and consensus cost beside weighted routing",
+    "chains": "what a cascade, best of two and consensus cost beside weighted routing",
     "translation": "what it costs that client and backend speak different APIs, in-process",
     "affinity": "cached tokens and latency by affinity, beside two random draws",
     "shedding": "three times what an engine can serve, with shedding and without",

@@ -1,7 +1,5 @@
-"""What it costs to look at an answer, or at the question, before it goes on: beside plain weighted routing."""
+"""What it costs to look at answers before one goes on: chains beside plain weighted routing, at one router."""
 
-import json
-import time
 from collections.abc import Mapping
 
 from benchmarks.harness import chat
@@ -11,19 +9,16 @@ from benchmarks.harness.load import Counts, Load, upstream
 from benchmarks.harness.load import run as run_load
 from benchmarks.harness.processes import tree
 from benchmarks.harness.report import Cell, Report, Spread, Table
-from benchmarks.harness.router import Router, signalbox, write_resources
+from benchmarks.harness.router import signalbox, write_resources
 
 PLAIN = "weighted"
 # The model that a client asks for, and what the router does then.
 VARIANTS: Mapping[str, str] = {
     PLAIN: "weighted, one call",
-    "classified": "trained classifier, one call",
     "cascade": "cascade that accepts at once, one call",
     "best-of-two": "best of two by majority, two calls",
     "consensus": "consensus of two, two calls",
 }
-EXAMPLES = 400
-LEARNED_SECONDS = 60.0
 
 
 def run(settings: Settings) -> Report:
@@ -32,11 +27,8 @@ def run(settings: Settings) -> Report:
     cores, directory = settings.cores, settings.directory
     with upstream(cores.load, directory, ports=2, expect='"bench-s') as engines:
         small, strong = engines.ports
-        resources = write_resources(
-            directory / "resources", "chains.yaml", small=small, strong=strong, examples=_examples()
-        ).parent
+        resources = write_resources(directory / "resources", "chains.yaml", small=small, strong=strong).parent
         with signalbox(resources, cores.proxy, directory) as router:
-            _await_learned(settings, router, bodies["classified"][0])
 
             def rounds(load: Mapping[str, Load], what: str) -> dict[str, list[Counts]]:
                 found: dict[str, list[Counts]] = {model: [] for model in VARIANTS}
@@ -95,28 +87,3 @@ def _row(
 def _cpu_us(counts: Counts) -> float:
     """Processor time of the router for a request."""
     return 1e6 * counts.busy / counts.per_second
-
-
-def _examples() -> str:
-    """Enough to learn from; what is learned does not matter here."""
-    lines = [
-        json.dumps(
-            {
-                "prompt": f"{'Greet customer' if number % 2 else 'Prove theorem'} number {number} of the letter",
-                "label": "easy" if number % 2 else "hard",
-            }
-        )
-        for number in range(EXAMPLES)
-    ]
-    return "\n".join(f"    {line}" for line in lines)
-
-
-def _await_learned(settings: Settings, router: Router, body: bytes) -> None:
-    """Until the classifier answers by what was learned."""
-    one = Load(bodies=[body], seconds=0.1, warmup=0, connections=1)
-    deadline = time.monotonic() + LEARNED_SECONDS
-    while not router.total("signalbox_router_classifications_total", 'outcome="answered"'):
-        if time.monotonic() > deadline:
-            raise BenchError(f"the classifier has learned nothing in {LEARNED_SECONDS:.0f} s; see {router.log}")
-        run_load(one, router.port, settings.cores.load, settings.directory)
-        time.sleep(1)
