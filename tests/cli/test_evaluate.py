@@ -75,6 +75,7 @@ def test_machines_get_everything() -> None:
 
 def test_queries_that_were_learned_from_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Learned, "learn_now", lambda *_: None)  # what comes of it is nothing to this
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     seen = tmp_path / "seen.jsonl"
     seen.write_text("\n".join([*PAST[:5], '{"prompt": "Who?"}\n']))
     result = run("-f", str(EXAMPLE / "trained"), "--data", str(seen))
