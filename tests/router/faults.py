@@ -8,6 +8,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -87,7 +88,7 @@ async def play(stage: Stage, table: Table, row: Row, form: str) -> Outcome:
     """Let a fault happen."""
     scripts = {**table.engines, **row.data.get("engines", {})}
     for name, rules in scripts.items():
-        spec = {**table.backends.get(name, {}), **row.data.get("backends", {}).get(name, {})}
+        spec = row.data.get("backends", {}).get(name, table.backends.get(name, {}))
         await stage.engine(name, *rules, **spec)
     for name, reply in {**table.services, **row.data.get("services", {})}.items():
         await stage.service(name, reply)
@@ -126,7 +127,8 @@ def _calls(stage: Stage) -> str:
 
 
 async def _counted(stage: Stage) -> str:
-    """``all`` where the router's tokens, target by target, are those that the engines billed; else what is missing."""
+    """``all`` where the router's tokens, target by target, and the cost in its log are those that the engines billed;
+    else what is missing."""
     for _ in range(20):  # an answer may reach its client a moment before it is counted
         if not (missing := _missing(stage)):
             return "all"
@@ -137,6 +139,7 @@ async def _counted(stage: Stage) -> str:
 def _missing(stage: Stage) -> list[str]:
     found = stage.router.statistics.snapshot().series
     missing = []
+    cost = Decimal(0)
     for name, engine in stage.engines.items():
         series = [one for one in found if one.labels.target == name]
         counted = tuple(
@@ -144,12 +147,16 @@ def _missing(stage: Stage) -> list[str]:
         )
         whole = [call for call in engine.calls if call.outcome == "answered"]
         broken = {call.outcome for call in engine.calls if call.outcome != "answered" and call.input_tokens}
+        cost += sum(Decimal(price) * tokens for price, tokens in zip(stage.prices(name), counted, strict=True))
         if counted == (engine.calls.input_tokens, engine.calls.output_tokens):
             continue
         if broken and counted == (sum(c.input_tokens for c in whole), sum(c.output_tokens for c in whole)):
             missing.append(f"{name} {' and '.join(sorted(broken))}")
         else:
             missing.append(f"{name}: {counted} of {(engine.calls.input_tokens, engine.calls.output_tokens)}")
+    logged = sum(Decimal(entry.get("cost", 0)) for entry in stage.router.entries())
+    if logged * 1_000_000 != cost:
+        missing.append(f"cost in the log: {logged * 1_000_000} of {cost}")
     return missing
 
 

@@ -144,6 +144,11 @@ class Stage:
         assert self._client is not None, "open() a policy first"
         return self._client
 
+    def prices(self, name: str) -> tuple[str, str]:
+        """What a million tokens of a backend cost, in and out."""
+        pricing = self._specs[name]["pricing"]
+        return pricing["inputPerMillion"], pricing["outputPerMillion"]
+
     @property
     def calls(self) -> dict[str, CallLog]:
         """What each service and engine was asked."""

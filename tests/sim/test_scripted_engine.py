@@ -185,11 +185,13 @@ async def test_a_call_that_its_client_gave_up_is_cancelled(start: Start, rule: d
     assert engine.core.in_flight == 0
 
 
-async def test_a_delay_comes_before_the_first_token(start: Start) -> None:
-    engine = await start({"answer": "late", "delay": 0.05})
+async def test_a_delay_comes_before_the_first_token_or_the_error(start: Start) -> None:
+    engine = await start({"when": {"stream": True}, "answer": "late", "delay": 0.05}, {"status": 500, "delay": 0.05})
     async with client(engine) as api:
         assert (await streamed(api))[0] == "late"
-    assert engine.calls[0].seconds >= 0.05
+        with pytest.raises(openai.InternalServerError):
+            await api.chat.completions.create(model="sim", messages=MESSAGES)
+    assert all(call.seconds >= 0.05 for call in engine.calls)
 
 
 async def test_script_and_calls_by_http(start: Start) -> None:

@@ -69,6 +69,7 @@ async def _infer(
     if turn is not None and bad.error_event is None and bad.cut_after is None:
         bad = turn.faults
         if bad.status is not None:
+            await _hold(turn)
             return _fail(request, form, bad, logged)
     reply = None if turn is None else turn.answer
     call = read(operation, body, engine.profile, engine.random, time.time(), _history(engine, body), reply)

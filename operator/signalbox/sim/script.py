@@ -71,7 +71,7 @@ class Rule(_Data, frozen=True):
     what an unscripted engine would say. Tokens have ``confidence`` as their probability, or ``logprob`` as its
     logarithm (a list: token by token, the last for all that follow); ``alternatives`` are texts that the first token
     might have been, with their probabilities. ``outputTokens`` is the length of the answer as it is billed, ``delay``
-    the seconds before its first token. The others are the faults of these names.
+    the seconds before its first token or its error. The others are the faults of these names.
     """
 
     name: str = ""
