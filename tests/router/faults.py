@@ -98,8 +98,11 @@ async def play(stage: Stage, table: Table, row: Row, form: str) -> Outcome:
     await stage.open(yaml.safe_dump(policy))
     request = row.data.get("request", {})
     if leaves := row.data.get("leaves"):
-        log = stage.calls[leaves]
-        await stage.leave(lambda: log.outcomes["open"], stream=FORMS[form], **request)
+        await stage.leave(
+            lambda: all(stage.calls[name].outcomes["open"] == count for name, count in leaves.items()),
+            stream=FORMS[form],
+            **request,
+        )
         seen = None
     else:
         seen = await stage.ask(stream=FORMS[form], **request)
