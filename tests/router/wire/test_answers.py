@@ -41,8 +41,10 @@ def test_an_answer_without_usage_has_none() -> None:
     assert answers.read(b"<html>").usage is None
     assert answers.read(b"[1]").usage is None
     assert answers.read(b"\xff").usage is None
+    assert answers.read(b'{"error": ' + b"[" * 100_000).usage is None
     assert usage.of_tail(b'"usage": {"prompt_tokens": 1') is None
     assert usage.of_tail(b'"usage": {nonsense}') is None
+    assert usage.of_tail(b'"usage": {"half of a character": "\xc3"}') is None
 
 
 @pytest.mark.parametrize(

@@ -47,6 +47,8 @@ def test_events_end_at_an_empty_line_however_it_is_written(end: bytes) -> None:
         (data({"type": "response.output_text.delta", "delta": "a"}), Meaning.CONTENT),
         (data({"type": "response.completed", "response": {}}), Meaning.CONTENT),
         (b"data: not JSON\n\n", Meaning.CONTENT),
+        (b'data: {"half of a character": "\xc3"}\n\n', Meaning.CONTENT),
+        (b"data: %b\n\n" % (b"[" * 100_000), Meaning.CONTENT),
         (b"data:no space\r\n\r\n", Meaning.CONTENT),
         (FULL, Meaning.ERROR),
         (b'event: error\ndata: {"type": "error", "code": "server_error", "message": "x"}\n\n', Meaning.ERROR),

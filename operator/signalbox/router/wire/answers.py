@@ -54,7 +54,7 @@ def read(body: bytes) -> Answer:
         unlike = fields.object == "error"
     except msgspec.ValidationError:
         unlike = True
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return Answer(None, None, None)
     if unlike:
         return _read_any(body)

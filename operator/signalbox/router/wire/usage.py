@@ -38,7 +38,7 @@ def of_tail(tail: bytes) -> Usage | None:
         found = match
     try:
         return of(msgspec.json.decode(found[1])) if found else None
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         return None
 
 
