@@ -153,13 +153,11 @@ class Attempt(Line):
             if b"content-encoding" in headers:
                 self.decoder = decoder_for(headers[b"content-encoding"])
             if status == 200 and headers.get(b"content-type", b"").lower().startswith(b"text/event-stream"):
-                translation = self._translation
-                self.events = (
-                    self.owner.events(b"transfer-encoding" in headers) if translation is None else translation.stream()
-                )
-                if self.events is None:
+                stream = self.owner.events(b"transfer-encoding" in headers)
+                if stream is None:
                     self._protocol_failure("answered with events that nobody asked for")
                     return
+                self.events = stream if self._translation is None else self._translation.stream()
                 self._phase = self._hold_events
             else:
                 self._phase = self._hold_body

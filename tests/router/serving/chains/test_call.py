@@ -6,7 +6,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
-from scenes import DONE_STREAM, attempts
+from scenes import DONE_STREAM, attempts, stream
 
 from harness import (
     PATIENCE,
@@ -174,6 +174,15 @@ async def test_what_is_no_answer(
 ) -> None:
     pair[0].reply = reply
     assert (await failure(asked[1], 0)).outcome == outcome
+
+
+async def test_events_of_a_message_are_no_answer_either(start_router: StartRouter, upstream: Upstream) -> None:
+    target = backend(upstream, format="Anthropic")
+    upstream.reply = stream(
+        b'event: content_block_delta\ndata: {"type": "content_block_delta", "index": 0, "delta": {"text": "hello"}}\n\n'
+    )
+    router = await start_router(config(policy(target), target))
+    assert (await failure(on_behalf(router), 0)).outcome == "failed"
 
 
 async def test_nobody_can_be_asked(start_router: StartRouter, pair: tuple[Upstream, Upstream]) -> None:
