@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from signalbox.local.explained import ChainPlan, PlannedCall
 from signalbox.routing import config
-from signalbox.routing.chains.compiled import wants_several
+from signalbox.routing.chains.compiled import answers_wanted, wants_several
 from signalbox.routing.chains.judging import MAX_TOKENS, OWN_TOKENS, RUBRIC
 from signalbox.routing.choosing import expectations
 from signalbox.routing.features import Facts
@@ -17,7 +17,7 @@ def chain(strategy: config.Chain, facts: Facts, backend_of: Callable[[str], conf
     limits = strategy.limits
     single = wants_several(facts.request_operation, facts.body)
     calls = list(_single(strategy) if single else _calls(strategy))
-    prices = _Prices(facts, backend_of)
+    prices = _Prices(facts, backend_of, single=single)
     for call in calls:
         call.cost = prices.of(call)
     unpriced = {name for call in calls for name in call.targets if backend_of(name).pricing is None}
@@ -43,10 +43,11 @@ def chain(strategy: config.Chain, facts: Facts, backend_of: Callable[[str], conf
 class _Prices:
     """What calls cost for one request at the worst."""
 
-    def __init__(self, facts: Facts, backend_of: Callable[[str], config.Backend]) -> None:
+    def __init__(self, facts: Facts, backend_of: Callable[[str], config.Backend], *, single: bool) -> None:
         self._prompt = facts.conversation_tokens
         most = facts.request_max_tokens
         self._output = expectations.PRIOR_LONG_OUTPUT_TOKENS if most is None else float(most)
+        self._written = answers_wanted(facts.request_operation, facts.body) if single else 1
         self._backend_of = backend_of
         self._answers = self._step = 0
 
@@ -57,7 +58,7 @@ class _Prices:
         if call.purpose == "judge":
             prompt, output = self._prompt + self._answers * self._output + OWN_TOKENS, float(MAX_TOKENS)
         else:
-            prompt, output = float(self._prompt), self._output
+            prompt, output = float(self._prompt), self._written * self._output
             self._answers = call.times + (self._answers if call.step == self._step else 0)
             self._step = call.step
         if not known:

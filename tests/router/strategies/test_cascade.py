@@ -308,6 +308,17 @@ async def test_several_answers_come_from_the_last_step(stage: Stage) -> None:
     assert billed(stage)["small"] == []
 
 
+@BOTH
+@pytest.mark.parametrize(("most", "status"), [("0.000191", 200), ("0.000186", 400)])
+async def test_several_answers_must_fit_too(stage: Stage, most: str, status: int, stream: bool) -> None:
+    await stage.engine("small", SURE)
+    await stage.engine("strong", {"answers": ["One.", "Two."]})
+    await stage.open(policy(more=f'limits: {{maxCost: "{most}"}}'))
+    seen = await stage.ask(n=2, max_tokens=9, stream=stream)
+    assert (seen.status, seen.code) == (status, "" if status == 200 else "cost_limit")
+    assert billed(stage) == {"small": [], "strong": ["answered"] if status == 200 else []}
+
+
 async def test_completions_and_embeddings(stage: Stage) -> None:
     await stage.engine("small", SURE, features=["LogProbs", "Embeddings"])
     await stage.engine("strong", STRONG, features=["LogProbs", "Embeddings"])

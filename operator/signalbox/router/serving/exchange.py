@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from signalbox.router.serving import booking, continuation, replies
 from signalbox.router.serving.attempt import Attempt
-from signalbox.router.serving.chains.run import Run
+from signalbox.router.serving.chains.run import Run, afford
 from signalbox.router.serving.response_ids import Kept
 from signalbox.router.serving.tries import Tries
 from signalbox.router.wire import body
@@ -162,6 +162,7 @@ class Exchange(Tries):
         elif wants_several(self.operation, self.data) or (
             self.message is not None and self.message.obstacle is not None
         ):
+            afford(self, chain, facts)
             self._search.within(chain.direct, now)
             self._try(now)
         else:

@@ -132,3 +132,13 @@ def wants_several(operation: str, body: Mapping[str, object]) -> bool:
         return True
     prompt = body.get("prompt")
     return operation == "completions" and isinstance(prompt, list) and len(prompt) > 1
+
+
+def answers_wanted(operation: str, body: Mapping[str, object]) -> int:
+    """How many answers a model writes for a request: each of them may be as long as the request allows."""
+    if operation == "embeddings":
+        return 0
+    counts = [count for name in ("n", "best_of") if type(count := body.get(name)) is int]
+    prompt = body.get("prompt") if operation == "completions" else None
+    prompts = sum(type(part) is not int for part in prompt) if isinstance(prompt, list) else 1  # of tokens: one
+    return max(1, prompts) * max((1, *counts))

@@ -12,7 +12,7 @@ from signalbox.router.wire.errors import Refusal
 from signalbox.routing.chains import bodies, judging
 from signalbox.routing.chains.answers import Answer
 from signalbox.routing.chains.budget import Budget
-from signalbox.routing.chains.compiled import CompiledChain, Judge
+from signalbox.routing.chains.compiled import CompiledChain, Judge, answers_wanted
 from signalbox.routing.features import Facts
 from signalbox.routing.prompts import max_tokens
 from signalbox.routing.strategies import Choice
@@ -169,13 +169,13 @@ class Chain:
         prompt = self.facts.conversation_tokens
         if shown:
             prompt += judging.OWN_TOKENS + sum(answer.tokens for answer in shown)
-        most = max_tokens(data)
+        most, answers = max_tokens(data), answers_wanted(self.operation, data)
         dearest = 0
         for position, backend in enumerate(self.exchange.policy.backends):
             pricing = backend.config.pricing
             if choice.mask >> position & 1 and pricing is not None:
                 output = backend.long_output_tokens if most is None else most
-                cost = round(prompt * backend.token_correction) * pricing.input + output * pricing.output
+                cost = round(prompt * backend.token_correction) * pricing.input + answers * output * pricing.output
                 dearest = max(dearest, cost)
         return dearest
 

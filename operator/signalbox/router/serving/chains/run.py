@@ -27,6 +27,19 @@ _OVER = {
 }
 
 
+def _over(exhausted: Exhausted) -> Refusal:
+    status, code, message = _OVER[exhausted.limit]
+    return Refusal(status, code, message, retriable=False)
+
+
+def afford(exchange: "Exchange", compiled: CompiledChain, facts: Facts) -> None:
+    """See that a request that one target serves alone keeps within the limits. Raises ``Refusal`` where it may not."""
+    try:
+        Chain(exchange, compiled, facts).reserve(compiled.direct, exchange.data)
+    except Exhausted as over:
+        raise _over(over) from None
+
+
 class Run:
     """See the module; the exchange asks it for another answer where its own attempt fails."""
 
@@ -82,8 +95,7 @@ class Run:
             chain.trail.add("limit", why=over.limit)
             if chain.best is None:
                 self._name_target("")
-                status, code, message = _OVER[over.limit]
-                raise Refusal(status, code, message, retriable=False) from None
+                raise _over(over) from None
             self._deliver(chain.best, over.limit)
         except CallFailed as failed:
             self._fail(failed)
