@@ -13,30 +13,38 @@ class PatternError(ValueError):
     """The pattern is not valid in RE2; the message says why."""
 
 
-def _options() -> Any:
+def _options(max_bytes: int | None = None) -> Any:
     options = re2.Options()
+    if max_bytes is not None:
+        options.max_mem = max_bytes
     options.never_capture = True
     options.log_errors = False
     return options
 
 
 _OPTIONS: Final = _options()
+_SMALL: Final = _options(512 * 1024)
 _UNANCHORED: Final = re2._re2.RE2.Anchor.UNANCHORED
 _ABSENT: Final = (-1, -1)
 
 
 class Pattern:
-    """A compiled pattern. Raises ``PatternError`` when it is invalid."""
+    """A compiled pattern. Raises ``PatternError`` when it is invalid.
 
-    __slots__ = ("_match", "source")
+    ``size`` is that of its program: a match takes at most about size times length of the text. What a ``small`` one
+    may take is bounded, for patterns that clients write.
+    """
 
-    def __init__(self, source: str) -> None:
+    __slots__ = ("_match", "size", "source")
+
+    def __init__(self, source: str, *, small: bool = False) -> None:
         self.source = source
-        program = re2._re2.RE2(source.encode("utf-8", "surrogatepass"), _OPTIONS)
+        program = re2._re2.RE2(source.encode("utf-8", "surrogatepass"), _SMALL if small else _OPTIONS)
         if not program.ok():
             reason = program.error()
             raise PatternError(reason.decode("utf-8", "replace") if isinstance(reason, bytes) else str(reason))
         self._match = program.Match
+        self.size: int = program.ProgramSize()
 
     def found_in(self, utf8: bytes) -> bool:
         """Whether the pattern matches anywhere in the text."""
