@@ -46,10 +46,16 @@ def test_normalized(one: str, other: str, equal: bool) -> None:
         ("x1 and v2.5", None),
         ("none", None),
         ("9" * 500, None),
+        ("1" + ",000" * 9, "1e27"),
     ],
 )
 def test_the_last_number(text: str, number: str | None) -> None:
     assert last_number(text) == (None if number is None else Decimal(number))
+
+
+def test_a_list_of_numbers_is_read_once_however_long() -> None:
+    assert last_number("1" + ",111" * 12) != Decimal("1" + "111" * 12)
+    assert last_number("1" + ",111" * 250_000 + ", so 7") == 7
 
 
 @pytest.mark.parametrize("equality", ["Exact", "Normalized", "Numeric", "Judged"])

@@ -11,7 +11,8 @@ from signalbox.routing.config import Equality
 
 # A number keeps its sign and its point: without punctuation, -5 were 5 and 3.14 were 314.
 _PARTS: Final = re.compile(r"(?<![\w.])[-+]?\d+(?:[.,]\d+)*|[^\W_]+|[^\w\s]")
-_NUMBER: Final = re.compile(r"(?<![\w.)])[-+]?(?:\d{1,3}(?:,\d{3})+(?![,\d])|\d+)(?:[.,]\d+)?(?:[eE][-+]?\d{1,4})?")
+# Up to 30 digits in groups: without an end, a list of thousands of groups were read again from each of them.
+_NUMBER: Final = re.compile(r"(?<![\w.)])[-+]?(?:\d{1,3}(?:,\d{3}){1,9}(?![,\d])|\d+)(?:[.,]\d+)?(?:[eE][-+]?\d{1,4})?")
 _MINUS: Final = str.maketrans("−‒–", "---")
 MAX_DIGITS: Final = 400
 
