@@ -79,6 +79,16 @@ async def test_a_judge_finds_answers_equal(stage: Stage, stream: bool, word: str
     assert seen.target == target
 
 
+@BOTH
+async def test_where_the_judge_costs_too_much_the_largest_group_is_the_answer(stage: Stage, stream: bool) -> None:
+    await voters(stage, "It rains.", "There is rain.")
+    await stage.engine("wise", {"answer": "?"}, pricing={"inputPerMillion": "1", "outputPerMillion": "1000"})
+    await stage.open(policy(", equality: Judged, judge: {target: wise}", route='limits: {maxCost: "0.001"}'))
+    seen = await stage.ask(stream=stream, max_tokens=9)
+    assert (seen.status, seen.text, seen.target) == (200, "It rains.", "a")
+    assert not stage.calls["wise"]
+
+
 async def test_what_is_equal_anyway_is_not_judged(stage: Stage) -> None:
     await voters(stage, "It rains.", "it rains")
     await stage.engine("wise", {"answer": "?"})

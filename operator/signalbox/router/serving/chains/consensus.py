@@ -26,6 +26,8 @@ async def consensus(chain: Chain, plan: Consensus) -> Candidate | Live:
             agreed = votes.reached(plan.min_percent)
             if agreed or (agreed is False and judge is None and candidates):
                 break  # not before there is an answer at all: it is needed where the stronger model fails
+    if votes.leader is not None:  # before the judge: it may be one call too many
+        chain.offer(candidates[votes.leader], votes.percent)
     if judge is not None and not votes.reached(plan.min_percent) and len(candidates) > 1:
         try:
             votes = await _judged(chain, plan, judge, candidates)
