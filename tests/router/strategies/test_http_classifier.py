@@ -1,6 +1,7 @@
 """A service of the user's own as the classifier: its contract, its faults, and what a dead one costs."""
 
 import asyncio
+import gzip
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -110,6 +111,7 @@ async def reset(request: Message, reader: asyncio.StreamReader, writer: asyncio.
     [
         (response(500, b"no"), "the service answered 500"),
         (response(302, b"", "location: /elsewhere"), "the service answered 302"),
+        (response(200, gzip.compress(b'{"label": "code"}'), "content-encoding: gzip"), "that was not asked for"),
         (b"nonsense\r\n\r\n", "malformed response"),
         (reset, "the service connection"),
     ],

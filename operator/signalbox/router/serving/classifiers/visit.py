@@ -12,7 +12,6 @@ from signalbox.router.upstream.backend import BackendState
 from signalbox.router.upstream.connection import UpstreamConnection
 from signalbox.router.upstream.endpoint import Endpoint
 from signalbox.router.upstream.line import Line
-from signalbox.router.wire.encoding import EncodingError, decoder_for
 from signalbox.routing.ejection import Cause
 
 MAX_ANSWER_BYTES: Final = 64 << 10
@@ -71,14 +70,11 @@ class Visit(Line):
         assert connection is not None
         if not connection.head_done:
             return
-        try:
-            if not self._body and b"content-encoding" in connection.headers and self.decoder is None:
-                self.decoder = decoder_for(connection.headers[b"content-encoding"])
-            for piece in self.take_pieces(connection):
-                self._body += piece
-        except EncodingError as error:
-            self._fail(Cause.ERROR, str(error))
+        if connection.headers.get(b"content-encoding", b"identity").strip().lower() != b"identity":
+            self._fail(Cause.ERROR, "answered with a content encoding that was not asked for")
             return
+        for piece in self.take_pieces(connection):
+            self._body += piece
         if len(self._body) > MAX_ANSWER_BYTES:
             self._fail(Cause.ERROR, f"answered more than {MAX_ANSWER_BYTES} bytes")
         elif connection.done:
