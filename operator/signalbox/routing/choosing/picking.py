@@ -61,7 +61,7 @@ def body(classifier: config.Classifier, query: str, features: Sequence[config.Fe
 def _quoted(query: str) -> str:
     """The query between tags that it cannot close: their name follows from its text."""
     query = shortened(query, READ_CHARS)
-    name = "query-" + hashlib.sha256(query.encode("utf-8", "surrogatepass")).hexdigest()[:12]
+    name = "query-" + hashlib.sha256(query.encode("utf-8", "surrogatepass")).hexdigest()[:32]
     return f"<{name}>\n{query}\n</{name}>"
 
 
