@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from stage import Stage
 
+from harness import Upstream, completion, response
 from signalbox.router.serving.chains import run
 from waiting import until
 
@@ -200,6 +201,27 @@ async def test_who_wants_errors_gets_them(stage: Stage, stream: bool) -> None:
     assert not billed(stage)["strong"]
 
 
+async def test_a_large_answer_of_the_last_step_becomes_a_stream(stage: Stage, upstream: Upstream) -> None:
+    text = "long " * 300_000
+    upstream.reply = response(200, completion(text))
+    await stage.engine("small", UNSURE)
+    await stage.engine("strong", url=f"http://{upstream.address.host}:{upstream.address.port}/v1")
+    await stage.open(policy())
+    seen = await stage.ask(stream=True)
+    assert (seen.code, seen.text == text, seen.finish, seen.target) == ("", True, "stop", "strong")
+
+
+@BOTH
+async def test_a_last_step_that_nobody_may_ask(stage: Stage, stream: bool) -> None:
+    await stage.engine("small", UNSURE)
+    await stage.engine("strong", STRONG, limits={"requestsPerMinute": 1})
+    await stage.open(policy(more="onFailure: Error"))
+    assert (await stage.ask(stream=stream)).target == "strong"
+    seen = await stage.ask(stream=stream)
+    assert (seen.status, seen.code, seen.target) == (429, "rate_limit_exceeded", "small")
+    assert counted(stage) == {("strong", "live"): 1}
+
+
 @BOTH
 @pytest.mark.parametrize("how", ["NextStep", "BestSoFar"])
 async def test_where_the_last_step_fails_the_best_so_far_is_the_answer(stage: Stage, stream: bool, how: str) -> None:
@@ -208,7 +230,7 @@ async def test_where_the_last_step_fails_the_best_so_far_is_the_answer(stage: St
     await stage.open(policy(more=f"onFailure: {how}"))
     seen = await stage.ask(stream=stream)
     assert (seen.status, seen.text, seen.target) == (200, "Small guesses.", "small")
-    assert counted(stage)["small", "best so far"] == 1
+    assert counted(stage) == {("small", "best so far"): 1}
     [entry] = stage.router.entries()
     assert (entry["status"], entry["calls"]) == (200, 2)
 

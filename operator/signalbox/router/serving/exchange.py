@@ -207,6 +207,8 @@ class Exchange(Tries):
         if self.spent is None:
             self.spent = Spent()
         self.spent.calls += 1
+        self.target = self.spent.target  # whose refusal the client sees where none of them is asked
+        self.rewrites = self.rewrites or self.stream  # what is no stream yet becomes one as a whole
         self._search.within(choice, now)
         self._try(now)
 

@@ -43,12 +43,13 @@ def afford(exchange: "Exchange", compiled: CompiledChain, facts: Facts) -> None:
 class Run:
     """See the module; the exchange asks it for another answer where its own attempt fails."""
 
-    __slots__ = ("_chain", "_compiled", "_deadline", "_exchange", "_pulse", "_rescued")
+    __slots__ = ("_chain", "_compiled", "_deadline", "_exchange", "_live", "_pulse", "_rescued")
 
     def __init__(self, exchange: "Exchange", compiled: CompiledChain, facts: Facts) -> None:
         self._chain = Chain(exchange, compiled, facts)
         self._compiled = compiled
         self._exchange = exchange
+        self._live = False
         self._rescued = False
         self._deadline: asyncio.TimerHandle | None = None
         self._pulse: asyncio.TimerHandle | None = None
@@ -69,6 +70,9 @@ class Run:
         self.quiet()
         if self._deadline is not None:
             self._deadline.cancel()
+        if self._live and not self._rescued:
+            self._count("live")
+        self._live = False
 
     def quiet(self) -> None:
         """The client gets the answer itself now."""
@@ -143,7 +147,7 @@ class Run:
         left = max(0.0, chain.deadline - time.monotonic())
         self._deadline = asyncio.get_running_loop().call_later(left, exchange.out_of_time)
         exchange.answer_live(live.choice)
-        self._count("live")
+        self._live = True
 
     def rescue(self) -> bool:
         """Answer with the best so far where nobody else does; False where there is none."""
