@@ -391,6 +391,8 @@ class Exchange(Tries):
         attempt = self.attempt
         if attempt is None:
             if task is None:
+                if self.chain is not None:
+                    self.chain.close()
                 return False
             if self.chain is not None and self.spent is not None:
                 self.target = self.spent.target
