@@ -50,6 +50,11 @@ def test_a_score(text: str, expected: int | None) -> None:
     assert judging.score(text) == expected
 
 
+def test_a_fence_without_an_end_is_read_once() -> None:
+    assert judging.score("```" + " " * 1_000_000 + "x") is None
+    assert judging.score("```json" + "\n" * 1_000_000 + "80```") == 80
+
+
 @pytest.mark.parametrize(
     ("text", "expected"), [('{"best": 1}', 0), ("3", 2), ("0", None), ("4", None), ("Answer 2", None)]
 )

@@ -40,7 +40,7 @@ _PROPERTIES: Final[dict[Task, dict[str, Any]]] = {
     "best": _NUMBER,
     "groups": {"type": "array", "items": {"type": "array", "items": _NUMBER}},
 }
-_FENCE: Final = re.compile(r"```(?:json)?\s*(.*?)\s*```", re.DOTALL)
+_FENCE: Final = re.compile(r"```(?:json)?(.*)```", re.DOTALL)
 
 
 def request(
