@@ -113,6 +113,19 @@ def test_limits_end_a_chain_with_the_best_so_far(tmp_path: Path) -> None:
     assert (ended.shares, ended.calls) == ({"small": 1.0}, 1)
 
 
+@pytest.mark.parametrize(("middle", "best"), [(0.4, "small"), (0.6, "middle")])
+def test_the_best_so_far_is_the_one_that_was_judged_best(tmp_path: Path, middle: float, best: str) -> None:
+    accept = "accept: {logProbs: {}, minPercent: 80}"
+    policy = f"""
+  routes:
+  - name: all
+    cascade: {{steps: [{{target: small, {accept}}}, {{target: middle, {accept}}}, {{target: strong}}]}}
+    limits: {{maxCost: "0.0005"}}
+"""
+    made = answers(logprobs=UNSURE) | {"middle": answer("13", logprobs=[log(middle)] * 3)}
+    assert one(tmp_path, policy, answers=made).shares == {best: 1.0}
+
+
 def test_several_choices_go_to_the_last_step(tmp_path: Path) -> None:
     asked = {"request": {"messages": [{"role": "user", "content": "Why?"}], "n": 2}, "answers": answers()}
     assert replayed(tmp_path, cascade("{expression: 'true'}"), asked).outcomes[0].shares == {"strong": 1.0}

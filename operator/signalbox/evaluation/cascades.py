@@ -1,6 +1,6 @@
 """Cascades on recorded answers. Calls made at once count all, as if none could be cancelled early."""
 
-from typing import Final
+from typing import Final, NamedTuple
 
 from signalbox.evaluation.bill import Took
 from signalbox.evaluation.given import Given, Lacking, Refused, Spent, Table
@@ -20,6 +20,13 @@ MOST_WAYS: Final = 1024
 VERDICT_TOKENS: Final = 8
 """Of a judge's answer: {"score": 87}."""
 COST_LIMIT: Final = "400: an answer could cost more than the route allows"
+
+
+class Best(NamedTuple):
+    """The best answer so far, and how good it was judged, in percent."""
+
+    given: Given
+    sure: float
 
 
 class Cascades:
@@ -45,7 +52,7 @@ class Cascades:
             able = frozenset(name for name in able if (of := features[name]) is None or "LogProbs" in of)
         return expected_shares(step.targets, able)
 
-    def _from(self, at: int, share: float, spent: Spent, best: Given | None) -> list[Way]:
+    def _from(self, at: int, share: float, spent: Spent, best: Best | None) -> list[Way]:
         """The ways from a step on."""
         step, drawn = self._steps[at]
         expected = self._table.expected(*(each.target for each in step.targets if each.weight))
@@ -53,17 +60,17 @@ class Cascades:
             return self._out_of_money(best, share, spent)
         ways: list[Way] = []
         for target, part in drawn:
-            ways += self._step(at, target, share * part, spent)
+            ways += self._step(at, target, share * part, spent, best)
         return ways
 
-    def _step(self, at: int, target: str, share: float, spent: Spent) -> list[Way]:
+    def _step(self, at: int, target: str, share: float, spent: Spent, best: Best | None) -> list[Way]:
         self._made += 1
         if self._made > MOST_WAYS:
             raise Lacking(f"the cascade has more than {MOST_WAYS} ways for one request")
         table, accept = self._table, self._steps[at][0].accept
         last = at == len(self._steps) - 1
         if isinstance(accept, config.ByAgreement) and not last:
-            return self._agreement(at, accept, target, share, spent)
+            return self._agreement(at, accept, target, share, spent, best)
         given = table.answer(target)
         spent = spent.after([given.took])
         if last or accept is None or given.answer.tools:
@@ -72,7 +79,7 @@ class Cascades:
             case config.ByExpression(condition=condition):
                 if self._holds(condition, given):
                     return table.ended(given, share, spent)
-                return self._from(at + 1, share, spent, given)
+                return self._from(at + 1, share, spent, _better(best, given, 0.0))
             case config.ByLogProbs(model=model):
                 if not given.recorded.logprobs:
                     raise Lacking(f"no log-probabilities of target {target} (answers.{target}.logprobs)")
@@ -89,9 +96,11 @@ class Cascades:
                     return table.ended(given, share, spent)
                 spent = spent.after([self._judged(judge, given)])
                 sure = float(percent)
-        return self._settled(at, accept.min_percent, sure, given, share, spent)
+        return self._settled(at, accept.min_percent, sure, given, share, spent, best)
 
-    def _agreement(self, at: int, accept: config.ByAgreement, target: str, share: float, spent: Spent) -> list[Way]:
+    def _agreement(
+        self, at: int, accept: config.ByAgreement, target: str, share: float, spent: Spent, best: Best | None
+    ) -> list[Way]:
         """The answer that most samples give, if enough of them do."""
         table = self._table
         samples = table.answers(target, accept.samples)
@@ -107,14 +116,16 @@ class Cascades:
             else:
                 votes.vote(place, key_of(given.answer, accept.equality))
         assert votes.leader is not None
-        return self._settled(at, accept.min_percent, votes.percent, samples[votes.leader], share, spent)
+        return self._settled(at, accept.min_percent, votes.percent, samples[votes.leader], share, spent, best)
 
-    def _settled(self, at: int, least: int, sure: float, given: Given, share: float, spent: Spent) -> list[Way]:
+    def _settled(
+        self, at: int, least: int, sure: float, given: Given, share: float, spent: Spent, best: Best | None
+    ) -> list[Way]:
         if at == 0:
             self._urge = max(self._urge, 1.0 - sure / 100.0)
         if sure >= least:
             return self._table.ended(given, share, spent)
-        return self._from(at + 1, share, spent, given)
+        return self._from(at + 1, share, spent, _better(best, given, sure))
 
     def _holds(self, condition: Condition, given: Given) -> bool:
         if given.recorded.finish_reason is None and "answer.finishReason" in references(condition.tree):
@@ -133,7 +144,12 @@ class Cascades:
         cost = self._table.bill.priced(judge.target, prompts.prompt_tokens("chat", asked), VERDICT_TOKENS)
         return Took(cost, 0.0, True)
 
-    def _out_of_money(self, best: Given | None, share: float, spent: Spent) -> list[Way]:
+    def _out_of_money(self, best: Best | None, share: float, spent: Spent) -> list[Way]:
         if best is None:
             raise Refused(COST_LIMIT)
-        return self._table.ended(best, share, spent)
+        return self._table.ended(best.given, share, spent)
+
+
+def _better(best: Best | None, given: Given, sure: float) -> Best:
+    """Of two that were judged equally good, the later one."""
+    return best if best is not None and best.sure > sure else Best(given, sure)

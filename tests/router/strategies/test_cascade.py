@@ -236,6 +236,51 @@ async def test_where_the_last_step_fails_the_best_so_far_is_the_answer(stage: St
 
 
 @BOTH
+@pytest.mark.parametrize(("middle", "best"), [(0.3, "small"), (0.5, "middle")])
+async def test_the_best_so_far_is_the_one_that_was_judged_best(
+    stage: Stage, stream: bool, middle: float, best: str
+) -> None:
+    await stage.engine("small", UNSURE)
+    await stage.engine("middle", {"answer": "Middle guesses.", "confidence": middle})
+    await stage.engine("strong", {"status": 500})
+    steps = f"{{target: small, {LOGPROBS}}}, {{target: middle, {LOGPROBS}}}, {{target: strong}}"
+    await stage.open(f"routes: [{{name: all, cascade: {{steps: [{steps}]}}}}]")
+    assert (await stage.ask(stream=stream)).target == best
+
+
+@BOTH
+async def test_an_answer_that_nobody_can_judge_is_better_than_one_that_was_rejected(stage: Stage, stream: bool) -> None:
+    await stage.engine("small", UNSURE)
+    await stage.engine("middle", {"answer": "Middle guesses."})
+    await stage.engine("wise", {"answer": "Hm."})
+    await stage.engine("strong", STRONG)
+    steps = (
+        f"{{target: small, {LOGPROBS}}}, {{target: middle, accept: {{judge: {{target: wise}}}}}}, {{target: strong}}"
+    )
+    await stage.open(f"routes: [{{name: all, onFailure: BestSoFar, cascade: {{steps: [{steps}]}}}}]")
+    assert (await stage.ask(stream=stream)).target == "middle"
+
+
+@BOTH
+async def test_a_judge_does_not_speak_to_the_client(stage: Stage, stream: bool) -> None:
+    await stage.engine("small", SURE)
+    await stage.engine("strong", STRONG)
+    await stage.engine("wise", {"status": 400, "code": "content_filter"})
+    await stage.open(policy("accept: {judge: {target: wise}}", more="onFailure: Error"))
+    seen = await stage.ask(stream=stream)
+    assert (seen.status, seen.code, seen.target) == (502, "upstream_error", "wise")
+
+
+@BOTH
+async def test_who_wants_errors_gets_those_of_samples(stage: Stage, stream: bool) -> None:
+    await stage.engine("small", {"times": 1, "status": 400, "code": "content_filter"}, {"answer": "Yes.", "delay": 1})
+    await stage.engine("strong", STRONG)
+    await stage.open(policy("accept: {agreement: {samples: 3}, minPercent: 60}", more="onFailure: Error"))
+    seen = await stage.ask(stream=stream)
+    assert (seen.status, seen.code, seen.target) == (400, "content_filter", "small")
+
+
+@BOTH
 @pytest.mark.parametrize(
     ("how", "target", "status"), [("NextStep", "strong", 200), ("BestSoFar", "small", 200), ("Error", "wise", 502)]
 )

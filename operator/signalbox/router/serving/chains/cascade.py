@@ -101,7 +101,7 @@ async def _agreed(chain: Chain, what: str, step: Step, accept: config.ByAgreemen
     async with chain.race(f"{what} sample", asked, PART) as race:
         async for place, result in race:
             if not isinstance(result, Candidate):
-                failure = result
+                failure = chain.missed(result)
                 votes.miss(place)
             elif result.answer.tools:
                 chain.trail.add(what, verdict="accepted", why="calls a tool")

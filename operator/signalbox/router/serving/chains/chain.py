@@ -76,6 +76,7 @@ class Chain:
         self.deadline: float = exchange.started_at + limits.timeout_ms / 1000
         self.trail = Trail(kept=exchange.debug)
         self.best: Candidate | None = None
+        self._best_judged: Candidate | None = None
         self._budget = Budget(limits.max_calls, limits.max_cost)
         self._needs = exchange.policy.requirements(facts)
 
@@ -94,7 +95,10 @@ class Chain:
         return Candidate(reply, answer, hidden_logprobs=hidden)
 
     async def score(self, judge: Judge, answer: Answer, *, part: float) -> int:
-        """How good an answer is, in percent. Raises as ``ask`` does, ``CallFailed`` also for what is no judgement."""
+        """How good an answer is, in percent. Raises as ``ask`` does, ``CallFailed`` also for what is no judgement.
+
+        What a judge's engine says of the router's own request is not for the client: it may repeat the rubric.
+        """
         return await self._judgement("score", judge, [answer], part, judging.score)
 
     async def choose(self, judge: Judge, answers: list[Answer]) -> int:
@@ -116,7 +120,10 @@ class Chain:
         features = self.exchange.policy.backends[judge.position].config.features or ()
         key, schema = secrets.token_hex(8), "JSONSchema" in features
         data = judging.request(task, judge.rubric, self.operation, self.exchange.data, answers, key, schema=schema)
-        reply = await self._call("judge", judge.choice, data, "chat", part, answers)
+        try:
+            reply = await self._call("judge", judge.choice, data, "chat", part, answers)
+        except CallFailed as failed:
+            raise _without_words(failed) from None
         value = read(Answer(reply.content, data).text)
         if value is None:
             raise self._failed("judge", reply, "gave no judgement")
@@ -211,11 +218,14 @@ class Chain:
         return bool(mask)
 
     def offer(self, candidate: Candidate, score: float | None) -> None:
-        """An answer that is there, should nobody do better; of two, the one that was judged worse is forgotten."""
+        """An answer that is there, should nobody do better: the last one, until it is judged worse than another."""
         candidate.score = score
-        best = self.best
-        if best is None or score is None or best.score is None or score >= best.score:
-            self.best = candidate
+        self.best = candidate
+        if score is not None:
+            former = self._best_judged
+            if former is not None and former.score is not None and former.score > score:
+                self.best = former
+            self._best_judged = self.best
 
     def condition_failed(self) -> None:
         """An expression over an answer could not be evaluated."""
@@ -234,6 +244,15 @@ class Chain:
         if self.on_failure == "Error":
             raise failed
         return self.best if self.on_failure == "BestSoFar" else None
+
+
+def _without_words(failed: CallFailed) -> CallFailed:
+    """The same failure as the client may see it: that of a gateway."""
+    refusal = failed.refusal
+    if failed.reply is None and refusal.status >= 500:
+        return failed
+    refusal = Refusal(502, "upstream_error", refusal.message, retriable=False)
+    return CallFailed(failed.outcome, refusal, failed.target)
 
 
 def _used(reply: Reply) -> dict[str, Any]:
