@@ -102,7 +102,7 @@ async def test_where_all_say_the_same_nobody_judges(stage: Stage) -> None:
 async def test_without_a_judgement_the_majority_is_asked(stage: Stage, stream: bool, fault: dict[str, Any]) -> None:
     await stage.engine("small", {"answers": ["Three.", "Four.", "four"]})
     await stage.engine("wise", fault)
-    await stage.open(policy(JUDGE, more="limits: {timeout: 500ms}"))
+    await stage.open(policy(JUDGE, more="limits: {timeout: 2s}"))
     seen = await stage.ask(stream=stream)
     assert seen.status == 200
     assert seen.text in {"Four.", "four"}
@@ -122,7 +122,7 @@ async def test_who_wants_errors_gets_the_judges(stage: Stage, stream: bool) -> N
 async def test_what_is_there_at_the_deadline_counts(stage: Stage, stream: bool, who: str) -> None:
     await stage.engine("small", {"times": 1, "answer": "Four."}, {"stalled": True})
     await stage.engine("wise", {"answer": "1"})
-    await stage.open(policy(who, more="limits: {timeout: 300ms}"))
+    await stage.open(policy(who, more="limits: {timeout: 2s}"))
     seen = await stage.ask(stream=stream)
     assert (seen.status, seen.text) == (200, "Four.")
     await until(lambda: stage.calls["small"].outcomes["cancelled"] == 2)

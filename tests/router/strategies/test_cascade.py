@@ -4,10 +4,11 @@ import asyncio
 import json
 from typing import Any
 
+import httpx
 import pytest
-from stage import Stage
+from stage import QUESTION, Stage
 
-from harness import Upstream, completion, response
+from harness import PATIENCE, Upstream, completion, response
 from signalbox.router.serving.chains import run
 from waiting import until
 
@@ -33,6 +34,13 @@ def billed(stage: Stage) -> dict[str, list[str]]:
 
 def counted(stage: Stage) -> dict[tuple[str, str], int]:
     return {(each.target, each.word): each.value for each in stage.router.statistics.snapshot().chains}
+
+
+async def streamed(stage: Stage) -> bytes:
+    """A stream to its end, as it comes over the wire: clients keep comments to themselves."""
+    body = {"model": "auto", "messages": [{"role": "user", "content": QUESTION}], "stream": True}
+    async with httpx.AsyncClient(timeout=PATIENCE) as client:
+        return (await client.post(f"{stage.url}/v1/chat/completions", json=body)).content
 
 
 async def trail(stage: Stage, **fields: Any) -> list[dict[str, Any]]:
@@ -144,20 +152,22 @@ async def test_a_judge_decides(stage: Stage, word: str, target: str, stream: boo
 
 @BOTH
 @pytest.mark.parametrize(
-    ("answers", "target", "calls"),
-    [(["Yes.", "yes", "No."], "small", 3), (["a", "b", "c"], "strong", 3), (["x", "x", "x"], "small", 3)],
+    ("answers", "target", "needed"),
+    [(["Yes.", "yes", "No."], "small", 2), (["a", "b", "c"], "strong", 3), (["x", "x", "x"], "small", 2)],
 )
-async def test_agreement_decides(stage: Stage, answers: list[str], target: str, calls: int, stream: bool) -> None:
+async def test_agreement_decides(stage: Stage, answers: list[str], target: str, needed: int, stream: bool) -> None:
     await stage.engine("small", {"answers": answers})
     await stage.engine("strong", STRONG)
     await stage.open(policy("accept: {agreement: {samples: 3}, minPercent: 60}"))
     seen = await stage.ask(stream=stream, temperature=0.2, seed=5)
     assert seen.target == target
     await until(lambda: not stage.calls["small"].outcomes["open"])
-    assert len(stage.calls["small"]) == calls
+    assert needed <= len(stage.calls["small"]) <= 3
     bodies = [call.body for call in stage.calls["small"]]
     assert {body["temperature"] for body in bodies} == {0.7}
-    assert sorted(body["seed"] for body in bodies) == [5, 6, 7]
+    seeds = {body["seed"] for body in bodies}
+    assert seeds <= {5, 6, 7}
+    assert len(seeds) == len(bodies)
 
 
 async def test_samples_that_cannot_matter_any_more_are_cancelled(stage: Stage) -> None:
@@ -184,9 +194,9 @@ async def test_a_call_of_a_tool_is_an_answer(stage: Stage, stream: bool) -> None
 @BOTH
 @pytest.mark.parametrize("fault", [{"status": 500}, {"stalled": True}, {"answer": "x", "cutAfter": 0}, {"status": 400}])
 async def test_a_step_that_fails_is_left(stage: Stage, stream: bool, fault: dict[str, Any]) -> None:
-    await stage.engine("small", fault, timeouts={"request": "1s"})
+    await stage.engine("small", fault)
     await stage.engine("strong", STRONG)
-    await stage.open(policy(more="limits: {timeout: 400ms}" if fault.get("stalled") else ""))
+    await stage.open(policy(more="limits: {timeout: 2s}" if fault.get("stalled") else ""))
     seen = await stage.ask(stream=stream)
     assert (seen.status, seen.text) == (200, "Strong says so.")
 
@@ -326,7 +336,7 @@ async def test_what_would_cost_too_much_at_once(stage: Stage) -> None:
 async def test_a_call_that_is_cut_off_counts_as_what_it_may_cost(stage: Stage, most: str, status: int) -> None:
     await stage.engine("small", {"stalled": True})
     await stage.engine("strong", STRONG)
-    await stage.open(policy(more=f'limits: {{timeout: 400ms, maxCost: "{most}"}}'))
+    await stage.open(policy(more=f'limits: {{timeout: 2s, maxCost: "{most}"}}'))
     seen = await stage.ask(max_tokens=9)
     assert (seen.status, seen.code) == (status, "" if status == 200 else "cost_limit")
 
@@ -335,7 +345,7 @@ async def test_a_call_that_is_cut_off_counts_as_what_it_may_cost(stage: Stage, m
 async def test_the_deadline_is_that_of_all_of_it(stage: Stage, stream: bool) -> None:
     await stage.engine("small", UNSURE)
     await stage.engine("strong", {"stalled": True})
-    await stage.open(policy(more="limits: {timeout: 300ms}"))
+    await stage.open(policy(more="limits: {timeout: 2s}"))
     seen = await stage.ask(stream=stream)
     assert (seen.status, seen.text) == (200, "Small guesses.")
     await until(lambda: stage.calls["strong"].outcomes["cancelled"])
@@ -417,6 +427,7 @@ async def test_silence_is_filled(stage: Stage, monkeypatch: pytest.MonkeyPatch) 
     await stage.open(policy(more="onFailure: Error"))
     seen = await stage.ask(stream=True)
     assert (seen.status, seen.text, seen.code, seen.usage) == (200, "Small says so.", "", (7, 4))
+    assert (await streamed(stage)).startswith(b": keep-alive\n\n")
 
 
 @pytest.mark.parametrize(
@@ -433,9 +444,10 @@ async def test_after_a_silence_that_was_filled(
     monkeypatch.setattr(run, "KEEP_ALIVE_SECONDS", 0.02)
     await stage.engine("small", small)
     await stage.engine("strong", strong)
-    await stage.open(policy(more="limits: {timeout: 500ms}"))
+    await stage.open(policy(more="limits: {timeout: 2s}"))
     seen = await stage.ask(stream=True)
-    assert (seen.status, seen.text, seen.code) == (200, text, code or ("cut" if not text else ""))
+    assert (seen.status, seen.text, seen.code) == (200, text, code)
+    assert (await streamed(stage)).startswith(b": keep-alive\n\n")
 
 
 async def test_the_trail_tells_what_was_done_but_not_what_was_said(stage: Stage) -> None:

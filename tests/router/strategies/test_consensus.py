@@ -106,7 +106,7 @@ async def test_a_voter_that_fails_agrees_with_nobody(
     stage: Stage, stream: bool, fault: dict[str, Any], how: str, status: int, target: str
 ) -> None:
     await voters(stage, "Four.", fault)
-    await stage.open(policy(route=f"onFailure: {how}\n  limits: {{timeout: 400ms}}"))
+    await stage.open(policy(route=f"onFailure: {how}\n  limits: {{timeout: 2s}}"))
     seen = await stage.ask(stream=stream)
     assert (seen.status, seen.target) == (status or (504 if fault.get("stalled") else 502), target)
 
