@@ -57,7 +57,7 @@ async def test_it_ends_when_told_to_and_takes_the_router_along() -> None:
     assert process.stdout is not None
     first = (await process.stdout.readline()).decode()
     found = re.search(r"router on http://127\.0\.0\.1:(\d+)", first)
-    assert found, first
+    assert found, first + (await process.communicate())[0].decode()
     process.send_signal(signal.SIGTERM)
     await process.communicate()
     with pytest.raises(ConnectionRefusedError):

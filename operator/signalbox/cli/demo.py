@@ -33,7 +33,7 @@ from signalbox.sim.traffic import Board, Outcome, quantile
 MODEL = "auto"
 TICK = 0.5
 PRINT_SECONDS = 2.0
-START_SECONDS = 20.0
+START_SECONDS = 60.0
 STOP_SECONDS = 15.0
 ENGINES = {
     "fast": Profile(model="sim-1b", batch=48, decode_rate=250, prefill_rate=40_000, output_tokens=40),
