@@ -33,6 +33,8 @@ from signalbox.sim.traffic import Board, Outcome, quantile
 MODEL = "auto"
 TICK = 0.5
 PRINT_SECONDS = 2.0
+ADMIN_PORT = 9090
+TAKEN = "the port is in use"
 START_SECONDS = 60.0
 STOP_SECONDS = 15.0
 ENGINES = {
@@ -226,25 +228,32 @@ async def _router(
 ) -> AsyncIterator[tuple[str, str, str]]:
     """``signalbox up`` as a process of its own, as a user would start it; yields its URL, HOST:PORT of its admin port,
     and the URL of its page, once it is ready."""
-    admin_port = _free_port(9090, port)
-    admin, page = f"127.0.0.1:{admin_port}", f"127.0.0.1:{_free_port(PAGE_PORT, port, admin_port)}"
     bound = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     command = [sys.executable, "-c", "from signalbox.cli.main import main; main()", "up", "-f", str(directory)]
-    command += ["--listen", bound, "--admin", admin, "--page", page]
     for name, engine in engines.items():
         command += ["--endpoint", f"{name}={engine.address}"]
-    with tempfile.TemporaryFile() as log:
-        process = await asyncio.create_subprocess_exec(
-            *command, stdout=log, stderr=log, stdin=asyncio.subprocess.DEVNULL, start_new_session=True
-        )
-        try:
-            if not await _ready(f"http://{admin}/readyz", process):
+    for wishes in ((ADMIN_PORT, PAGE_PORT), (0, 0), (0, 0)):
+        admin_port = _free_port(wishes[0], port)
+        admin, page = f"127.0.0.1:{admin_port}", f"127.0.0.1:{_free_port(wishes[1], port, admin_port)}"
+        with tempfile.TemporaryFile() as log:
+            process = await asyncio.create_subprocess_exec(
+                *(*command, "--listen", bound, "--admin", admin, "--page", page),
+                stdout=log,
+                stderr=log,
+                stdin=asyncio.subprocess.DEVNULL,
+                start_new_session=True,
+            )
+            try:
+                if await _ready(f"http://{admin}/readyz", process):
+                    yield f"http://{bound}", admin, f"http://{page}"
+                    return
                 log.seek(0)
                 words = log.read().decode(errors="replace").strip()[-2000:]
-                raise click.ClickException(f"the router did not start:\n{words or '(it said nothing)'}")
-            yield f"http://{bound}", admin, f"http://{page}"
-        finally:
-            await _end(process)
+            finally:
+                await _end(process)
+        if TAKEN not in words:  # by somebody who came between the look for a port and its use
+            break
+    raise click.ClickException(f"the router did not start:\n{words or '(it said nothing)'}")
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:
