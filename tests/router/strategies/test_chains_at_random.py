@@ -64,4 +64,6 @@ async def test_nothing_stays_behind(stage: Stage) -> None:
     assert all(backend.in_flight == 0 for backend in proxy.live.backends.values())
     assert all(endpoint.in_flight == 0 for b in proxy.live.backends.values() for endpoint in b.endpoints)
     counted = sum(int(series.input_tokens.sum) for series in stage.router.statistics.snapshot().series)
-    assert counted == sum(entry.get("inputTokens", 0) for entry in entries)
+    # A call may end between the line of a client that has left and its own cancellation: counted, but not in the line.
+    left = sum(400 for status in statuses if status == 499)
+    assert 0 <= counted - sum(entry.get("inputTokens", 0) for entry in entries) <= left
