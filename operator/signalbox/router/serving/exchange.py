@@ -30,6 +30,7 @@ from signalbox.routing.outcomes import Outcome
 from signalbox.routing.strategies import Choice
 
 if TYPE_CHECKING:
+    from signalbox.router.serving.chains.call import Call
     from signalbox.router.serving.client import ClientConnection
     from signalbox.router.serving.live import Live, LivePolicy
 
@@ -45,14 +46,15 @@ class Exchange(Tries):
     ``kept`` is the response that the request follows. ``message`` is what a client of Anthropic's API asked, which to
     everybody here is the chat that ``data`` holds; what it gets passes the ``edge``, unless its target speaks that API,
     too. ``rewrites`` says that an answer cannot be sent in parts; ``api`` is the operation that the client itself asked
-    for. ``spent`` is what calls on behalf of the request used, beside the answer itself; ``said`` what classifiers said
-    of it, ``why`` what else there is to say of the choice, where somebody asked.
+    for. ``spent`` is what calls on behalf of the request used, beside the answer itself, ``calls`` those under way;
+    ``said`` what classifiers said of it, ``why`` what else there is to say of the choice, where somebody asked.
     """
 
     __slots__ = (
         "_committed",
         "_task",
         "api",
+        "calls",
         "chain",
         "client",
         "debug",
@@ -94,6 +96,7 @@ class Exchange(Tries):
         self.edge: MessagesEdge | None = None
         self.rewrites: bool = operation == "responses" or message is not None
         self.spent: Spent | None = None
+        self.calls: set[Call] | None = None
         self.said: Mapping[str, Result] = NOTHING_SAID
         self.why = ""
         self.chain: Run | None = None
@@ -388,6 +391,8 @@ class Exchange(Tries):
         task, self._task = self._task, None
         if task is not None:
             task.cancel()
+            for call in tuple(self.calls or ()):
+                call.cancel()  # what is booked below is then all that will be
         attempt = self.attempt
         if attempt is None:
             if task is None:

@@ -64,7 +64,7 @@ class Call(Tries):
     With ``client_headers`` it goes out with the headers of the client's request, as that itself would.
     """
 
-    __slots__ = ("_choice", "_done", "_ended_as", "_model", "_route", "_spent", "_started_at", "rewrites")
+    __slots__ = ("_choice", "_done", "_ended_as", "_model", "_route", "_spent", "_started_at", "_under_way", "rewrites")
 
     def __init__(
         self,
@@ -79,6 +79,8 @@ class Call(Tries):
         super().__init__(exchange.live, exchange.policy, operation, head, data, exchange.request_id)
         if exchange.spent is None:
             exchange.spent = Spent()
+        if exchange.calls is None:
+            exchange.calls = set()
         self.traceparent = exchange.traceparent
         self.rewrites = True
         self._choice = choice
@@ -87,11 +89,13 @@ class Call(Tries):
         self._model = exchange.data["model"]
         self._route = exchange.route
         self._spent = exchange.spent
+        self._under_way = exchange.calls
         self._started_at = 0.0
 
     async def reply(self, deadline: float) -> Reply:
         """Send, and wait for the answer until ``deadline`` (monotonic seconds). Raises ``CallFailed``."""
         now = self._started_at = time.monotonic()
+        self._under_way.add(self)
         timer = asyncio.get_running_loop().call_later(max(0.0, deadline - now), self._overdue)
         try:
             self._start(now)
@@ -99,6 +103,7 @@ class Call(Tries):
         finally:
             timer.cancel()
             self._cut("cancelled")
+            self._under_way.discard(self)
             if self._done.done() and not self._done.cancelled():
                 self._done.exception()  # seen, even where who waits was cancelled in the same moment
 
@@ -117,6 +122,11 @@ class Call(Tries):
         if not self._ended_as:
             self._cut("timeout")
             self._fail("timeout", replies.expired(self.target, "time-out of the call"))
+
+    def cancel(self) -> None:
+        """At once: who waits is cancelled as well, but learns of it later."""
+        self._cut("cancelled")
+        self._done.cancel()
 
     def _cut(self, outcome: str) -> None:
         """Nobody waits for the answer any more, if it is not there yet: the endpoint need not go on."""
