@@ -76,3 +76,9 @@ def test_examples_must_fit_to_the_labels() -> None:
         fit_for([Example("a", scores={"s": 1.0})], ("x", "y"), ("s", "t"))
     with pytest.raises(ExamplesError, match="example 1 has a label and example 2 has scores: give all one of both"):
         fit_for([Example("a", label="x"), Example("b", scores={"x": 0.0, "y": 1.0})], ("x", "y"), ("x", "y"))
+
+
+@pytest.mark.parametrize("line", [b'{"prompt": "\xff"}', b'{"prompt": "a", "no": ' + 100_000 * b"[" + b"}"])
+def test_what_is_no_text_or_endlessly_deep_is_refused_like_any_other_line(line: bytes) -> None:
+    with pytest.raises(ExamplesError, match=r"^f line 2: "):
+        read(b'{"prompt": "good"}\n' + line, "f")

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import msgspec
 
-from signalbox.learning.examples import MAX_EXAMPLES, MAX_LINE_BYTES, ExamplesError
+from signalbox.learning.examples import ExamplesError, read_lines
 from signalbox.routing.prompts import operation_of
 
 _NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
@@ -99,30 +99,7 @@ def quality_of(answer: Recorded) -> float | None:
 
 def read(data: bytes, name: str) -> list[Line]:
     """The lines of a file, in order; empty ones are left out. Raises ``ExamplesError``."""
-    decode = msgspec.json.Decoder(_Written).decode
-    lines: list[Line] = []
-    errors: list[str] = []
-    for number, text in enumerate(data.split(b"\n"), 1):
-        if not text.strip():
-            continue
-        where = f"{name} line {number}"
-        if len(text) > MAX_LINE_BYTES:
-            errors.append(f"{where}: has {len(text)} bytes; shorten it to at most {MAX_LINE_BYTES}")
-            continue
-        try:
-            written = decode(text)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-            errors.append(f"{where}: {_told(str(error))}")
-            continue
-        if wrong := _wrong(written):
-            errors.append(f"{where}: {wrong}")
-            continue
-        lines.append(_line(number, written))
-        if len(lines) > MAX_EXAMPLES:
-            errors.append(f"{name}: has more than {MAX_EXAMPLES} lines; leave some out")
-            break
-    if errors:
-        raise ExamplesError(errors)
+    lines = [_line(number, written) for number, written in read_lines(data, name, _Written, _wrong)]
     if not lines:
         raise ExamplesError([f"{name}: has no lines; give one JSON object a line"])
     return lines
@@ -162,14 +139,6 @@ def _line(number: int, written: _Written) -> Line:
         written.answers,
         "" if written.answer is None else str(written.answer),
     )
-
-
-def _told(text: str) -> str:
-    """The decoder's words with the field first."""
-    what, at, path = text.partition(" - at `$")
-    if at:
-        return f"{path.rstrip('`').lstrip('.') or 'the line'}: {what[0].lower()}{what[1:]}"
-    return f"is no JSON object: {text}"
 
 
 def _wrong(written: _Written) -> str | None:

@@ -1,14 +1,17 @@
 """Examples as JSON lines: a prompt, and what is known of it. What cannot be read is refused with line and fix."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from math import isfinite
-from typing import Final
+from typing import Final, TypeVar
 
 import msgspec
 
 MAX_EXAMPLES: Final = 100_000
 MAX_LINE_BYTES: Final = 1024 * 1024
 MAX_ERRORS: Final = 10  # told at once; who has more has one mistake many times
+
+
+Line = TypeVar("Line")
 
 
 class Answer(msgspec.Struct, frozen=True, rename="camel"):
@@ -44,31 +47,40 @@ class ExamplesError(ValueError):
 
 
 def read(data: bytes, name: str) -> list[Example]:
-    """The examples of one file or key, in their order; empty lines are left out."""
-    decode = msgspec.json.Decoder(Example).decode
-    examples, errors = [], []
-    for number, line in enumerate(data.split(b"\n"), 1):
-        if not line.strip():
+    """The examples of one file or key, in their order; empty lines are left out. Raises ``ExamplesError``."""
+    return [example for _, example in read_lines(data, name, Example, _wrong)]
+
+
+def read_lines(data: bytes, name: str, kind: type[Line], wrong: Callable[[Line], str | None]) -> list[tuple[int, Line]]:
+    """Lines and their numbers, empty ones left out; ``wrong`` says what is wrong with one that has the right shape.
+
+    Raises ``ExamplesError``.
+    """
+    decode = msgspec.json.Decoder(kind).decode
+    lines: list[tuple[int, Line]] = []
+    errors: list[str] = []
+    for number, text in enumerate(data.split(b"\n"), 1):
+        if not text.strip():
             continue
         where = f"{name} line {number}"
-        if len(line) > MAX_LINE_BYTES:
-            errors.append(f"{where}: has {len(line)} bytes; shorten it to at most {MAX_LINE_BYTES}")
+        if len(text) > MAX_LINE_BYTES:
+            errors.append(f"{where}: has {len(text)} bytes; shorten it to at most {MAX_LINE_BYTES}")
             continue
         try:
-            example = decode(line)
-        except msgspec.MsgspecError as error:
+            line = decode(text)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             errors.append(f"{where}: {_told(str(error))}")
             continue
-        if text := _wrong(example):
-            errors.append(f"{where}: {text}")
+        if said := wrong(line):
+            errors.append(f"{where}: {said}")
             continue
-        examples.append(example)
-        if len(examples) > MAX_EXAMPLES:
+        lines.append((number, line))
+        if len(lines) > MAX_EXAMPLES:
             errors.append(f"{name}: has more than {MAX_EXAMPLES} examples; leave some out")
             break
     if errors:
         raise ExamplesError(errors)
-    return examples
+    return lines
 
 
 def _told(text: str) -> str:
