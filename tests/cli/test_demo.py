@@ -10,9 +10,11 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
+from signalbox.cli import demo as demo_module
 from signalbox.cli import examples
 from signalbox.cli.demo import ENGINES, demo
 from signalbox.cli.demo_story import STORY
+from signalbox.sim.server import SimulatedEngine
 
 COMMAND = (sys.executable, "-c", "from signalbox.cli.main import main; main()", "demo")
 
@@ -84,3 +86,23 @@ def test_the_engines_are_those_of_the_example() -> None:
     backends = yaml.safe_load_all((examples.find("demo") / "backends.yaml").read_text())
     declared = {b["metadata"]["name"]: (b["spec"]["model"], b["spec"]["profile"]["contextWindow"]) for b in backends}
     assert declared == {name: (profile.model, profile.context_window) for name, profile in ENGINES.items()}
+
+
+async def test_a_port_that_somebody_takes_meanwhile_is_left_to_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    free_port, asked = demo_module._free_port, list[int]()
+
+    def late(wish: int, *avoid: int) -> int:
+        asked.append(wish)
+        return taken.getsockname()[1] if wish == demo_module.PAGE_PORT else free_port(0, *avoid)
+
+    monkeypatch.setattr(demo_module, "_free_port", late)
+    engines = {name: SimulatedEngine(name, profile) for name, profile in ENGINES.items()}
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        for engine in engines.values():
+            await engine.start()
+        async with demo_module._router(examples.find("demo"), "127.0.0.1", free_port(0), engines) as (url, _, page):
+            assert not page.endswith(f":{taken.getsockname()[1]}")
+            assert url.startswith("http://127.0.0.1:")
+        for engine in engines.values():
+            await engine.stop()
+    assert asked == [demo_module.ADMIN_PORT, demo_module.PAGE_PORT, 0, 0]
