@@ -4,7 +4,7 @@ import itertools
 from unittest import mock
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from harness import CHAT, chat, chunk, request
@@ -108,7 +108,12 @@ OTHERS = st.sampled_from(
 )
 
 
+LAST = request("POST", CHAT, "connection: close", body=b"{}")
+KEPT = request("POST", CHAT, *KEYED, body=b"x" * 13)
+
+
 @settings(max_examples=300, deadline=None)
+@example(parts=[KEPT, LAST, KEPT], cuts=[len(KEPT + LAST)])
 @given(
     parts=st.lists(st.one_of(CHATS, CHATS, CHATS, OTHERS), min_size=2, max_size=6),
     cuts=st.lists(st.integers(0, 2_000), max_size=6),

@@ -253,6 +253,8 @@ class RequestReader:
         self._head_raw = 0
         self._body_raw = 0
         head.keep_alive = parser.should_keep_alive()
+        if not head.keep_alive:
+            self._repetition = None  # to the parser, whatever comes after this request is malformed
         version = parser.get_http_version()
         if version != "1.1":
             if version != "1.0":
