@@ -155,8 +155,7 @@ def test_what_was_learned_goes_with_its_classifier_and_is_put_back(world: World,
     plain["spec"]["routes"] = [{"name": "all", "weighted": {"targets": [{"name": "weak"}]}}]
     world.apply(plain)
     eventually(lambda: world.absent("v1", "ConfigMap", KEPT))
-    found = world.api.get(API, "RoutingPolicy", "chat", world.namespace)
-    assert "classifiers" not in eventually(lambda: found["status"])
+    eventually(lambda: "classifiers" not in world.api.get(API, "RoutingPolicy", "chat", world.namespace)["status"])
 
 
 @pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL])
