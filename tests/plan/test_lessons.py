@@ -47,6 +47,17 @@ def test_a_classifier_is_learned_from_all_its_sources() -> None:
     assert found.targets == (("a", "small"), ("b", "strong"))
 
 
+@pytest.mark.parametrize(("labels", "wanted"), [(["a", "b"], True), (["code", "chat"], False)])
+def test_an_objective_wants_expected_scores_of_labels_that_are_targets(labels: list[str], wanted: bool) -> None:
+    one = policy({"examplesFrom": EXAMPLES}).model_dump(by_alias=True, exclude_none=True)
+    one["spec"]["classifiers"][0] |= {"labels": labels, "default": labels[0]}
+    objective = {"maximize": "Quality", "targets": [{"name": "a"}, {"name": "b"}], "quality": {"classifier": "hard"}}
+    one["spec"]["routes"][1] = {"name": "rest", "objective": objective}
+    (found, *_), plain = lessons_of(RoutingPolicy.model_validate(one)), lesson()
+    assert found.expected_by == ("spec.routes[1].objective.quality.classifier",) * wanted
+    assert plain.expected_by == ()
+
+
 def test_a_finished_model_is_one_source() -> None:
     (found,) = lessons_of(policy({"modelFrom": EXAMPLES[0]}))
     assert (found.kind, found.sources, found.path) == (

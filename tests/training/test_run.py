@@ -131,8 +131,12 @@ async def test_what_cannot_begin_or_says_nonsense_is_told(monkeypatch: pytest.Mo
     with pytest.raises(Trouble, match="cannot be started"):
         await learn(LESSON, CONTENTS)
     monkeypatch.setattr(run, "COMMAND", (sys.executable, "-c", "raise SystemExit('a word')"))
+    lesson = msgspec.structs.replace(LESSON, sources=(SOURCE,))
     with pytest.raises(Trouble, match="ended with 1: a word"):
+        await learn(lesson, CONTENTS)
+    with pytest.raises(Trouble, match="not shown") as caught:
         await learn(LESSON, CONTENTS)
+    assert "a word" not in str(caught.value)
 
 
 async def test_cancelled_it_leaves_no_process(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,7 @@ from typing import Any, Final
 import msgspec
 
 from signalbox.plan.lessons import Lesson, Source
-from signalbox.plan.problems import Problem
+from signalbox.plan.problems import Problem, about_policy
 from signalbox.plan.status.transitions import Transition
 from signalbox.routing.classifiers.artefact import decode
 
@@ -41,9 +41,10 @@ class Threshold(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class Figures(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
-    """What is kept of the report of a training."""
+    """What is kept of the report of a training; ``learnt`` is what it had: Scores, Labels, or Nothing but lengths."""
 
     examples: int = 0
+    learnt: str = ""
     apgr: Estimate | None = None
     accuracy: Estimate | None = None
     cpt50: float | None = None
@@ -147,7 +148,7 @@ def finished(lesson: Lesson, model: bytes) -> Figures:
     artefact = decode(model)
     if artefact.labels != lesson.labels:
         raise ValueError(f"the model has the labels {', '.join(artefact.labels)}: write these, in this order")
-    return Figures(examples=artefact.examples)
+    return Figures(examples=artefact.examples, learnt=artefact.learnt)
 
 
 def after_success(digest: str, model: bytes, figures: Figures) -> Record:
@@ -171,7 +172,7 @@ def classifier_entries(standings: Iterable[Standing]) -> list[dict[str, Any]]:
 
 def _entry(standing: Standing) -> dict[str, Any]:
     figures, state = standing.record.figures, standing.state
-    message = "; ".join(figures.warnings)
+    message = "; ".join((*dict.fromkeys(each.message for each in _unexpected(standing)), *figures.warnings))
     if state == FAILED:
         message = f"{standing.failure}; {_meanwhile(standing)}"
     entry: dict[str, Any] = {"name": standing.lesson.name, "state": state}
@@ -250,18 +251,34 @@ def _meanwhile(standing: Standing) -> str:
 
 
 def problems(standings: Iterable[Standing]) -> list[Problem]:
-    """What of a policy's lessons cannot be learned as it is. Sources that are missing are the plan's to say."""
+    """What of a policy's lessons cannot be learned as it is, and what was learned that is not what it is there for.
+    Sources that are missing are the plan's to say."""
+    found = []
+    for each in standings:
+        if each.wanted is not None and each.failure and not each.few:
+            found.append(
+                Problem(
+                    kind=KIND,
+                    name=each.lesson.policy,
+                    reason="LearningFailed",
+                    path=each.lesson.path,
+                    message=f"{each.failure}; {_meanwhile(each)}",
+                    condition="ResolvedRefs",
+                )
+            )
+        found += _unexpected(each)
+    return found
+
+
+def _unexpected(standing: Standing) -> list[Problem]:
+    """Objectives that want expected scores of who learned from labels, and knows none."""
+    if standing.record.figures.learnt != "Labels":
+        return []
+    lesson = standing.lesson
+    message = f'the classifier "{lesson.name}" learned from labels, and expects no quality of a target'
+    fix = 'give examples with "scores" per target; until then profile.quality counts'
     return [
-        Problem(
-            kind=KIND,
-            name=each.lesson.policy,
-            reason="LearningFailed",
-            path=each.lesson.path,
-            message=f"{each.failure}; {_meanwhile(each)}",
-            condition="ResolvedRefs",
-        )
-        for each in standings
-        if each.wanted is not None and each.failure and not each.few
+        about_policy(lesson.policy, "NothingExpected", path, message, fix, "warning") for path in lesson.expected_by
     ]
 
 

@@ -40,7 +40,8 @@ class Cut(msgspec.Struct, frozen=True):
 class Lesson(msgspec.Struct, frozen=True, kw_only=True):
     """One model to have. ``finished``: there is one already, in its only source. ``path`` is the field that names the
     sources. A classifier has labels, ``targets`` by label where scores have other names, and maybe a cut; a confidence
-    has the names of the targets whose answers count, and maybe no source at all: then there is nothing to learn."""
+    has the names of the targets whose answers count, and maybe no source at all: then there is nothing to learn.
+    ``expected_by`` are the fields of objectives that want an expected score of each target from it."""
 
     key: str
     kind: Kind
@@ -49,6 +50,7 @@ class Lesson(msgspec.Struct, frozen=True, kw_only=True):
     labels: tuple[str, ...] = ()
     targets: tuple[tuple[str, str], ...] = ()
     cut: Cut | None = None
+    expected_by: tuple[str, ...] = ()
 
     @property
     def policy(self) -> str:
@@ -97,6 +99,7 @@ def _classifiers(policy: RoutingPolicy) -> Iterator[Lesson]:
             labels=tuple(each.labels),
             targets=tuple((one.label, one.target) for one in each.trained.targets or ()),
             cut=_cut(each),
+            expected_by=tuple(_expecting(policy, each)),
         )
 
 
@@ -116,6 +119,16 @@ def _confidences(policy: RoutingPolicy) -> Iterator[Lesson]:
                 sources=_sources(by.examples_from or ()),
                 labels=tuple(names),
             )
+
+
+def _expecting(policy: RoutingPolicy, classifier: Classifier) -> Iterator[str]:
+    """Where labels are no targets they may be skills, of which nothing has to be expected."""
+    for number, route in enumerate(policy.spec.routes):
+        objective = route.objective
+        if objective is None or objective.quality is None or objective.quality.classifier != classifier.name:
+            continue
+        if not {each.name for each in objective.targets}.isdisjoint(classifier.labels):
+            yield f"spec.routes[{number}].objective.quality.classifier"
 
 
 def _cut(classifier: Classifier) -> Cut | None:

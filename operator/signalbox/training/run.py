@@ -66,7 +66,7 @@ async def learn(lesson: Lesson, contents: Mapping[Source, bytes]) -> Result:
         if process.returncode is None:
             process.kill()
             await process.wait()
-    return _discreet(lesson, _result(process.returncode, output, said))
+    return _result(lesson, process.returncode, output, said)
 
 
 def learn_now(lesson: Lesson, contents: Mapping[Source, bytes], waiting: Callable[[], None]) -> Result:
@@ -92,7 +92,7 @@ def learn_now(lesson: Lesson, contents: Mapping[Source, bytes], waiting: Callabl
             raise _too_long() from None
         finally:
             process.kill()
-    return _discreet(lesson, _result(process.returncode, output, said))
+    return _result(lesson, process.returncode, output, said)
 
 
 def _cut(lesson: Lesson, model: bytes) -> bytes:
@@ -133,17 +133,14 @@ def _settings(lesson: Lesson) -> dict[str, Any]:
     return {"labels": lesson.labels, "targets": dict(lesson.targets), "cut": cut}
 
 
-def _result(code: int | None, output: bytes, said: bytes) -> Result:
+def _result(lesson: Lesson, code: int | None, output: bytes, said: bytes) -> Result:
+    """Of examples in Secrets no word is repeated, only the place."""
+    private = any(source.kind == "Secret" for source in lesson.sources)
     try:
         result: Result = msgspec.json.decode(output, type=Result)
     except msgspec.MsgspecError:
-        raise Trouble(_why(code, said)) from None
-    return result
-
-
-def _discreet(lesson: Lesson, result: Result) -> Result:
-    """Of examples in Secrets no word is repeated, only the place."""
-    if isinstance(result, Done) or result.few or all(source.kind != "Secret" for source in lesson.sources):
+        raise Trouble(_why(code, said, private=private)) from None
+    if isinstance(result, Done) or result.few or not private:
         return result
     hidden = "cannot be used; it comes from a Secret and is not shown: signalbox train says what is wrong"
     return Refused(tuple(f"{error.partition(': ')[0]}: {hidden}" for error in result.errors))
@@ -157,11 +154,13 @@ def _too_long() -> Trouble:
     return Trouble(f"training took longer than {SECONDS:.0f} s; give fewer examples")
 
 
-def _why(code: int | None, said: bytes) -> str:
+def _why(code: int | None, said: bytes, *, private: bool) -> str:
     """In a sentence for whoever wrote the examples."""
     words = said.decode(errors="replace").strip().rpartition("\n")[2][:LAST_WORDS]
     if "memory" in words.lower() or code == -signal.SIGKILL:
         return f"training needs more than {MEMORY // 2**20} MiB of memory; give fewer examples"
     if code == -signal.SIGXCPU:
         return f"training took more than {CPU_SECONDS} s of processor time; give fewer examples"
+    if private and words:
+        return f"training ended with {code}; what it said may hold words of a Secret and is not shown"
     return f"training ended with {code}: {words or 'it said nothing'}"
