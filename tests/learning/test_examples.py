@@ -11,8 +11,17 @@ from signalbox.learning.examples import Example, ExamplesError, fit_for, read
 
 
 def test_lines_are_read_in_their_order() -> None:
-    data = b'{"prompt": "a", "label": "x"}\n\n{"prompt": "b", "scores": {"s": 1, "w": 0.5}, "group": "g", "no": 0}\n'
-    assert read(data, "f") == [Example("a", label="x"), Example("b", scores={"s": 1.0, "w": 0.5}, group="g")]
+    data = b'{"prompt": "a", "label": "x"}\n\n{"prompt": "b", "scores": {"s": 1, "w": 0.5}, "group": "g", "place": "z"}'
+    assert read(data, "f") == [
+        Example("a", label="x", place="f line 1"),
+        Example("b", scores={"s": 1.0, "w": 0.5}, group="g", place="f line 3"),
+    ]
+
+
+def test_what_does_not_fit_is_named_with_its_file_and_line() -> None:
+    found = read(b'{"prompt": "a", "label": "x"}\n', "one") + read(b'\n{"prompt": "b", "label": "z"}\n', "two")
+    with pytest.raises(ExamplesError, match=r"^two line 2: label: 'z' is none of x, y$"):
+        fit_for(found, ["x", "y"], ["x", "y"])
 
 
 def test_answers_are_read() -> None:

@@ -26,13 +26,15 @@ class Answer(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class Example(msgspec.Struct, frozen=True):
-    """One line. ``group`` says which lines are of one kind; it forms folds only and is never an input."""
+    """One line. ``group`` says which lines are of one kind; it forms folds only and is never an input. ``place`` is
+    where it stands, for who is told of it; a line cannot say that of itself."""
 
     prompt: str
     label: str | None = None
     scores: dict[str, float] | None = None
     group: str | None = None
     answers: dict[str, Answer] = {}
+    place: str = ""
 
 
 class ExamplesError(ValueError):
@@ -48,7 +50,8 @@ class ExamplesError(ValueError):
 
 def read(data: bytes, name: str) -> list[Example]:
     """The examples of one file or key, in their order; empty lines are left out. Raises ``ExamplesError``."""
-    return [example for _, example in read_lines(data, name, Example, _wrong)]
+    found = read_lines(data, name, Example, _wrong)
+    return [msgspec.structs.replace(example, place=f"{name} line {number}") for number, example in found]
 
 
 def read_lines(data: bytes, name: str, kind: type[Line], wrong: Callable[[Line], str | None]) -> list[tuple[int, Line]]:
@@ -108,21 +111,20 @@ def _wrong(example: Example) -> str | None:
 
 
 def fit_for(examples: Iterable[Example], labels: Sequence[str], targets: Sequence[str]) -> None:
-    """Refuse what does not fit to the labels; positions count from 1, as the lines of one file do."""
+    """Refuse what does not fit to the labels. Raises ``ExamplesError``."""
     errors = []
-    kinds: dict[str, int] = {}
+    kinds: dict[str, str] = {}
     for number, example in enumerate(examples, 1):
+        place = example.place or f"example {number}"
         if example.label is not None:
-            kinds.setdefault("label", number)
+            kinds.setdefault("label", place)
             if example.label not in labels:
-                errors.append(f"example {number}: label: {example.label!r} is none of {', '.join(labels)}")
+                errors.append(f"{place}: label: {example.label!r} is none of {', '.join(labels)}")
         elif example.scores is not None:
-            kinds.setdefault("scores", number)
+            kinds.setdefault("scores", place)
             if missing := [target for target in targets if target not in example.scores]:
-                errors.append(f"example {number}: scores: has none for {', '.join(missing)}; give one for every target")
+                errors.append(f"{place}: scores: has none for {', '.join(missing)}; give one for every target")
     if len(kinds) == 2:
-        errors.append(
-            f"example {kinds['label']} has a label and example {kinds['scores']} has scores: give all one of both"
-        )
+        errors.append(f"{kinds['label']} has a label and {kinds['scores']} has scores: give all one of both")
     if errors:
         raise ExamplesError(errors)
