@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -102,3 +103,16 @@ def test_exit_codes(tmp_path: Path) -> None:
 def test_the_page_shows_what_is_printed() -> None:
     page = (EXAMPLE.parents[2] / "docs" / "evaluate.md").read_text()
     assert run("-f", str(EXAMPLE / "length"), "--data", DATA).stdout in page
+
+
+def test_the_page_shows_what_a_comparison_prints() -> None:
+    """But for digits: processors differ in the last of them, and what is learned with it."""
+    page = (EXAMPLE.parents[2] / "docs" / "evaluate.md").read_text()
+    shown = page.split("```console\n")[2].split("```")[0].splitlines()[1:]
+    told = run("-f", str(EXAMPLE / "length"), "--against", str(EXAMPLE / "trained"), "--data", DATA).stdout.splitlines()
+    assert [_without_digits(line) for line in shown[:6]] == [_without_digits(line) for line in told[:6]]
+    assert [_without_digits(line) for line in shown[-3:]] == [_without_digits(line) for line in told[-3:]]
+
+
+def _without_digits(line: str) -> str:
+    return " ".join(re.sub(r"[+−-]?\d[\d.,]*", "0", line).split())
