@@ -235,8 +235,9 @@ def test_a_cascade_shows_its_calls_and_their_cost(tmp_path: Path) -> None:
 
 
 def test_several_choices_go_to_one_target(tmp_path: Path) -> None:
-    chain = explained(tmp_path, STEPS, n=2)["chain"]
+    chain = explained(tmp_path, STEPS, n=2, max_tokens=100)["chain"]
     assert [call["targets"] for call in chain["calls"]] == [["strong", "free"]]
+    assert chain["mostCost"] == pytest.approx((2 * 10 + 2 * 100 * 20) / 1e6), "each of both may be so long"
     assert "asks for several answers, or for none to compare: one target serves it" in run(tmp_path, STEPS, n=2).stdout
 
 
