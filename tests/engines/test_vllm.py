@@ -3,23 +3,17 @@
 import asyncio
 import contextlib
 import json
-import os
-import re
-import signal
-import subprocess
-import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from pathlib import Path
 
 import pytest
 
 from cluster.build import Say
-from cluster.processes import free_ports
 from engines import install, serving
 from engines.clients import Seen, ask
+from engines.routing import Router, up
 from engines.serving import Engine
 
 pytestmark = pytest.mark.engines
@@ -68,47 +62,11 @@ def engines(say: Say, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict
         yield found
 
 
-class Router:
-    """`signalbox up` on the two."""
-
-    def __init__(self, url: str, admin: str) -> None:
-        self.url, self.admin = f"{url}/v1/chat/completions", admin
-
-    def weights(self) -> dict[str, float]:
-        """In force, by target."""
-        with urllib.request.urlopen(f"{self.admin}/metrics", timeout=10) as response:
-            text = response.read().decode()
-        found = re.findall(r'^signalbox_router_route_weight\{[^}]*target="(\w+)"[^}]*\} (\S+)$', text, re.MULTILINE)
-        return {target: float(value) for target, value in found}
-
-
 @pytest.fixture(scope="module")
 def router(engines: dict[str, Engine], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Router]:
-    directory = tmp_path_factory.mktemp("policies")
     backends = (BACKEND.format(name=name, address=each.address) for name, each in engines.items())
-    (directory / "all.yaml").write_text("---".join([*backends, POLICY]))
-    port, admin = free_ports(2)
-    command = [sys.executable, "-m", "signalbox.cli", "up", "-f", str(directory)]
-    command += ["--listen", f"127.0.0.1:{port}", "--admin", f"127.0.0.1:{admin}"]
-    with (directory / "log").open("wb") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
-    try:
-        _until_ready(f"http://127.0.0.1:{admin}/readyz", process, directory / "log")
-        yield Router(f"http://127.0.0.1:{port}", f"http://127.0.0.1:{admin}")
-    finally:
-        os.killpg(process.pid, signal.SIGTERM)
-        process.wait(60)
-
-
-def _until_ready(url: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
-    for _ in range(300):
-        assert process.poll() is None, log.read_text()
-        try:
-            with urllib.request.urlopen(url, timeout=2):
-                return
-        except OSError:
-            time.sleep(0.1)
-    raise AssertionError(log.read_text())
+    with up(tmp_path_factory.mktemp("policies"), "---".join([*backends, POLICY])) as found:
+        yield found
 
 
 def load(router: Router, before: float, do: Callable[[], None] = lambda: None, after: float = 0.0) -> Seen:
@@ -122,7 +80,7 @@ def load(router: Router, before: float, do: Callable[[], None] = lambda: None, a
         over.set()
 
     async def both() -> None:
-        await asyncio.gather(ask(router.url, CLIENTS, TOKENS, seen, over.is_set), meanwhile())
+        await asyncio.gather(ask(router.chat, CLIENTS, TOKENS, seen, over.is_set), meanwhile())
 
     asyncio.run(both())
     return seen
