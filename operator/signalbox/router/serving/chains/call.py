@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 NO_HEAD = Head()
 """Of a request that no client sent: nothing of the client's headers is a judge's business."""
 
+IN_PARTS = "an answer that is wanted as a whole came in parts"
+
 
 class Reply(NamedTuple):
     """An answer: of a model, or an error that is the client's own (``status`` 400 and above).
@@ -156,10 +158,25 @@ class Call(Tries):
         """See ``Owner``."""
         return None
 
-    def _in_parts(self, *of: object) -> None:
-        raise AssertionError("an answer that is wanted as a whole came in parts")
+    def begin(self, status: int, headers: Mapping[bytes, bytes], length: bytes | None) -> None:
+        """Never, as all that follow: what is wanted as a whole is held until it is one."""
+        raise AssertionError(IN_PARTS)
 
-    begin = pass_on = pass_raw = answered = broken = _in_parts
+    def pass_on(self, data: bytes) -> None:
+        """See ``begin``."""
+        raise AssertionError(IN_PARTS)
+
+    def pass_raw(self, raw: bytes) -> None:
+        """See ``begin``."""
+        raise AssertionError(IN_PARTS)
+
+    def answered(self, attempt: Attempt, status: int) -> None:
+        """See ``begin``."""
+        raise AssertionError(IN_PARTS)
+
+    def broken(self, attempt: Attempt, message: str, timed_out: bool, outcome: str = "failure") -> None:
+        """See ``begin``."""
+        raise AssertionError(IN_PARTS)
 
     def answer(self, attempt: Attempt, status: int, headers: Mapping[bytes, bytes], content: bytes) -> None:
         """See ``Owner``."""
