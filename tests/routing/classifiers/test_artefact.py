@@ -1,5 +1,6 @@
 """Classifiers as bytes."""
 
+import tracemalloc
 import zlib
 
 import msgspec
@@ -116,6 +117,32 @@ def test_a_bomb_does_not_go_off() -> None:
         decode(bomb)
     with pytest.raises(ValueError, match="too many for a classifier"):
         decode(bytes(MAX_BYTES + 1))
+
+
+@pytest.mark.parametrize(
+    ("field", "entry"),
+    [
+        ("quantiles", 1),
+        ("labels", "a"),
+        ("targets", "a"),
+        ("hand", {"mean": 0, "deviation": 1}),
+        ("outputs", {"intercept": 0}),
+    ],
+)
+def test_lists_that_unpack_to_millions_are_never_made(field: str, entry: object) -> None:
+    bomb = packed(**{field: [entry] * 200_000})
+    assert len(bomb) < MAX_BYTES
+    tracemalloc.start()
+    with pytest.raises(ValueError, match=rf"length <= \d+ - at `\$.artefact.{field}`"):
+        decode(bomb)
+    assert tracemalloc.get_traced_memory()[1] < 16 * 1024 * 1024
+    tracemalloc.stop()
+
+
+@pytest.mark.parametrize("where", [b"\x81\xa1x", b"\x82\xa7version\x01\xa8artefact"])
+def test_endless_depth_is_damage_like_any_other(where: bytes) -> None:
+    with pytest.raises(ValueError, match="damaged: maximum recursion"):
+        decode(_PREFIX + zlib.compress(where + b"\x91" * 500_000 + b"\x00"))
 
 
 def test_words_lie_where_they_lay() -> None:

@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Callable, Sequence
 from itertools import accumulate, compress
 from math import isfinite
-from typing import Final, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
 
@@ -25,6 +25,9 @@ _MAGIC: Final = b"signalbox-classifier\n"
 _MAX_PLAIN: Final = (MAX_LABELS + 2) * TABLE + 64 * 1024  # what decompression may make of it
 
 Learnt = Literal["Scores", "Labels", "Nothing"]
+# Lengths are checked before their entries are made: a few kilobytes can unpack to millions of them.
+_PER_LABEL = msgspec.Meta(max_length=MAX_LABELS)
+_PER_COUNT = msgspec.Meta(max_length=len(HAND))
 
 
 class Output(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -36,7 +39,7 @@ class Output(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     intercept: float
     length: float = 0.0
-    hand: tuple[float, ...] = ()
+    hand: Annotated[tuple[float, ...], _PER_COUNT] = ()
     scale: float = 0.0
     weights: bytes = b""
 
@@ -60,23 +63,23 @@ class Artefact(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     version: int
     learnt: Learnt
-    labels: tuple[str, ...]
-    targets: tuple[str, ...]
+    labels: Annotated[tuple[str, ...], _PER_LABEL]
+    targets: Annotated[tuple[str, ...], _PER_LABEL]
     length: Standard
-    hand: tuple[Standard, ...]
-    outputs: tuple[Output, ...]
+    hand: Annotated[tuple[Standard, ...], _PER_COUNT]
+    outputs: Annotated[tuple[Output, ...], _PER_LABEL]
     cut: float | None = None
     rarity_step: float = 0.0
     rarity: bytes = b""
     examples: int = 0
-    quantiles: tuple[float, ...] = ()
+    quantiles: Annotated[tuple[float, ...], msgspec.Meta(max_length=QUANTILES)] = ()
 
 
 class _Packed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """As it is stored: tables hold only the buckets with some rarity. ``gaps``: from each to the next; 255 goes on."""
 
     version: int
-    gaps: bytes
+    gaps: Annotated[bytes, msgspec.Meta(max_length=2 * TABLE)]
     artefact: Artefact
 
 
@@ -119,7 +122,7 @@ def decode(data: bytes) -> Artefact:
                 f"the classifier has version {version}, and this program reads version {VERSION}: train it anew"
             )
         packed = msgspec.msgpack.decode(plain, type=_Packed)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise ValueError(f"the classifier is damaged: {error}") from None
     buckets = _buckets(packed.gaps)
     if buckets and buckets[-1] >= TABLE:
