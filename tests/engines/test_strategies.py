@@ -72,9 +72,7 @@ def router(say: Say, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Route
     with serving.engine(install.vllm(say), "only", 4, 2, tmp_path_factory.mktemp("engines")) as engine:
         serving.wait([engine], say)
         qualities = {"small": 40, "other": 40, "strong": 80}
-        backends = (
-            BACKEND.format(name=name, address=engine.address, quality=each) for name, each in qualities.items()
-        )
+        backends = (BACKEND.format(name=name, address=engine.address, quality=each) for name, each in qualities.items())
         with up(tmp_path_factory.mktemp("policies"), "---".join([*backends, POLICY])) as found:
             yield found
 
