@@ -20,6 +20,7 @@ from signalbox.routing.classifiers.artefact import decode
 from signalbox.routing.config import ByLogProbs, Cascade, RouterConfig, Trained
 from signalbox.routing.config import decode as config_of
 
+LONGEST = "x" * 52
 KEPT = lesson_name("chat", classifier_key("chat", "hard"))
 
 
@@ -79,8 +80,11 @@ def model(world: World) -> bytes:
 
 
 def test_a_classifier_is_learned_once_and_kept(world: World, operator: OperatorProcess) -> None:
-    world.apply(examples(), *resources())
+    named = taught(model="other")
+    named["metadata"]["name"] = LONGEST
+    world.apply(examples(), *resources(), named)
     said = ready(world)
+    eventually(lambda: world.child("v1", "ConfigMap", lesson_name(LONGEST, classifier_key(LONGEST, "hard"))), 60)
     assert 0.5 < float(said["apgr"]["value"]) <= 1.0
     assert float(said["apgr"]["low"]) <= float(said["apgr"]["value"]) <= float(said["apgr"]["high"])
     assert said["thresholds"] and said["cpt50"]

@@ -13,6 +13,7 @@ CONFIG_DIRECTORY = "/etc/signalbox/config"
 SECRETS_DIRECTORY = "/etc/signalbox/secrets"
 TLS_DIRECTORY = "/etc/signalbox/tls"
 USER = 65532
+LABEL_CHARACTERS = 63  # of a value, by the rules of Kubernetes; names of what was learned may be longer
 
 SERVING_CERTIFICATE = "serving.certificate"
 SERVING_KEY = "serving.key"
@@ -23,7 +24,7 @@ def labels_of(router: str) -> dict[str, str]:
     """The labels of all children of a router."""
     return {
         "app.kubernetes.io/name": "signalbox-router",
-        "app.kubernetes.io/instance": router,
+        "app.kubernetes.io/instance": router[:LABEL_CHARACTERS],
         "app.kubernetes.io/component": "router",
         "app.kubernetes.io/part-of": "signalbox",
         "app.kubernetes.io/managed-by": "signalbox",
