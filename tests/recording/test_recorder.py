@@ -161,6 +161,28 @@ async def test_the_key_comes_from_the_environment(
     assert (missing.exit_code, "there is no such environment variable" in missing.stderr) == (2, True)
 
 
+@pytest.mark.parametrize("key", ["sk-the-first-of-two\nsk-the-second-one", "sk-with-an-ümlaut-in-it"])
+async def test_a_key_that_cannot_be_sent_is_not_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, key: str
+) -> None:
+    monkeypatch.setenv("MY_KEY", key)
+    result = await run(tmp_path, "--record", "http://127.0.0.1:1/v1", "--target", "e", "--key-env", "MY_KEY")
+    assert (result.exit_code, "--key-env MY_KEY: the key has more than one line" in result.stderr) == (2, True)
+    assert "sk-" not in result.output
+
+
+async def test_a_key_that_an_endpoint_repeats_is_not_written(
+    tmp_path: Path, start: StartEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = "sk-a-key-that-is-repeated"
+    engine = await start("e", {"answer": f"You sent {key}."})
+    monkeypatch.setenv("MY_KEY", key)
+    place = ["--record", f"http://{engine.address}/v1", "--target", "e", "--model", engine.profile.model]
+    result = await run(tmp_path, *place, "--key-env", "MY_KEY")
+    assert result.exit_code == 0, result.output
+    assert [line["answers"]["e"]["text"] for line in written(tmp_path)] == ["You sent ***."] * 3
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -16,7 +16,7 @@ from signalbox.evaluation.lines import Line
 from signalbox.local import workspace
 from signalbox.local.resources import Options
 from signalbox.local.source import SourceError
-from signalbox.recording.places import Place, PlaceError, of_backend, of_url
+from signalbox.recording.places import BadKeyError, Place, PlaceError, of_backend, of_url
 from signalbox.recording.recorder import Manner, Recorder, Tally, Work
 from signalbox.recording.store import Store, StoreError, key_of
 
@@ -80,6 +80,8 @@ def _endpoint(asked: Asked) -> Place:
     target = asked.targets[0]
     try:
         return of_url(asked.place, target, asked.model or target, key, asked.logprobs)
+    except BadKeyError as error:
+        raise click.UsageError(f"--key-env {asked.key_env}: {error}") from None
     except PlaceError as error:
         raise click.UsageError(f"--record {error}") from None
 

@@ -39,7 +39,8 @@ def is_right(text: str, expected: str) -> bool:
     """Whether an answer is the expected one: a number is looked for at the end of the text, a text is compared without
     case, white space and punctuation."""
     if _NUMBER.fullmatch(expected):
-        return last_number(text) == last_number(expected)
+        found = last_number(text)
+        return found is not None and found == last_number(expected)
     return text == expected or normalized(text) == normalized(expected)
 
 

@@ -159,11 +159,11 @@ class Recorder:
         raise AssertionError("the last try returns or raises")
 
     def _read(self, place: Place, reply: httpx.Response) -> bytes:
-        translation = place.translation
+        translation, content = place.translation, place.without_key(reply.content)
         if translation is None:
-            return reply.content
+            return content
         try:
-            return translation.unary(reply.status_code, reply.content)
+            return translation.unary(reply.status_code, content)
         except Untold as untold:
             raise Unanswered(str(untold)) from None
 
