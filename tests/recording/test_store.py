@@ -1,6 +1,7 @@
 """The file of recorded lines."""
 
 from pathlib import Path
+from unittest.mock import Mock
 
 import msgspec
 import pytest
@@ -57,3 +58,40 @@ def test_the_file_of_the_queries_itself_loses_none(tmp_path: Path) -> None:
     store.add(LINES[1], {"new": {"text": "2"}})
     store.close()
     assert read(path) == [LINES[0], {"prompt": "b", "answers": {"old": {"text": "x"}, "new": {"text": "2"}}}]
+
+
+def test_a_second_run_is_refused_while_one_writes(tmp_path: Path) -> None:
+    path = tmp_path / "out.jsonl"
+    first = Store(path, LINES)
+    with pytest.raises(StoreError, match=r"out.jsonl: another run writes it; wait for its end, or name another"):
+        Store(path, LINES)
+    first.add(LINES[0], {"small": {"text": "1"}})
+    first.close()
+    second = Store(path, LINES)
+    second.add(LINES[0], {"strong": {"text": "2"}})
+    second.close()
+    assert read(path)[0] == {**LINES[0], "answers": {"small": {"text": "1"}, "strong": {"text": "2"}}}
+    assert [each.name for each in tmp_path.iterdir()] == ["out.jsonl"]
+
+
+def test_a_link_stays_one(tmp_path: Path) -> None:
+    (tmp_path / "disk").mkdir()
+    path = tmp_path / "out.jsonl"
+    path.symlink_to(tmp_path / "disk" / "out.jsonl")
+    store = Store(path, LINES)
+    store.add(LINES[0], {"small": {"text": "1"}})
+    store.close()
+    assert path.is_symlink()
+    assert len(read(tmp_path / "disk" / "out.jsonl")) == 2
+
+
+def test_a_full_disk_leaves_the_file_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "out.jsonl"
+    store = Store(path, LINES)
+    store.add(LINES[0], {"small": {"text": "1"}})
+    before = path.read_bytes()
+    monkeypatch.setattr(Path, "replace", Mock(side_effect=OSError(28, "No space left on device")))
+    with pytest.raises(OSError, match="No space left"):
+        store.close()
+    assert path.read_bytes() == before
+    assert [each.name for each in tmp_path.iterdir()] == ["out.jsonl"]

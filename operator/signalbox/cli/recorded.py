@@ -60,12 +60,16 @@ def record(asked: Asked, lines: Sequence[Line]) -> int:
     recorder = Recorder(places, Manner(asked.samples, asked.concurrency))
     distinct = list({key_of(written): (line, written) for line, written in reversed(works)}.values())[::-1]
     try:
-        asyncio.run(recorder.run(distinct, store, _progress(len(distinct))))
+        try:
+            asyncio.run(recorder.run(distinct, store, _progress(len(distinct))))
+        finally:
+            store.close()
     except KeyboardInterrupt:
         click.echo(f"interrupted; what was answered is in {out}", err=True)
         return INTERRUPTED
-    finally:
-        store.close()
+    except OSError as error:
+        message = f"--out {out}: {error.strerror}; what was written before is kept, run it again for the rest"
+        raise click.UsageError(message) from None
     return _told(recorder.tally, out)
 
 

@@ -4,10 +4,12 @@ Lines are appended while it runs, so one may be there twice, or half: at the end
 of the queries.
 """
 
+import fcntl
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import msgspec
 
@@ -30,7 +32,7 @@ class Store:
     def __init__(self, path: Path, lines: Sequence[dict[str, Any]], *, keep: bool = False) -> None:
         """Read what is there. Raises ``StoreError`` and ``OSError``. ``keep``: lines without answers are written, too,
         because the lines come from this very file."""
-        self._path = path
+        self._path = path.resolve()  # a link stays one
         self._keep = keep
         self._lines = lines
         self._answers: dict[bytes, dict[str, Any]] = {}
@@ -38,13 +40,12 @@ class Store:
             self._take(line)
         self._others: dict[bytes, dict[str, Any]] = {}
         known = set(self._answers)
-        if path.exists():
-            for line in _read(path):
+        with _claimed(self._path):
+            for line in _read(self._path):
                 if key_of(line) not in known:
                     self._others[key_of(line)] = line
                 self._take(line)
-        self.finish()
-        self._file = path.open("ab")
+            self._file = self._anew()
 
     def missing(self, line: dict[str, Any], targets: Sequence[str], samples: int = 1) -> list[str]:
         """Those that have not answered it so often."""
@@ -58,16 +59,26 @@ class Store:
         self._file.flush()
 
     def close(self) -> None:
-        """In order, each once."""
-        self._file.close()
-        self.finish()
+        """In order, each once. Raises ``OSError``, and leaves the file as it is."""
+        with self._file:
+            self._anew().close()
 
-    def finish(self) -> None:
-        """Write the whole file anew; queries that it has and the input has not stay at its end."""
+    def _anew(self) -> BinaryIO:
+        """The whole file, written anew and claimed; queries that it has and the input has not stay at its end."""
         whole = [self._whole(line) for line in self._lines if self._keep or self._answers[key_of(line)]]
         beside = self._path.with_name(f"{self._path.name}.{os.getpid()}.tmp")
-        beside.write_bytes(b"".join(_encode(line) + b"\n" for line in (*whole, *self._others.values())))
-        beside.replace(self._path)
+        file = beside.open("wb")
+        try:
+            _lock(file)
+            file.write(b"".join(_encode(line) + b"\n" for line in (*whole, *self._others.values())))
+            file.flush()
+            beside.replace(self._path)
+        except BaseException:
+            with suppress(OSError):
+                file.close()
+            beside.unlink(missing_ok=True)
+            raise
+        return file
 
     def _whole(self, line: dict[str, Any]) -> dict[str, Any]:
         answers = self._answers[key_of(line)]
@@ -81,6 +92,29 @@ class Store:
 def _count(answer: Any) -> int:
     samples = answer.get("samples") if isinstance(answer, dict) else None
     return 1 + len(samples) if isinstance(samples, list) else 1
+
+
+def _claimed(path: Path) -> BinaryIO:
+    """The file, for one run alone: a second one would write it anew without what the first was answered."""
+    file = path.open("ab")
+    try:
+        _lock(file)
+        if not os.path.samestat(os.fstat(file.fileno()), path.stat()):  # written anew since it was opened
+            raise BlockingIOError
+    except BlockingIOError:
+        file.close()
+        raise StoreError(f"{path}: another run writes it; wait for its end, or name another file") from None
+    return file
+
+
+def _lock(file: BinaryIO) -> None:
+    """Raises ``BlockingIOError`` where another has it; not every file system knows locks."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise
+    except OSError:
+        return
 
 
 def _read(path: Path) -> list[dict[str, Any]]:
