@@ -47,9 +47,21 @@ def test_a_classifier_is_learned_from_all_its_sources() -> None:
     assert found.targets == (("a", "small"), ("b", "strong"))
 
 
-@pytest.mark.parametrize(("labels", "wanted"), [(["a", "b"], True), (["code", "chat"], False)])
-def test_an_objective_wants_expected_scores_of_labels_that_are_targets(labels: list[str], wanted: bool) -> None:
-    one = policy({"examplesFrom": EXAMPLES}).model_dump(by_alias=True, exclude_none=True)
+STAND_FOR_TARGETS = [{"label": "easy", "target": "a"}, {"label": "hard", "target": "b"}]
+
+
+@pytest.mark.parametrize(
+    ("labels", "targets", "wanted"),
+    [
+        (["a", "b"], {}, True),
+        (["easy", "hard"], {"targets": STAND_FOR_TARGETS}, True),
+        (["code", "chat"], {}, False),
+    ],
+)
+def test_an_objective_wants_expected_scores_of_labels_that_are_targets(
+    labels: list[str], targets: dict[str, Any], wanted: bool
+) -> None:
+    one = policy({"examplesFrom": EXAMPLES} | targets).model_dump(by_alias=True, exclude_none=True)
     one["spec"]["classifiers"][0] |= {"labels": labels, "default": labels[0]}
     objective = {"maximize": "Quality", "targets": [{"name": "a"}, {"name": "b"}], "quality": {"classifier": "hard"}}
     one["spec"]["routes"][1] = {"name": "rest", "objective": objective}

@@ -123,11 +123,14 @@ def _confidences(policy: RoutingPolicy) -> Iterator[Lesson]:
 
 def _expecting(policy: RoutingPolicy, classifier: Classifier) -> Iterator[str]:
     """Where labels are no targets they may be skills, of which nothing has to be expected."""
+    trained = classifier.trained
+    stands_for = {one.label: one.target for one in trained.targets or ()} if trained is not None else {}
+    expected = {stands_for.get(label, label) for label in classifier.labels}
     for number, route in enumerate(policy.spec.routes):
         objective = route.objective
         if objective is None or objective.quality is None or objective.quality.classifier != classifier.name:
             continue
-        if not {each.name for each in objective.targets}.isdisjoint(classifier.labels):
+        if not expected.isdisjoint(each.name for each in objective.targets):
             yield f"spec.routes[{number}].objective.quality.classifier"
 
 
