@@ -2,15 +2,17 @@
 
 import subprocess
 import sys
+from random import Random
 
 import msgspec
 import pytest
 from queries import labelled, lines, queries, scored
 
+from signalbox.api.classifiers import Classifier
 from signalbox.learning.examples import Example, ExamplesError
 from signalbox.learning.fitting import train
 from signalbox.learning.settings import Settings, StrongShare, Threshold
-from signalbox.routing.classifiers.artefact import MAX_BYTES
+from signalbox.routing.classifiers.artefact import MAX_BYTES, MAX_LABELS, decode
 from signalbox.routing.classifiers.trained import TrainedModel
 
 HARD = "solve the polynomial equation of the matrix, prove what is the root of the integral"
@@ -153,3 +155,20 @@ def test_a_job_with_bad_lines_is_refused_with_their_numbers() -> None:
     )
     errors = msgspec.json.decode(found.stdout)["errors"]
     assert [error.partition(":")[0] for error in errors] == ["key a line 1", "key b line 1"]
+
+
+def test_as_many_labels_as_a_policy_may_have_are_learned_from_a_large_vocabulary() -> None:
+    assert Classifier.model_json_schema()["properties"]["labels"]["maxItems"] == MAX_LABELS
+    random = Random(1)
+    words = ["".join(random.choices("abcdefghijklmnopqrstuvwxyz", k=6)) for _ in range(3000)]
+    labels = tuple(f"l{number}" for number in range(MAX_LABELS))
+    examples = [
+        Example(prompt=" ".join([f"about {label}", *random.choices(words, k=40)]), label=label)
+        for label in labels
+        for _ in range(30)
+    ]
+    model, report = train(examples, Settings(labels))
+    assert len(model) <= MAX_BYTES
+    assert report.accuracy is not None
+    assert report.accuracy.value > 3 / MAX_LABELS
+    assert decode(model).labels == labels

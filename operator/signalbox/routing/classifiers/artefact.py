@@ -22,6 +22,9 @@ ZERO: Final = 128
 """Weights are bytes around this one."""
 _GOES_ON: Final = 255
 _MAGIC: Final = b"signalbox-classifier\n"
+_STRATEGIES: Final = (zlib.Z_HUFFMAN_ONLY, zlib.Z_RLE)
+"""By frequency of bytes, or by runs of equal ones too, which many labels have whose weights are kept coarsely. Tables
+hold no repeated strings, and looking for some takes a hundred times as long."""
 _MAX_PLAIN: Final = (MAX_LABELS + 2) * TABLE + 64 * 1024  # what decompression may make of it
 
 Learnt = Literal["Scores", "Labels", "Nothing"]
@@ -94,12 +97,16 @@ def encode(artefact: Artefact) -> bytes:
         for each, less in zip(artefact.outputs, packed.outputs, strict=True)
     ):
         raise ValueError("words without rarity can have no weight")
-    # By frequency of bytes only: tables hold no repeated strings, and looking for some takes a hundred times as long.
-    compressor = zlib.compressobj(9, zlib.DEFLATED, zlib.MAX_WBITS, zlib.DEF_MEM_LEVEL, zlib.Z_HUFFMAN_ONLY)
-    data = compressor.compress(msgspec.msgpack.encode(_Packed(artefact.version, gaps, packed))) + compressor.flush()
+    plain = msgspec.msgpack.encode(_Packed(artefact.version, gaps, packed))
+    data = min((_compressed(plain, strategy) for strategy in _STRATEGIES), key=len)
     if len(_MAGIC) + len(data) > MAX_BYTES:
         raise ValueError(f"the classifier has {len(data)} bytes, and at most {MAX_BYTES} are allowed: use fewer labels")
     return _MAGIC + data
+
+
+def _compressed(plain: bytes, strategy: int) -> bytes:
+    compressor = zlib.compressobj(9, zlib.DEFLATED, zlib.MAX_WBITS, zlib.DEF_MEM_LEVEL, strategy)
+    return compressor.compress(plain) + compressor.flush()
 
 
 def decode(data: bytes) -> Artefact:
