@@ -7,7 +7,7 @@ SIDE_BY_SIDE := -n auto --dist loadfile --no-loadscope-reorder
 BENCH_STAMP := $(VENV)/.installed-bench
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-long test-page pictures test-cluster test-monitoring test-engines cluster cluster-down lint format generate faults bench bench-cluster bench-scale clean
+.PHONY: help setup demo test test-long test-page pictures test-cluster test-monitoring test-engines cluster cluster-down lint format generate faults hostile bench bench-cluster bench-scale clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -74,6 +74,9 @@ generate: $(STAMP) ## Write the CRDs, the generated documents and the Kustomize 
 
 faults: $(STAMP) ## Play every fault of every strategy, and write docs/strategies-faults.md
 	@PYTHONPATH=tests:tests/router $(BIN)/python -m faults_page
+
+hostile: $(BENCH_STAMP) ## Play hostile requests and engines against a router and bare Envoy, and write docs/hostile.md
+	@PYTHONPATH=tests:tests/router $(BIN)/python -m hostile
 
 bench-cluster: $(STAMP) ## Measure operator and routers on a node with pods (root, Linux, apt-get)
 	@PYTHONPATH=tests $(BIN)/python -m benchmarks.cluster

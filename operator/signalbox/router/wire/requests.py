@@ -66,6 +66,7 @@ class RequestReader:
         "_options",
         "_parser",
         "_raw",
+        "_repeated",
         "_repetition",
         "current",
         "deaf",
@@ -82,6 +83,7 @@ class RequestReader:
         self._raw = b""  # the read that is being parsed, while the head that it begins with is not complete
         self._missing = 0  # bytes of the body of a repeated head that must still come
         self._misses = 0
+        self._repeated = 0  # lines of the head whose name was there before
         self._repetition: Repetition | None = None
         self.ready: deque[Request] = deque()
         self.current: Request | None = None
@@ -216,6 +218,7 @@ class RequestReader:
     def on_message_begin(self) -> None:
         """A new request."""
         self.current = Request(Head())
+        self._repeated = 0
 
     def on_url(self, url: bytes) -> None:
         """A part of the request target."""
@@ -233,10 +236,11 @@ class RequestReader:
             if name in _ONCE:
                 raise malformed(f"Repeated header {name.decode()}.")
             headers[name] += b", " + value
+            self._repeated += 1
         else:
             headers[name] = value
-            if len(headers) > MAX_HEADERS:
-                raise Refusal(431, "header_too_large", "Too many headers.", close=True)
+        if len(headers) + self._repeated > MAX_HEADERS:
+            raise Refusal(431, "header_too_large", "Too many headers.", close=True)
 
     def on_headers_complete(self) -> None:
         """Everything that can be refused without the body is refused now. Raises ``Refusal``."""

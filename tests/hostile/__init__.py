@@ -1,0 +1,1 @@
+"""Hostile requests and hostile engines: a corpus of cases as data, played against whole processes."""

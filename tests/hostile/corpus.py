@@ -1,0 +1,118 @@
+"""The cases: files of YAML, one a family, whose steps are bytes to send and what to do between them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from string import Template
+from typing import Any
+
+import yaml
+
+HERE = Path(__file__).parent
+
+
+@dataclass(frozen=True)
+class Step:
+    """One thing that the hostile side does.
+
+    ``send`` bytes, ``times`` times over; ``wait`` seconds; send ``drip`` again and again, ``every`` so many seconds,
+    until the other side has closed; ``leave`` by a reset; ``end`` its half of the connection; ``stall``: read nothing
+    for so many seconds.
+    """
+
+    send: bytes = b""
+    times: int = 1
+    wait: float = 0.0
+    drip: bytes = b""
+    every: float = 0.0
+    leave: bool = False
+    end: bool = False
+    stall: float = 0.0
+
+
+@dataclass(frozen=True)
+class Case:
+    """``right`` are the outcomes that are right, the usual one first. ``allowed`` is why others may do otherwise.
+
+    ``behind``: a sound request follows on the same connection. ``stream`` is how an engine is asked.
+    """
+
+    name: str
+    steps: tuple[Step, ...]
+    right: tuple[str, ...]
+    allowed: str = ""
+    behind: bool = True
+    stream: bool = False
+
+
+@dataclass(frozen=True)
+class Family:
+    """Cases of one kind. ``together``: they wait for time-outs, side by side. ``alone`` is why Envoy is not asked."""
+
+    name: str
+    title: str
+    about: str
+    cases: tuple[Case, ...]
+    together: bool = False
+    alone: str = ""
+    words: Mapping[str, str] = field(default_factory=dict)
+
+
+def families(side: str, words: Mapping[str, str]) -> list[Family]:
+    """All families of a side, ``requests`` or ``engines``. ``$NAME`` in bytes stands for the word of that name."""
+    return [_family(path, words) for path in sorted((HERE / side).glob("*.yaml"))]
+
+
+def _family(path: Path, words: Mapping[str, str]) -> Family:
+    content = yaml.safe_load(path.read_text())
+    known = dict(words)
+    for name, text in content.get("words", {}).items():
+        known[name] = Template(text).substitute(known)
+    return Family(
+        path.stem,
+        content["title"],
+        content["about"].strip(),
+        tuple(_case(each, known) for each in content["cases"]),
+        content.get("together", False),
+        content.get("alone", ""),
+    )
+
+
+def _case(content: Mapping[str, Any], words: Mapping[str, str]) -> Case:
+    right = content["right"]
+    return Case(
+        content["name"],
+        _steps(content["send"], words) if "send" in content else _sized(content, words),
+        tuple(map(str, right if isinstance(right, list) else [right])),
+        content.get("allowed", ""),
+        content.get("behind", True),
+        content.get("stream", False),
+    )
+
+
+def _steps(content: Any, words: Mapping[str, str]) -> tuple[Step, ...]:
+    return tuple(_step(each, words) for each in (content if isinstance(content, list) else [content]))
+
+
+def _sized(content: Mapping[str, Any], words: Mapping[str, str]) -> tuple[Step, ...]:
+    """``body`` with a sound head, ``lines`` in it."""
+    body = _steps(content["body"], words)
+    size = sum(len(step.send) * step.times for step in body)
+    head = f"${{POST}}{content.get('lines', '')}content-length: {size}\r\n\r\n"
+    return Step(_bytes(head, words)), *body
+
+
+def _step(content: str | Mapping[str, Any], words: Mapping[str, str]) -> Step:
+    if isinstance(content, str):
+        return Step(_bytes(content, words))
+    fields = {**content}
+    for name in ("send", "drip"):
+        if name in fields:
+            fields[name] = _bytes(fields[name], words)
+    return Step(**fields)
+
+
+def _bytes(text: str, words: Mapping[str, str]) -> bytes:
+    """``\\xNN`` of YAML is that byte; what is beyond is UTF-8."""
+    text = Template(text).substitute(words)
+    return text.encode("latin-1" if all(ord(each) < 256 for each in text) else "utf-8")

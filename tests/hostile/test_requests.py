@@ -1,0 +1,32 @@
+"""Hostile requests against a router in a process of its own."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from hostile.corpus import Family
+from hostile.engine import Engine
+from hostile.page import PAGE, row
+from hostile.running import ask_all, requests, router
+from hostile.systems import Ours
+
+
+@pytest.fixture
+async def stage(tmp_path: Path) -> AsyncIterator[tuple[Ours, Engine]]:
+    async with router(tmp_path) as both:
+        yield both
+
+
+@pytest.mark.parametrize("family", requests(), ids=lambda family: family.name)
+async def test_every_hostile_request_gets_what_is_right(stage: tuple[Ours, Engine], family: Family) -> None:
+    outcomes = await ask_all(family, *stage)
+    wrong = {case.name: outcomes[case.name] for case in family.cases if outcomes[case.name].text not in case.right}
+    assert not wrong
+
+
+def test_the_page_shows_every_case() -> None:
+    lines = PAGE.read_text()
+    for family in requests():
+        for case in family.cases:
+            assert row(case) in lines, "run: make hostile"
