@@ -1,5 +1,6 @@
 """Training as a whole."""
 
+import random
 import subprocess
 import sys
 from random import Random
@@ -80,6 +81,37 @@ def test_labels_are_learned_with_probabilities_that_mean_something() -> None:
     assert 0.8 < report.accuracy.value < 0.95  # one label in ten is wrong
     assert report.ece is not None
     assert report.ece < 0.05
+
+
+def test_queries_that_are_there_many_times_do_not_judge_themselves() -> None:
+    draw = random.Random(1)
+    words = ["".join(draw.choices("abcdefghij", k=6)) for _ in range(3000)]
+    noise = [
+        Example(" ".join(draw.choices(words, k=12)), scores={"weak": float(draw.random() < 0.5), "strong": 1.0})
+        for _ in range(150)
+    ]
+    many = noise * 6
+    draw.shuffle(many)
+    apgr = train(many, PAIR)[1].apgr
+    assert apgr is not None
+    assert abs(apgr.value - 0.5) < 0.1  # nothing can be learned of it
+
+
+def test_the_accuracy_is_that_of_the_cut() -> None:
+    words = {"chat": "hello friend nice weather", "code": "function returns a list"}
+    alike = [Example(f"{words[kind]} {number}", label=kind) for number in range(150) for kind in words]
+    sure = train(alike, Settings(("chat", "code")))[1].accuracy
+    few = train(alike, Settings(("chat", "code"), cut=StrongShare(5)))[1].accuracy
+    assert sure is not None
+    assert few is not None
+    assert sure.value > 0.95
+    assert few.value == pytest.approx(0.55, abs=0.02)  # all of one half, and a tenth of the other
+
+
+def test_equal_queries_leave_as_many_as_the_share_says_not_those_that_come_first() -> None:
+    same = [Example("the same", label="code" if number < 20 else "chat") for number in range(40)]
+    table = train(same, Settings(("chat", "code")))[1].thresholds
+    assert [each.quality_percent for each in table if each.strong_share_percent in {10, 50}] == [55.0, 75.0]
 
 
 def test_three_targets_get_the_queries_that_gain_by_them() -> None:

@@ -27,6 +27,14 @@ def test_folds_have_about_the_same_size() -> None:
     assert max(sizes) - min(sizes) <= 3
 
 
+def test_equal_queries_are_in_one_fold_and_others_stay_where_they_are() -> None:
+    fold = folds.over_rows(100, seed=1)
+    assert (folds.together(fold, [f"query {row}" for row in range(100)]) == fold).all()
+    twice = folds.together(fold, [f"query {row % 50}" if row < 50 else f" QUERY  {row % 50}\n" for row in range(100)])
+    assert (twice[50:] == twice[:50]).all()
+    assert (twice[:50] == fold[:50]).all()
+
+
 def test_what_is_judged_was_not_learned_from() -> None:
     for train, test in folds.parts(folds.over_rows(23, seed=1)):
         assert not set(train) & set(test)

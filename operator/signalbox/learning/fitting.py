@@ -39,7 +39,7 @@ def train(examples: Sequence[Example], settings: Settings, progress: Progress = 
     )
     groups = [each.group for each in known if each.group is not None]
     named = len(groups) == len(known) and len(set(groups)) > 1
-    over_rows = folds.over_rows(len(known), settings.seed)
+    over_rows = folds.together(folds.over_rows(len(known), settings.seed), [each.prompt for each in known])
     over_kinds = folds.over_groups(groups if named else folds.clusters(rows, settings.seed))
     every = range(task.columns.shape[1])
     of_rows = unseen(task, rows, over_rows, every, lambda what: progress(f"cross-validation over examples: {what}"))

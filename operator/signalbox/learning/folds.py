@@ -18,6 +18,13 @@ def over_rows(count: int, seed: int, folds: int = FOLDS) -> Ints:
     return np.asarray(np.random.default_rng(seed).permutation(count) % folds, np.intp)
 
 
+def together(fold: Ints, texts: Sequence[str]) -> Ints:
+    """The same with equal texts in one fold: who has learned one has seen the others."""
+    first: dict[str, int] = {}
+    at = [first.setdefault(" ".join(text.casefold().split()), row) for row, text in enumerate(texts)]
+    return fold[np.array(at, np.intp)]
+
+
 def over_groups(groups: Sequence[str | int], folds: int = FOLDS) -> Ints:
     """Every row's fold, no group in two: the largest group first, into the smallest fold."""
     names, group, sizes = np.unique(np.array(groups), return_inverse=True, return_counts=True)

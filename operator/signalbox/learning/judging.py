@@ -52,8 +52,8 @@ def report(
         )
     if curve is None:
         warnings.append(
-            f"the last label's target is no better than the first's on these examples: list {artefact.labels} from the "
-            "cheapest to the strongest"
+            f"the last label's target is no better than the first's on these examples: list "
+            f"{', '.join(artefact.labels)} from the cheapest to the strongest"
         )
     if part == 1.0:
         warnings.append("on kinds of query that were left out, words misled: the length alone decides")
@@ -74,7 +74,7 @@ def report(
         ),
         kinds=kinds,
         cpt50=None if curve is None or (half := curve.at(0.5)) is None else round(100 * half, 1),
-        accuracy=_accuracy(task, values, seed),
+        accuracy=_accuracy(task, values, artefact.cut, seed),
         ece=reliability.ece,
         thresholds=tuple(_threshold(percent, order, task.without, gained, curve) for percent in SHARES),
         warnings=tuple(warnings),
@@ -99,19 +99,22 @@ def _estimate(value: float, draws: Floats) -> Estimate | None:
     return Estimate(value, low, high)
 
 
-def _accuracy(task: Task, values: Floats, seed: int) -> Estimate | None:
-    """Part of the examples that get their label."""
+def _accuracy(task: Task, values: Floats, cut: float | None, seed: int) -> Estimate | None:
+    """Part of the examples that get their label, with the cut where there is one."""
     if not isinstance(task, Labels):
         return None
-    right = (values.argmax(axis=1) == task.columns.argmax(axis=1)).astype(np.float64)
+    given = values.argmax(axis=1)
+    if cut is not None:
+        given = np.where(task.order(values) > cut, 1 + values[:, 1:].argmax(axis=1), 0)
+    right = (given == task.columns.argmax(axis=1)).astype(np.float64)
     random = np.random.default_rng(seed)
     draws = random.binomial(len(right), right.mean(), metrics.BOOTSTRAPS) / len(right)
     return _estimate(float(right.mean()), draws)
 
 
 def _threshold(percent: int, order: Floats, without: Floats, gained: Floats, curve: metrics.Curve | None) -> Threshold:
-    leave = np.argsort(-order, kind="stable")[: round(len(order) * percent / 100)]
-    quality = float(without.mean() + gained[leave].sum() / len(order))
+    leave = round(len(order) * percent / 100) / len(order)
+    quality = float(without.mean() + np.interp(leave, *metrics.cumulated(order, gained)))  # of equal ones, any
     recovered = None
     if curve is not None:
         recovered = round(100 * float(np.interp(percent / 100, curve.share, curve.recovered)), 1)

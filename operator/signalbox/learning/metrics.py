@@ -46,17 +46,18 @@ def curve(order: Floats, gained: Floats, last: Floats) -> Curve | None:
     gap = float(last.mean())
     if gap <= 0.0:
         return None
-    share, total = _cumulated(order, gained)
+    share, total = cumulated(order, gained)
     return Curve(share, total / gap)
 
 
 def area(order: Floats, gained: Floats) -> float:
     """Mean gain of a query, averaged over all shares: APGR without its unit, which there is always."""
-    share, total = _cumulated(order, gained)
+    share, total = cumulated(order, gained)
     return float(np.trapezoid(total, share))
 
 
-def _cumulated(order: Floats, gained: Floats) -> tuple[Floats, Floats]:
+def cumulated(order: Floats, gained: Floats) -> tuple[Floats, Floats]:
+    """Shares of queries that leave, and what that brings on average of all; equal ones leave together."""
     by = np.argsort(-order, kind="stable")
     ends = np.append(np.nonzero(np.diff(order[by]))[0], len(by) - 1)
     total = np.cumsum(gained[by])[ends] / len(by)
