@@ -2,6 +2,7 @@
 
 import tracemalloc
 import zlib
+from random import Random
 
 import msgspec
 import pytest
@@ -143,6 +144,16 @@ def test_lists_that_unpack_to_millions_are_never_made(field: str, entry: object)
 def test_endless_depth_is_damage_like_any_other(where: bytes) -> None:
     with pytest.raises(ValueError, match="damaged: maximum recursion"):
         decode(_PREFIX + zlib.compress(where + b"\x91" * 500_000 + b"\x00"))
+
+
+def test_many_labels_whose_weights_are_kept_coarsely_have_room() -> None:
+    random, words = Random(1), 60_000
+    rarity = bytes(random.choices(range(1, 256), k=words)) + bytes(TABLE - words)
+    weights = bytes(random.choices([ZERO, ZERO + 1, ZERO - 1], [98, 1, 1], k=words)) + bytes([ZERO]) * (TABLE - words)
+    names = tuple(f"l{number}" for number in range(artefacts.MAX_LABELS))
+    outputs = tuple(Output(0.0, 0.0, (), 0.1, weights) for _ in names)
+    whole = msgspec.structs.replace(SMALL, labels=names, targets=names, outputs=outputs, rarity=rarity)
+    assert decode(encode(whole)) == whole
 
 
 def test_words_lie_where_they_lay() -> None:
