@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+import threading
 from typing import Literal
 
 import msgspec
@@ -10,6 +11,7 @@ from queries import labelled, lines, scored
 
 from signalbox.learning.fitting import train
 from signalbox.learning.settings import Settings
+from signalbox.plan.learned import Figures
 from signalbox.plan.lessons import Cut, Lesson, Source
 from signalbox.routing.chains import confidence
 from signalbox.routing.classifiers.artefact import decode
@@ -54,6 +56,19 @@ def test_a_finished_model_leaves_its_first_label_where_the_policy_says(
     labels = [model.predict(each.prompt).label for each in scored(200, seed=9)]
     assert labels.count("strong") <= most * len(labels)
     assert [TrainedModel.of(made).predict(each.prompt).label for each in scored(200, seed=9)].count("strong") > 80
+
+
+async def test_who_serves_does_not_wait_while_a_model_is_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    lesson = msgspec.structs.replace(LESSON, kind="finished", sources=(SOURCE,))
+    looking = list[threading.Thread]()
+
+    def finished(*_: object) -> Figures:
+        looking.append(threading.current_thread())
+        return Figures(examples=7)
+
+    monkeypatch.setattr(run, "finished", finished)
+    assert await learn(lesson, {SOURCE: b"model"}) == Done(b"model", Figures(examples=7))
+    assert looking != [threading.current_thread()]
 
 
 def test_labels_give_an_accuracy() -> None:

@@ -49,7 +49,7 @@ Result = Done | Refused
 
 async def learn(lesson: Lesson, contents: Mapping[Source, bytes]) -> Result:
     """What is to be learned of a lesson. Raises ``Trouble``. Cancelled, it leaves no process behind."""
-    job = _job(lesson, contents)
+    job = await asyncio.to_thread(_job, lesson, contents)  # megabytes of text, or a model whose every word is looked at
     if not isinstance(job, bytes):
         return job
     pipe = asyncio.subprocess.PIPE

@@ -194,3 +194,16 @@ async def test_a_refusal_is_kept_with_its_words(world: World) -> None:
     failed = world.kept.records["p/classifier/c"].failed
     assert failed is not None
     assert failed.message == "line 3 is bad; line 4, too"
+
+
+async def test_of_a_long_mistake_a_log_has_no_more_than_a_status(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    world.result = Refused(("line 3: label: " + "x" * 100_000,))
+    world.let.set()
+    world.want(world.due("p"))
+    await idle()
+    (said,) = [record.getMessage() for record in caplog.records if "nothing can be learned" in record.getMessage()]
+    assert "line 3" in said
+    assert len(said) < 2000

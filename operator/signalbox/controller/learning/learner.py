@@ -165,11 +165,10 @@ class Learner:
             _log.info("lesson %s/%s: learned in %.1f s", *one.place, self._clock() - began, extra=said)
             record, model = after_success(digest, result.artefact, result.report), result.artefact
         else:
-            _log.info(
-                "lesson %s/%s: nothing can be learned of this: %s", *one.place, "; ".join(result.errors), extra=said
-            )
-            why, model = "; ".join(result.errors), one.standing.model
-            record = after_failure(one.standing.record, digest, why, few=result.few)
+            model = one.standing.model
+            record = after_failure(one.standing.record, digest, "; ".join(result.errors), few=result.few)
+            assert record.failed is not None
+            _log.info("lesson %s/%s: nothing can be learned of this: %s", *one.place, record.failed.message, extra=said)
         for attempt in range(WRITE_TRIES):
             try:
                 await self._kept.write(one.policy, lesson.key, record, model)
