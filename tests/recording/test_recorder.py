@@ -138,6 +138,39 @@ async def test_what_is_missing_is_told_and_asked_for_the_next_time(tmp_path: Pat
     assert [line["prompt"] for line in written(tmp_path)] == ["6 times 7?", "Who?", "Why?"]
 
 
+async def test_more_samples_are_asked_beside_what_is_there(tmp_path: Path, start: StartEngine) -> None:
+    engine = await start("small", *SCRIPT)
+    arguments = ("--record", f"http://{engine.address}/v1", "--target", "small", "--model", engine.profile.model)
+    await run(tmp_path, *arguments, "--samples", "2")
+    lines = written(tmp_path)
+    lines[2]["answers"]["small"] |= {"correct": True, "judged": {"big": 80}}  # as a person and a judge found it
+    (tmp_path / "out.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    asked = len(engine.calls)
+    result = await run(tmp_path, *arguments, "--samples", "4")
+    assert result.exit_code == 0, result.output
+    assert "6 answers recorded" in result.stdout
+    assert len(engine.calls) - asked == 6
+    for before, after in zip(lines, written(tmp_path), strict=True):
+        mine, theirs = before["answers"]["small"], after["answers"]["small"]
+        samples = theirs.pop("samples")
+        assert len(samples) == 3
+        assert {**theirs, "samples": samples[:1]} == mine
+
+
+async def test_samples_that_came_before_one_that_did_not_are_kept(tmp_path: Path, start: StartEngine) -> None:
+    engine = await start("e", {"answer": "42", "times": 2}, {"status": 400, "times": 1}, *SCRIPT)
+    place = ["--record", f"http://{engine.address}/v1", "--target", "e", "--model", engine.profile.model]
+    arguments = [*place, "--samples", "3", "--no-logprobs"]
+    result = await run(tmp_path, *arguments, lines=LINES[:1])
+    assert result.exit_code == 1
+    assert "2 answers recorded" in result.stdout
+    assert len(written(tmp_path)[0]["answers"]["e"]["samples"]) == 1
+    again = await run(tmp_path, *arguments, lines=LINES[:1])
+    assert again.exit_code == 0, again.output
+    assert "1 answers recorded" in again.stdout
+    assert len(engine.calls) == 4
+
+
 async def test_who_refuses_log_probabilities_is_asked_without(tmp_path: Path, start: StartEngine) -> None:
     engine = await start("e", {"status": 400, "times": 1}, *SCRIPT)
     place = ["--record", f"http://{engine.address}/v1", "--target", "e", "--concurrency", "1"]

@@ -50,7 +50,11 @@ class Store:
     def missing(self, line: dict[str, Any], targets: Sequence[str], samples: int = 1) -> list[str]:
         """Those that have not answered it so often."""
         there = self._answers[key_of(line)]
-        return [target for target in targets if target not in there or _count(there[target]) < samples]
+        return [target for target in targets if len(_each(there.get(target))) < samples]
+
+    def given(self, line: dict[str, Any], target: str) -> list[dict[str, Any]]:
+        """The answers of a target that are there, with all that was written beside them since: what a person found."""
+        return _each(self._answers[key_of(line)].get(target))
 
     def add(self, line: dict[str, Any], answers: dict[str, Any]) -> None:
         """Keep answers, at once."""
@@ -89,9 +93,13 @@ class Store:
         self._answers.setdefault(key_of(line), {}).update(given if isinstance(given, dict) else {})
 
 
-def _count(answer: Any) -> int:
-    samples = answer.get("samples") if isinstance(answer, dict) else None
-    return 1 + len(samples) if isinstance(samples, list) else 1
+def _each(answer: Any) -> list[dict[str, Any]]:
+    """The first and its samples, each by itself."""
+    if not isinstance(answer, dict):
+        return []
+    samples = answer.get("samples")
+    first = {name: value for name, value in answer.items() if name != "samples"}
+    return [first, *(each for each in samples if isinstance(each, dict))] if isinstance(samples, list) else [first]
 
 
 def _claimed(path: Path) -> BinaryIO:
