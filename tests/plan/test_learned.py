@@ -96,14 +96,17 @@ def test_what_was_learned_is_not_due() -> None:
     assert problems([one]) == []
 
 
-@pytest.mark.parametrize(("learnt", "told"), [("Labels", True), ("Scores", False)])
-def test_who_learned_from_labels_expects_nothing_of_targets(learnt: str, told: bool) -> None:
+@pytest.mark.parametrize(
+    ("learnt", "words"),
+    [("Labels", "learned from labels"), ("Nothing", "has too few examples to learn from"), ("Scores", "")],
+)
+def test_who_learned_from_no_scores_expects_nothing_of_targets(learnt: str, words: str) -> None:
     lesson = msgspec.structs.replace(LESSON, expected_by=("spec.routes[0].objective.quality.classifier",))
     record = after_success(digest("1"), MODEL, msgspec.structs.replace(FIGURES, learnt=learnt))
     one = standing_of(lesson, {SOURCE: "1"}, Kept(record, MODEL))
     found = [(each.reason, each.severity, each.path) for each in problems([one])]
-    assert found == [("NothingExpected", "warning", lesson.expected_by[0])] * told
-    assert entry(one)["message"].startswith('the classifier "hard" learned from labels') is told
+    assert found == [("NothingExpected", "warning", lesson.expected_by[0])] * bool(words)
+    assert entry(one)["message"].startswith(f'the classifier "hard" {words}, ') is bool(words)
     assert one.wanted == digest("1"), "nothing has to be learned anew for it"
 
 

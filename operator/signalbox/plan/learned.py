@@ -17,6 +17,7 @@ TARGET_CHARACTERS: Final = 63
 MOST_THRESHOLDS: Final = 16
 READY, TRAINING, FAILED = "Ready", "Training", "Failed"
 _NO_ANSWERS: Final = "confidence is the mean probability of a token: give examplesFrom with at least 100 answers"
+_WITHOUT_SCORES: Final = {"Labels": "learned from labels", "Nothing": "has too few examples to learn from"}
 
 
 class Estimate(msgspec.Struct, frozen=True):
@@ -271,11 +272,12 @@ def problems(standings: Iterable[Standing]) -> list[Problem]:
 
 
 def _unexpected(standing: Standing) -> list[Problem]:
-    """Objectives that want expected scores of who learned from labels, and knows none."""
-    if standing.record.figures.learnt != "Labels":
+    """Objectives that want expected scores of who knows none: it learned from labels, or from lengths alone."""
+    learned = _WITHOUT_SCORES.get(standing.record.figures.learnt)
+    if learned is None:
         return []
     lesson = standing.lesson
-    message = f'the classifier "{lesson.name}" learned from labels, and expects no quality of a target'
+    message = f'the classifier "{lesson.name}" {learned}, and expects no quality of a target'
     fix = 'give examples with "scores" per target; until then profile.quality counts'
     return [
         about_policy(lesson.policy, "NothingExpected", path, message, fix, "warning") for path in lesson.expected_by
