@@ -424,9 +424,12 @@ async def test_silence_is_filled(stage: Stage, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(run, "KEEP_ALIVE_SECONDS", 0.03)
     await stage.engine("small", {**SURE, "delay": 0.1})
     await stage.engine("strong", {"status": 500})
-    await stage.open(policy(more="onFailure: Error"))
-    seen = await stage.ask(stream=True)
+    await stage.open(policy(more="onFailure: Error", debug=True))
+    seen = await stage.ask(stream=True, headers={"x-signalbox-debug": "true"})
     assert (seen.status, seen.text, seen.code, seen.usage) == (200, "Small says so.", "", (7, 4))
+    assert seen.headers["x-signalbox-route"] == "all"
+    unknown = {"x-signalbox-target", "x-signalbox-usage", "x-signalbox-trail"}  # nor are they made up
+    assert not unknown & set(seen.headers)
     assert (await streamed(stage)).startswith(b": keep-alive\n\n")
 
 
@@ -447,6 +450,7 @@ async def test_after_a_silence_that_was_filled(
     await stage.open(policy(more="limits: {timeout: 2s}"))
     seen = await stage.ask(stream=True)
     assert (seen.status, seen.text, seen.code) == (200, text, code)
+    assert not {"x-signalbox-target", "x-signalbox-usage"} & set(seen.headers)
     assert (await streamed(stage)).startswith(b": keep-alive\n\n")
 
 

@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from signalbox.router.serving.live import Live, LivePolicy
 
 CLIENT_CLOSED_REQUEST = 499
-EVENT_STREAM = {b"content-type": b"text/event-stream; charset=utf-8", b"cache-control": b"no-cache"}
 
 _getrandbits = random.getrandbits
 
@@ -225,7 +224,7 @@ class Exchange(Tries):
         """Say nothing, so that nobody on the way takes the stream for dead."""
         if not self._committed:
             self._committed = True
-            self.client.begin(replies.head(self, 200, EVENT_STREAM), None)
+            self.client.begin(replies.silence(self), None)
         self.client.part(b": keep-alive\n\n")
 
     def out_of_time(self) -> None:
@@ -361,7 +360,7 @@ class Exchange(Tries):
             self.refuse(replies.as_refusal(self.target, status, content))
             return
         now = time.monotonic()
-        self.begin(200, {**headers, **EVENT_STREAM}, None)
+        self.begin(200, {**headers, **replies.EVENT_STREAM}, None)
         self.pass_on(events)
         if self.edge is not None:
             self.client.part(self.edge.end())

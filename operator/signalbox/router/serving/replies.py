@@ -19,21 +19,31 @@ if TYPE_CHECKING:
     from signalbox.router.serving.attempt import Attempt
     from signalbox.router.serving.exchange import Exchange
 
+EVENT_STREAM = {b"content-type": b"text/event-stream; charset=utf-8", b"cache-control": b"no-cache"}
+
 
 def head(exchange: "Exchange", status: int, headers: Mapping[bytes, bytes], attempt: "Attempt | None" = None) -> bytes:
     """Status line and headers of an answer, framing apart; ``attempt``: one whose usage is known."""
     return b"".join((status_line(status), *downstream_lines(headers), route_lines(exchange, attempt)))
 
 
-def route_lines(exchange: "Exchange", attempt: "Attempt | None" = None) -> bytes:
-    """The headers that say which request this was and where it went."""
+def silence(exchange: "Exchange") -> bytes:
+    """The head of a stream whose answer is not known yet, nor what it will have taken."""
+    return b"".join((status_line(200), *downstream_lines(EVENT_STREAM), route_lines(exchange, told=False)))
+
+
+def route_lines(exchange: "Exchange", attempt: "Attempt | None" = None, *, told: bool = True) -> bytes:
+    """The headers that say which request this was and where it went; ``told``: also what was done for it."""
     policy, route = exchange.policy, exchange.route
-    lines = b"x-request-id: %b\r\n%b" % (exchange.request_id, policy.route_lines(route, exchange.target))
+    lines = b"x-request-id: %b\r\n%b" % (
+        exchange.request_id,
+        policy.route_lines(route, exchange.target if told else ""),
+    )
     if exchange.edge is not None:
         lines += b"request-id: %b\r\n" % exchange.request_id
-    if exchange.spent is not None:
+    if told and exchange.spent is not None:
         lines += b"x-signalbox-usage: %b\r\n" % booking.totals(exchange, attempt).header()
-    if exchange.debug and exchange.chain is not None:
+    if told and exchange.debug and exchange.chain is not None:
         lines += b"x-signalbox-trail: %b\r\n" % exchange.chain.trail.header()
     if exchange.debug:
         tries = exchange.tries + (exchange.spent.tries if exchange.chain is not None and exchange.spent else 0)
