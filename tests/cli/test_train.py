@@ -78,3 +78,10 @@ def test_a_file_that_is_missing_is_wrong_usage(tmp_path: Path) -> None:
     result = run(tmp_path)
     assert result.exit_code == 2
     assert "No such file or directory" in result.stderr
+
+
+@pytest.mark.parametrize("option", ["--out", "--report"])
+def test_the_examples_are_not_overwritten(tmp_path: Path, scores: str, option: str) -> None:
+    result = run(tmp_path, option, str(tmp_path / "d.jsonl"), lines=scores)
+    assert (result.exit_code, "is the file of the examples; name another one" in result.stderr) == (2, True)
+    assert (tmp_path / "d.jsonl").read_text() == scores

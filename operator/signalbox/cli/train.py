@@ -89,6 +89,9 @@ def train(
     """
     if strong_share is not None and threshold is not None:
         raise click.UsageError("--strong-share and --threshold are both a cut: give one of them")
+    for option, path in (("--out", out), ("--report", drawn)):
+        if path is not None and path.exists() and data.exists() and path.samefile(data):
+            raise click.UsageError(f"{option} {path}: is the file of the examples; name another one")
     cut = StrongShare(strong_share) if strong_share is not None else None
     try:
         examples = read(_bytes(data), str(data))
