@@ -5,6 +5,7 @@ import re
 import pytest
 
 from harness import CHAT, Router, StartRouter, Upstream, backend, chat, completion, config, policy, request, response
+from signalbox.router.wire.headers import FORWARDING
 from signalbox.routing.config import ApiKey, Header, RequestMapping
 
 CONTENT = chat()
@@ -53,6 +54,34 @@ async def test_no_credential_and_nothing_of_one_hop_goes_upstream(router: Router
     assert b"secret-of-the-client" not in b"".join(value for _, value in got.headers)
 
 
+@pytest.mark.parametrize("name", sorted(FORWARDING))
+async def test_nothing_that_a_client_says_of_its_way_goes_upstream(
+    router: Router, upstream: Upstream, name: bytes
+) -> None:
+    client = await router.connect()
+    await client.ask(request("POST", CHAT, f"{name.decode().title()}: 127.0.0.1", body=CONTENT))
+    (got,) = upstream.requests
+    assert name not in dict(got.headers)
+
+
+@pytest.mark.parametrize(
+    "name", ["authorization", "x-api-key", "host", "content-length", "content-type", "x-request-id"]
+)
+async def test_no_client_takes_away_what_the_router_sends(
+    start_router: StartRouter, upstream: Upstream, name: str
+) -> None:
+    target = backend(upstream, api_key=ApiKey(entry="backend.engine.apiKey", header="X-Api-Key", prefix=""))
+    router = await start_router(config(policy(target), target), {"backend.engine.apiKey": b"ours-key"})
+    client = await router.connect()
+    await client.ask(request("POST", CHAT, f"connection: keep-alive, {name}, ,\t{name.upper()}", body=CONTENT))
+    (got,) = upstream.requests
+    assert got.header("x-api-key") == b"ours-key"
+    assert got.header("host") == b"engine.test"
+    assert got.header("content-type") == b"application/json"
+    assert got.header("x-request-id")
+    assert got.json["model"] == "real-model"
+
+
 async def test_headers_of_the_backend_win(start_router: StartRouter, upstream: Upstream) -> None:
     target = backend(
         upstream,
@@ -86,6 +115,8 @@ async def test_nothing_of_one_hop_comes_back(router: Router, upstream: Upstream)
         "set-cookie: session=of-the-engine",
         "www-authenticate: Bearer realm=engine",
         "alt-svc: h3=:443",
+        "access-control-allow-origin: *",
+        "clear-site-data: *",
         "x-signalbox-target: forged",
         "x-signalbox-anything: forged",
         "x-request-id: of-the-engine",

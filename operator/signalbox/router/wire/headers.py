@@ -7,25 +7,79 @@ HOP_BY_HOP = frozenset(
     (b"connection", b"keep-alive", b"proxy-connection", b"te", b"trailer", b"transfer-encoding", b"upgrade")
 )
 
-# Framing, and what the router writes itself. Credentials of the client end here.
-_NOT_UPSTREAM = HOP_BY_HOP | {
-    b"accept-encoding",
-    b"api-key",
-    b"authorization",
-    b"content-length",
-    b"content-type",
-    b"cookie",
-    b"expect",
-    b"host",
-    b"proxy-authenticate",
-    b"proxy-authorization",
-    b"traceparent",
-    b"x-api-key",
-    b"x-request-id",
-}
+# Who is behind a request, and by which way it came: a client may write what it likes there, nobody vouches for it, and
+# an engine that believes it takes the client for another machine, host or path.
+FORWARDING = frozenset(
+    (
+        b"cf-connecting-ip",
+        b"client-ip",
+        b"fastly-client-ip",
+        b"forwarded",
+        b"true-client-ip",
+        b"via",
+        b"x-client-ip",
+        b"x-cluster-client-ip",
+        b"x-envoy-external-address",
+        b"x-envoy-original-path",
+        b"x-forwarded",
+        b"x-forwarded-by",
+        b"x-forwarded-client-cert",
+        b"x-forwarded-for",
+        b"x-forwarded-host",
+        b"x-forwarded-path",
+        b"x-forwarded-port",
+        b"x-forwarded-prefix",
+        b"x-forwarded-proto",
+        b"x-forwarded-scheme",
+        b"x-forwarded-server",
+        b"x-forwarded-ssl",
+        b"x-forwarded-uri",
+        b"x-forwarded-user",
+        b"x-host",
+        b"x-http-method-override",
+        b"x-original-forwarded-for",
+        b"x-original-host",
+        b"x-original-url",
+        b"x-real-ip",
+        b"x-remote-user",
+        b"x-rewrite-url",
+        b"x-scheme",
+    )
+)
 
+# Framing, and what the router writes itself. Credentials of the client end here.
+_NOT_UPSTREAM = (
+    HOP_BY_HOP
+    | FORWARDING
+    | {
+        b"accept-encoding",
+        b"api-key",
+        b"authorization",
+        b"content-length",
+        b"content-type",
+        b"cookie",
+        b"expect",
+        b"host",
+        b"proxy-authenticate",
+        b"proxy-authorization",
+        b"traceparent",
+        b"x-api-key",
+        b"x-request-id",
+    }
+)
+
+# ``access-control-…``: engines let any page read their answers, which is nothing to say of a router on a developer's
+# own machine; preflight requests are not answered either.
 _NOT_DOWNSTREAM = HOP_BY_HOP | {
+    b"access-control-allow-credentials",
+    b"access-control-allow-headers",
+    b"access-control-allow-methods",
+    b"access-control-allow-origin",
+    b"access-control-allow-private-network",
+    b"access-control-expose-headers",
+    b"access-control-max-age",
     b"alt-svc",
+    b"clear-site-data",
     b"content-encoding",
     b"content-length",
     b"proxy-authenticate",
