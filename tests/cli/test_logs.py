@@ -36,3 +36,11 @@ def test_a_traceback_stays_on_the_line() -> None:
     except ValueError:
         found = line(exc_info=sys.exc_info())
     assert "ValueError: two\nlines" in str(found["exception"])
+
+
+def test_a_line_for_programs_is_one_line_for_every_reader() -> None:
+    message = "a\r\nb\x00\x85\u2028\u202e\x7f"
+    written = JsonFormatter().format(logging.LogRecord("x", logging.INFO, "f", 1, message, (), None))
+    assert written.isascii()
+    assert written.splitlines() == [written]
+    assert json.loads(written)["message"] == message

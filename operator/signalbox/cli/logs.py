@@ -6,6 +6,8 @@ import sys
 from datetime import UTC, datetime
 from typing import Literal
 
+from signalbox.loglines import TextFormatter
+
 Format = Literal["text", "json"]
 
 _TEXT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
@@ -27,13 +29,13 @@ class JsonFormatter(logging.Formatter):
         line |= {key: value for key, value in vars(record).items() if key not in _USUAL and key not in line}
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
-        return json.dumps(line, default=str, ensure_ascii=False)
+        return json.dumps(line, default=str)  # ASCII: some readers end a line at U+0085 or U+2028, too
 
 
 def set_up(kind: Format, *, verbose: bool) -> None:
     """Log to standard error from now on: what happens, and with ``verbose`` also what is usual."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(JsonFormatter() if kind == "json" else logging.Formatter(_TEXT))
+    handler.setFormatter(JsonFormatter() if kind == "json" else TextFormatter(_TEXT, secret=False))
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
     logging.getLogger("signalbox").setLevel(logging.DEBUG if verbose else logging.INFO)
     for noisy in ("kopf", "aiohttp.access", "asyncio"):

@@ -15,6 +15,7 @@ import click
 from signalbox.cli.options import access_log_option, allow_cidr_option, listens, log_target
 from signalbox.cli.stopping import Signals, stop
 from signalbox.control.client import Client, Endpoint
+from signalbox.loglines import to_standard_error
 from signalbox.router.options import ProxyOptions, SupervisorOptions
 from signalbox.router.process.choice import ALONE_SECONDS
 from signalbox.router.process.follower import Follower
@@ -90,7 +91,7 @@ def router(
 
     The operator runs this in each router's pods; it needs neither the operator nor the API server to serve.
     """
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    to_standard_error("%(levelname)s %(name)s: %(message)s", logging.WARNING, secret=True)
     control = _control(control_url, control_ca, control_token)
     options = SupervisorOptions(
         host=listen.host,

@@ -32,6 +32,7 @@ from signalbox.local.resources import Options
 from signalbox.local.services import read_endpoints
 from signalbox.local.source import Located
 from signalbox.local.workspace import Workspace
+from signalbox.loglines import to_standard_error
 from signalbox.plan.observed import Service
 from signalbox.router.options import ProxyOptions, SupervisorOptions
 from signalbox.router.process.supervisor import Supervisor
@@ -126,7 +127,7 @@ def up(
     policy serves it. The files are watched: an edit is live within a second; while one is wrong, the error is shown
     with file, line and field, and what was valid last goes on serving.
     """
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    to_standard_error("%(levelname)s %(name)s: %(message)s", logging.WARNING, secret=True)
     options = Options(path, namespace, frozenset(policies), endpoints, dict(os.environ))
     try:
         code = asyncio.run(_serve(Live(options, workers), listen, admin, page, allow_cidrs, access_log))

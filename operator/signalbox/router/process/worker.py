@@ -19,6 +19,7 @@ from typing import Any, Protocol
 import uvloop
 
 from signalbox.control.messages import Weights
+from signalbox.loglines import to_standard_error
 from signalbox.router.options import ProxyOptions
 from signalbox.router.process.certificate import LOOK_SECONDS, Certificate
 from signalbox.router.process.messages import (
@@ -278,7 +279,7 @@ def run(factory: Factory, arguments: list[str]) -> None:
     """Entry point of the process: the only argument is the number of the control descriptor."""
     if len(arguments) != 1 or not arguments[0].isdigit():
         sys.exit("usage: python -m signalbox.router CONTROL_DESCRIPTOR (started by the supervisor)")
-    logging.basicConfig(level=logging.INFO, format=f"signalbox worker {os.getpid()}: %(message)s")
+    to_standard_error(f"signalbox worker {os.getpid()}: %(message)s", logging.INFO, secret=True)
     # Requests leave little garbage in cycles: look for it less often than by default.
     gc.set_threshold(20_000, 20, 50)
     uvloop.run(serve(int(arguments[0]), factory))
