@@ -1,5 +1,7 @@
 """The retry budget: when much fails, retries must not multiply the load on what still works."""
 
+CEILING = 1000.0
+
 
 class RetryBudget:
     """A bucket of retries: requests and time fill it, every retry takes one out.
@@ -9,7 +11,7 @@ class RetryBudget:
 
     __slots__ = ("_balance", "_ceiling", "_per_request", "_per_second", "_refilled_at")
 
-    def __init__(self, per_request: float = 0.2, per_second: float = 10.0, ceiling: float = 1000.0) -> None:
+    def __init__(self, per_request: float = 0.2, per_second: float = 10.0, ceiling: float = CEILING) -> None:
         self._per_request = per_request
         self._per_second = per_second
         self._ceiling = ceiling

@@ -13,6 +13,7 @@ import signal
 import socket
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -269,6 +270,14 @@ def resident_bytes() -> int:
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
+def allow_files() -> None:
+    """Open as many files as the system lets this process: the usual first bound is 1,024, soon reached by sockets."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        with suppress(OSError, ValueError):  # macOS names a hard bound that it does not grant
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
 async def serve(descriptor: int, factory: Factory) -> None:
     """Be a worker at the other end of an inherited control socket."""
     link: Link[ToWorker] = await Link.open(socket.socket(fileno=descriptor), ToWorker)
@@ -280,6 +289,7 @@ def run(factory: Factory, arguments: list[str]) -> None:
     if len(arguments) != 1 or not arguments[0].isdigit():
         sys.exit("usage: python -m signalbox.router CONTROL_DESCRIPTOR (started by the supervisor)")
     to_standard_error(f"signalbox worker {os.getpid()}: %(message)s", logging.INFO, secret=True)
+    allow_files()
     # Requests leave little garbage in cycles: look for it less often than by default.
     gc.set_threshold(20_000, 20, 50)
     uvloop.run(serve(int(arguments[0]), factory))

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import os
 import random
+import resource
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
@@ -14,6 +15,7 @@ from signalbox.router.options import ProxyOptions
 from signalbox.router.serving import live as live_state
 from signalbox.router.serving.attempt import Attempt
 from signalbox.router.serving.client import ClientConnection
+from signalbox.router.serving.full import FullConnection, most_connections
 from signalbox.router.serving.keys import KeyTable
 from signalbox.router.serving.response_ids import KEY_ENTRY, ResponseIds
 from signalbox.router.serving.steering import Steering
@@ -64,6 +66,10 @@ class Proxy:
         self._awaits_leases = options.lease_patience > 0.0
         self._patient_until = time.monotonic() + options.lease_patience
         self._connections: set[ClientConnection] = set()
+        self._most_connections = most_connections(
+            options.max_connections, resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+        )
+        self.lingering: set[FullConnection] = set()
         self._empty = asyncio.Event()
         self._own_response_key = os.urandom(32)
         self._tasks: list[asyncio.Task[None]] = []
@@ -221,9 +227,9 @@ class Proxy:
 
     # connections
 
-    def protocol(self) -> ClientConnection:
-        """Serve one client connection."""
-        return ClientConnection(self)
+    def protocol(self) -> asyncio.Protocol:
+        """Serve one client connection, or say that there are too many."""
+        return ClientConnection(self) if len(self._connections) < self._most_connections else FullConnection(self)
 
     def opened(self, connection: ClientConnection) -> None:
         """A client has connected."""

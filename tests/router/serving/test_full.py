@@ -1,0 +1,44 @@
+"""More connections than a worker keeps."""
+
+import pytest
+
+from harness import StartRouter, Upstream, backend, chat, completion, config, policy, request, response
+from signalbox.router.serving.full import SPARE_DESCRIPTORS, most_connections
+from waiting import until
+
+
+@pytest.mark.parametrize(
+    ("wanted", "descriptors", "kept"),
+    [
+        pytest.param(8192, 1 << 20, 8192, id="as wanted"),
+        pytest.param(8192, -1, 8192, id="any number of files"),
+        pytest.param(8192, 1024, (1024 - SPARE_DESCRIPTORS) // 2, id="few files"),
+        pytest.param(8192, 16, 1, id="never none"),
+    ],
+)
+def test_files_bound_connections(wanted: int, descriptors: int, kept: int) -> None:
+    assert most_connections(wanted, descriptors) == kept
+
+
+async def test_a_connection_too_many_is_told_so(start_router: StartRouter, upstream: Upstream) -> None:
+    upstream.reply = response(200, completion())
+    target = backend(upstream)
+    router = await start_router(config(policy(target), target), max_connections=2)
+    kept = [await router.connect() for _ in range(2)]
+    await router.connections(2)
+    third = await router.connect()
+    refused = await third.ask(request(body=chat()))
+    assert (refused.status, refused.code) == (503, "too_many_connections")
+    assert refused.header("retry-after") == b"1"
+    assert refused.header("connection") == b"close"
+    assert await third.rest() == b""
+    assert [(await client.ask(request(body=chat()))).status for client in kept] == [200, 200]
+    kept[0].leave()
+    await router.connections(1)
+    fourth = await router.connect()
+    assert (await fourth.ask(request(body=chat()))).status == 200
+    third.leave()
+    await until(lambda: not router.proxy.lingering)
+    assert [(c.first, c.second, c.value) for c in router.statistics.snapshot().rejected] == [
+        ("", "too_many_connections", 1)
+    ]
