@@ -3,6 +3,7 @@
 import base64
 import json
 import re
+import signal
 from pathlib import Path
 
 import pytest
@@ -98,6 +99,15 @@ def test_exit_codes(tmp_path: Path) -> None:
     assert run("-f", str(tmp_path / "empty"), "--data", DATA).exit_code in {1, 2}
     assert run("-f", str(EXAMPLE / "length"), "--data", str(tmp_path / "none")).exit_code == 2
     assert run("-f", str(tmp_path / "nowhere"), "--data", DATA).exit_code == 2
+
+
+def test_who_interrupts_it_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object) -> None:
+        signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr("signalbox.cli.evaluate.run", interrupted)
+    result = run("-f", str(EXAMPLE / "length"), "--data", DATA)
+    assert (result.exit_code, result.stderr) == (130, "interrupted\n")
 
 
 def test_the_page_shows_what_is_printed() -> None:

@@ -1,6 +1,7 @@
 """The ``signalbox`` command: subcommands are imported only when they run, so that ``--help`` is instant."""
 
 from importlib import import_module
+from typing import Any
 
 import click
 
@@ -19,6 +20,8 @@ SUMMARIES = {
     "sim": "Run simulated model engines, faults on demand.",
 }
 
+INTERRUPTED = 130
+
 
 class LazyGroup(click.Group):
     """A group that lists its commands without importing them."""
@@ -32,6 +35,14 @@ class LazyGroup(click.Group):
         command = getattr(import_module(f"signalbox.cli.{cmd_name}"), cmd_name)
         assert isinstance(command, click.Command)
         return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Whoever interrupts a command gets the exit code by which shells and scripts know it."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            click.echo("interrupted", err=True)
+            ctx.exit(INTERRUPTED)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):

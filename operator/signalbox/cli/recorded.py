@@ -25,7 +25,6 @@ BACKENDS: Final = "backends"
 QUIET_SECONDS = 2.0
 TELL_SECONDS = 1.0
 MOST_REASONS = 3
-INTERRUPTED = 130
 
 
 @dataclass(frozen=True)
@@ -65,8 +64,8 @@ def record(asked: Asked, lines: Sequence[Line]) -> int:
         finally:
             store.close()
     except KeyboardInterrupt:
-        click.echo(f"interrupted; what was answered is in {out}", err=True)
-        return INTERRUPTED
+        click.echo(f"what was answered is in {out}", err=True)
+        raise
     except OSError as error:
         message = f"--out {out}: {error.strerror}; what was written before is kept, run it again for the rest"
         raise click.UsageError(message) from None
