@@ -1,6 +1,7 @@
 """Examples as lines."""
 
 import json
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -85,6 +86,22 @@ def test_examples_must_fit_to_the_labels() -> None:
         fit_for([Example("a", scores={"s": 1.0})], ("x", "y"), ("s", "t"))
     with pytest.raises(ExamplesError, match="example 1 has a label and example 2 has scores: give all one of both"):
         fit_for([Example("a", label="x"), Example("b", scores={"x": 0.0, "y": 1.0})], ("x", "y"), ("x", "y"))
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        {"label": "x" * 500_000},
+        {"scores": {"x" * 500_000: 0}},
+        {"scores": {"x" * 500_000: 2}},
+        {"answers": {"x" * 500_000: {"logprobs": [1]}}},
+    ],
+)
+def test_of_a_long_name_only_the_beginning_is_quoted(line: dict[str, Any]) -> None:
+    with pytest.raises(ExamplesError) as caught:
+        fit_for(read(json.dumps({"prompt": "a", **line}).encode(), "f"), ("a", "y" * 500_000), ("a", "y" * 500_000))
+    assert len(str(caught.value)) < 300
+    assert "…" in str(caught.value)
 
 
 @pytest.mark.parametrize("line", [b'{"prompt": "\xff"}', b'{"prompt": "a", "no": ' + 100_000 * b"[" + b"}"])

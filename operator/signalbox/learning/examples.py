@@ -9,6 +9,7 @@ import msgspec
 MAX_EXAMPLES: Final = 100_000
 MAX_LINE_BYTES: Final = 1024 * 1024
 MAX_ERRORS: Final = 10  # told at once; who has more has one mistake many times
+MAX_NAME_CHARS: Final = 64  # of a label or target that is quoted: that of a policy is shorter
 
 
 Line = TypeVar("Line")
@@ -103,11 +104,19 @@ def _wrong(example: Example) -> str | None:
         return "label and scores: give only one of both"
     for target, score in (example.scores or {}).items():
         if not 0.0 <= score <= 1.0:
-            return f"scores.{target}: is {score:g}; write a number from 0 (wrong) to 1 (right)"
+            return f"scores.{_short(target)}: is {score:g}; write a number from 0 (wrong) to 1 (right)"
     for target, answer in example.answers.items():
         if any(not isfinite(value) or value > 0.0 for value in answer.logprobs):
-            return f"answers.{target}.logprobs: log-probabilities are finite and not above 0"
+            return f"answers.{_short(target)}.logprobs: log-probabilities are finite and not above 0"
     return None
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= MAX_NAME_CHARS else f"{name[:MAX_NAME_CHARS]}…"
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(map(_short, names))
 
 
 def fit_for(examples: Iterable[Example], labels: Sequence[str], targets: Sequence[str]) -> None:
@@ -119,11 +128,11 @@ def fit_for(examples: Iterable[Example], labels: Sequence[str], targets: Sequenc
         if example.label is not None:
             kinds.setdefault("label", place)
             if example.label not in labels:
-                errors.append(f"{place}: label: {example.label!r} is none of {', '.join(labels)}")
+                errors.append(f"{place}: label: {_short(example.label)!r} is none of {_listed(labels)}")
         elif example.scores is not None:
             kinds.setdefault("scores", place)
             if missing := [target for target in targets if target not in example.scores]:
-                errors.append(f"{place}: scores: has none for {', '.join(missing)}; give one for every target")
+                errors.append(f"{place}: scores: has none for {_listed(missing)}; give one for every target")
     if len(kinds) == 2:
         errors.append(f"{kinds['label']} has a label and {kinds['scores']} has scores: give all one of both")
     if errors:
