@@ -127,6 +127,15 @@ def test_a_failure_keeps_the_last_model_and_is_not_tried_again() -> None:
     assert standing("1", one.record, MODEL).state == "Ready"  # what was there before is there again
 
 
+@pytest.mark.parametrize("length", [1000, 1024, 5000])
+def test_what_holds_meanwhile_is_said_however_long_the_cause_is(length: int) -> None:
+    one = standing("2", after_failure(GOOD, digest("2"), "x" * length), MODEL)
+    (problem,) = problems([one])
+    for message in (entry(one)["message"], problem.message):
+        assert len(message) <= 1024
+        assert message.endswith("x…; the model that was learned last goes on serving")
+
+
 def test_without_its_sources_the_last_model_serves() -> None:
     one = standing_of(LESSON, {}, Kept(GOOD, MODEL))
     assert (one.due, one.model, one.state) == (False, MODEL, "Failed")

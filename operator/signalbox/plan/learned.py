@@ -175,7 +175,7 @@ def _entry(standing: Standing) -> dict[str, Any]:
     figures, state = standing.record.figures, standing.state
     message = "; ".join((*dict.fromkeys(each.message for each in _unexpected(standing)), *figures.warnings))
     if state == FAILED:
-        message = f"{standing.failure}; {_meanwhile(standing)}"
+        message = _failed(standing)
     entry: dict[str, Any] = {"name": standing.lesson.name, "state": state}
     if standing.record.digest:
         entry["examples"] = figures.examples
@@ -216,7 +216,7 @@ def _step(standing: Standing) -> dict[str, Any]:
     if standing.record.digest:
         entry["examples"] = standing.record.figures.examples
     if standing.state == FAILED:
-        entry["message"] = _cut(f"{standing.failure}; {_meanwhile(standing)}")
+        entry["message"] = _failed(standing)
     return entry
 
 
@@ -243,6 +243,12 @@ def steps_of(routes: Sequence[Mapping[str, Any]] | None) -> dict[str, list[dict[
     return {each["name"]: each["steps"] for each in routes or () if each.get("steps")}
 
 
+def _failed(standing: Standing) -> str:
+    """What holds meanwhile is said however long the cause is."""
+    meanwhile = f"; {_meanwhile(standing)}"
+    return f"{_cut(standing.failure, MESSAGE_CHARACTERS - len(meanwhile))}{meanwhile}"
+
+
 def _meanwhile(standing: Standing) -> str:
     if standing.model:
         return "the model that was learned last goes on serving"
@@ -263,7 +269,7 @@ def problems(standings: Iterable[Standing]) -> list[Problem]:
                     name=each.lesson.policy,
                     reason="LearningFailed",
                     path=each.lesson.path,
-                    message=f"{each.failure}; {_meanwhile(each)}",
+                    message=_failed(each),
                     condition="ResolvedRefs",
                 )
             )
@@ -322,5 +328,5 @@ def told(entry: Mapping[str, Any]) -> str:
     return text
 
 
-def _cut(text: str) -> str:
-    return text if len(text) <= MESSAGE_CHARACTERS else f"{text[: MESSAGE_CHARACTERS - 1]}…"
+def _cut(text: str, most: int = MESSAGE_CHARACTERS) -> str:
+    return text if len(text) <= most else f"{text[: most - 1]}…"
