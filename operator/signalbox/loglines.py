@@ -21,6 +21,11 @@ class TextFormatter(logging.Formatter):
         super().__init__(form)
         self._secret = secret
 
+    def format(self, record: logging.LogRecord) -> str:
+        """A record, whatever another formatter has left in it."""
+        record.exc_text = None
+        return super().format(record)
+
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's own name
         """The line itself."""
         return printable(super().formatMessage(record))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from signalbox.router.serving.chains.call import Call, CallFailed, Reply
 from signalbox.router.serving.chains.race import Race
-from signalbox.router.serving.chains.trail import Trail
+from signalbox.router.serving.chains.trail import Trail, named
 from signalbox.router.wire.errors import Refusal
 from signalbox.routing.chains import bodies, judging
 from signalbox.routing.chains.answers import Answer
@@ -90,7 +90,7 @@ class Chain:
             raise self._failed(what, reply, "answered what is no answer")
         if self.trail.kept:
             said = "tools" if answer.tools else "refusal" if answer.refusal else "text" if answer.text else "nothing"
-            self.trail.add(what, target=reply.target, said=said, finish=answer.finish_reason, **_used(reply))
+            self.trail.add(what, target=reply.target, said=said, finish=named(answer.finish_reason), **_used(reply))
         hidden = bool(data.get("logprobs")) and not bodies.asks_logprobs(self.asked)
         return Candidate(reply, answer, hidden_logprobs=hidden)
 

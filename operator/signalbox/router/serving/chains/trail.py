@@ -8,6 +8,9 @@ MAX_ENTRIES = 24
 MAX_BYTES = 3500
 """Of all of it as a header: proxies in front of the router take 4 to 8 KiB of headers."""
 
+FINISHED = frozenset(("stop", "length", "tool_calls", "function_call", "content_filter"))
+"""The reasons of the API why an answer ends."""
+
 _encode = msgspec.json.Encoder().encode
 
 
@@ -43,3 +46,8 @@ class Trail:
                 return value.decode().encode("ascii", "replace")
             entries.pop()
             left_out += 1
+
+
+def named(finish_reason: str) -> str:
+    """A reason as a trail says it: whatever else an engine writes there is its own text."""
+    return finish_reason if finish_reason in FINISHED or not finish_reason else "other"
