@@ -68,7 +68,7 @@ def digest(content: str) -> str:
     return found
 
 
-GOOD = after_success(digest("1"), MODEL, FIGURES)
+GOOD = after_success(LESSON, digest("1"), MODEL, FIGURES)
 
 
 def entry(one: Standing) -> dict[str, Any]:
@@ -102,7 +102,7 @@ def test_what_was_learned_is_not_due() -> None:
 )
 def test_who_learned_from_no_scores_expects_nothing_of_targets(learnt: str, words: str) -> None:
     lesson = msgspec.structs.replace(LESSON, expected_by=("spec.routes[0].objective.quality.classifier",))
-    record = after_success(digest("1"), MODEL, msgspec.structs.replace(FIGURES, learnt=learnt))
+    record = after_success(LESSON, digest("1"), MODEL, msgspec.structs.replace(FIGURES, learnt=learnt))
     one = standing_of(lesson, {SOURCE: "1"}, Kept(record, MODEL))
     found = [(each.reason, each.severity, each.path) for each in problems([one])]
     assert found == [("NothingExpected", "warning", lesson.expected_by[0])] * bool(words)
@@ -125,6 +125,22 @@ def test_a_failure_keeps_the_last_model_and_is_not_tried_again() -> None:
     assert not problem.invalidates
     assert standing("3", one.record, MODEL).due
     assert standing("1", one.record, MODEL).state == "Ready"  # what was there before is there again
+
+
+@pytest.mark.parametrize(
+    ("labels", "meanwhile"),
+    [
+        (("b", "a"), "the model that was learned last goes on serving"),
+        (("a", "c"), "learned last goes on serving, and where it says b, which the policy does not have, the default"),
+        (("c", "d"), "the labels of the model that was learned last are others: until then the default holds"),
+    ],
+)
+def test_what_a_model_of_other_labels_is_good_for_is_said(labels: tuple[str, ...], meanwhile: str) -> None:
+    lesson = msgspec.structs.replace(LESSON, labels=labels)
+    wanted = lesson.digest({SOURCE: "1"})
+    assert wanted is not None
+    one = standing_of(lesson, {SOURCE: "1"}, Kept(after_failure(GOOD, wanted, "bad"), MODEL))
+    assert meanwhile in entry(one)["message"]
 
 
 @pytest.mark.parametrize("length", [1000, 1024, 5000])
@@ -238,7 +254,7 @@ def test_a_step_is_calibrated_when_it_was_learned() -> None:
     wanted = STEP.digest({SOURCE: "1"})
     assert wanted is not None
     assert step_entry(step("1")) == {"target": "a", "state": "Training"}
-    calibrated = step_entry(step("1", after_success(wanted, MODEL, Figures(examples=120)), MODEL))
+    calibrated = step_entry(step("1", after_success(STEP, wanted, MODEL, Figures(examples=120)), MODEL))
     assert calibrated == {"target": "a", "state": "Calibrated", "examples": 120}
     (told,) = steps_told({"steps": [step_entry(step("1"))]}, {"steps": [calibrated]})
     assert (told.reason, told.note) == ("ConfidenceReady", "route steps, confidence of a: learned from 120 examples")

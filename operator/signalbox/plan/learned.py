@@ -15,6 +15,7 @@ KIND: Final = "RoutingPolicy"
 MESSAGE_CHARACTERS: Final = 1024
 TARGET_CHARACTERS: Final = 63
 MOST_THRESHOLDS: Final = 16
+MOST_LABELS: Final = 3
 READY, TRAINING, FAILED = "Ready", "Training", "Failed"
 _NO_ANSWERS: Final = "confidence is the mean probability of a token: give examplesFrom with at least 100 answers"
 _WITHOUT_SCORES: Final = {"Labels": "learned from labels", "Nothing": "has too few examples to learn from"}
@@ -63,11 +64,12 @@ class Failure(msgspec.Struct, frozen=True):
 
 
 class Record(msgspec.Struct, frozen=True, omit_defaults=True):
-    """``digest`` is the state of the lesson that the model is of, ``model`` the SHA-256 of its bytes, both empty where
-    there is none."""
+    """``digest`` is the state of the lesson that the model is of, ``model`` the SHA-256 of its bytes, ``labels`` those
+    that it gives, all empty where there is none. The policy may have other labels by now."""
 
     digest: str = ""
     model: str = ""
+    labels: tuple[str, ...] = ()
     figures: Figures = Figures()
     failed: Failure | None = None
 
@@ -152,12 +154,12 @@ def finished(lesson: Lesson, model: bytes) -> Figures:
     return Figures(examples=artefact.examples, learnt=artefact.learnt)
 
 
-def after_success(digest: str, model: bytes, figures: Figures) -> Record:
-    """The record of a model that was just learned."""
+def after_success(lesson: Lesson, digest: str, model: bytes, figures: Figures) -> Record:
+    """The record of a model that was just learned of a lesson in this state."""
     kept = msgspec.structs.replace(
         figures, warnings=figures.warnings[:MOST_THRESHOLDS], thresholds=figures.thresholds[:MOST_THRESHOLDS]
     )
-    return Record(digest=digest, model=digest_of(model), figures=kept)
+    return Record(digest=digest, model=digest_of(model), labels=lesson.labels, figures=kept)
 
 
 def after_failure(before: Record, digest: str, message: str, *, few: bool = False) -> Record:
@@ -250,9 +252,18 @@ def _failed(standing: Standing) -> str:
 
 
 def _meanwhile(standing: Standing) -> str:
+    confidence = standing.lesson.kind == "confidence"
     if standing.model:
-        return "the model that was learned last goes on serving"
-    if standing.lesson.kind == "confidence":
+        gone = () if confidence else [label for label in standing.record.labels if label not in standing.lesson.labels]
+        if not gone:
+            return "the model that was learned last goes on serving"
+        if len(gone) == len(standing.record.labels):
+            return "the labels of the model that was learned last are others: until then the default holds"
+        return (
+            f"the model that was learned last goes on serving, and where it says {_listed(gone)}, which the policy"
+            " does not have, the default holds"
+        )
+    if confidence:
         return "until then it is the mean probability of a token"
     return "until then its default holds"
 
@@ -326,6 +337,11 @@ def told(entry: Mapping[str, Any]) -> str:
         if found := entry.get(field):
             text += f", {name} {found['value']} ({found['low']} to {found['high']})"
     return text
+
+
+def _listed(labels: Sequence[str]) -> str:
+    shown = ", ".join(labels[:MOST_LABELS])
+    return shown if len(labels) <= MOST_LABELS else f"{shown} and {len(labels) - MOST_LABELS} more"
 
 
 def _cut(text: str, most: int = MESSAGE_CHARACTERS) -> str:

@@ -163,7 +163,7 @@ class Learner:
         del contents
         if isinstance(result, Done):
             _log.info("lesson %s/%s: learned in %.1f s", *one.place, self._clock() - began, extra=said)
-            record, model = after_success(digest, result.artefact, result.report), result.artefact
+            record, model = after_success(lesson, digest, result.artefact, result.report), result.artefact
         else:
             model = one.standing.model
             record = after_failure(one.standing.record, digest, "; ".join(result.errors), few=result.few)

@@ -62,7 +62,7 @@ class Learned:
         if not isinstance(result, Done):
             self._refuse(standing, "; ".join(result.errors), few=result.few)
             return
-        kept = Kept(after_success(standing.wanted, result.artefact, result.report), result.artefact)
+        kept = Kept(after_success(standing.lesson, standing.wanted, result.artefact, result.report), result.artefact)
         self._known[standing.lesson.key] = kept
         self._cache.put(kept)
 
