@@ -6,7 +6,7 @@ import pytest
 
 from signalbox.api import ModelBackend, RoutingPolicy
 from signalbox.plan.compile import plan
-from signalbox.plan.lessons import Lesson, Source, classifier_key, confidence_key, lessons_of
+from signalbox.plan.lessons import Cut, Lesson, Source, classifier_key, confidence_key, lessons_of
 from signalbox.plan.observed import Observed
 from signalbox.plan.references import of_policy
 from signalbox.routing import config
@@ -77,6 +77,15 @@ def test_a_finished_model_is_one_source() -> None:
         SOURCES[:1],
         "spec.classifiers[0].trained.modelFrom",
     )
+
+
+@pytest.mark.parametrize(
+    ("field", "cut"), [("strongSharePercent", Cut("StrongShare", 30)), ("thresholdPercent", Cut("Threshold", 30))]
+)
+def test_a_finished_model_may_have_another_cut(field: str, cut: Cut) -> None:
+    (plain,), (found,) = (lessons_of(policy({"modelFrom": EXAMPLES[0], **more})) for more in ({}, {field: 30}))
+    assert (plain.cut, found.kind, found.cut) == (None, "finished", cut)
+    assert plain.digest({SOURCES[0]: "1"}) != found.digest({SOURCES[0]: "1"})
 
 
 def test_a_step_learns_when_its_target_is_right() -> None:

@@ -73,10 +73,11 @@ class Trained(ApiModel):
     targets: Annotated[list[ScoredLabel], Field(min_length=1, max_length=32), ListOf("map", "label")] | None = None
     """Which score stands for a label. Default: labels are the names in the scores."""
     strong_share_percent: Annotated[int, Field(ge=0, le=100)] | None = None
-    """With scores: so many percent of the queries get another label than the first, those that gain most by it."""
+    """With scores: so many percent of the queries get another label than the first, those that gain most by it. Of the
+    queries that a finished model was trained on, too, which then needs no new training."""
     threshold_percent: Annotated[int, Field(ge=-100, le=100)] | None = None
     """With scores: a query gets another label than the first if that raises the expected score by more than so many
-    points. Default: by anything."""
+    points. Default: by anything, or as a finished model was cut."""
 
     rules: ClassVar = (
         Rule(
@@ -88,15 +89,6 @@ class Trained(ApiModel):
             "is a second cut: remove it or strongSharePercent",
             field="thresholdPercent",
             reason="FieldValueForbidden",
-        ),
-        *(
-            Rule(
-                f"!has(self.modelFrom) || !has(self.{cut})",
-                "goes with examplesFrom: a finished model has its cut, from signalbox train",
-                field=cut,
-                reason="FieldValueForbidden",
-            )
-            for cut in ("strongSharePercent", "thresholdPercent")
         ),
         Rule(
             "!has(self.modelFrom) || !has(self.targets)",

@@ -8,12 +8,14 @@ from typing import Any
 import pytest
 from queries import lines, scored
 
+from signalbox.learning.fitting import train
+from signalbox.learning.settings import Settings
 from signalbox.local.learning.cache import Cache
 from signalbox.local.learning.learned import Learned, outcome
 from signalbox.local.resources import Options
 from signalbox.local.workspace import Workspace, read
 from signalbox.routing import config
-from signalbox.routing.classifiers.artefact import decode
+from signalbox.routing.classifiers.artefact import decode, recut
 
 RESOURCES = """
 apiVersion: signalbox.dev/v1alpha1
@@ -121,6 +123,17 @@ def test_a_finished_model_is_taken_from_a_file_or_secret(directory: Directory) -
     directory.trained("{modelFrom: {configMapKeyRef: {name: past, key: hard}}}")
     found = directory.read(Learned(Cache(directory.path / "other")))
     assert (found.errors, model(found)) == ([], made)
+
+
+@pytest.mark.parametrize(("field", "cut"), [("strongSharePercent", "strong_share"), ("thresholdPercent", "threshold")])
+def test_a_finished_model_gets_the_cut_that_the_policy_says(directory: Directory, field: str, cut: str) -> None:
+    made, _ = train(scored(120), Settings(("weak", "strong")))
+    directory.put(binaryData={"hard": base64.b64encode(made).decode()})
+    directory.trained(f"{{modelFrom: {{configMapKeyRef: {{name: past, key: hard}}}}, {field}: 20}}")
+    found = directory.read()
+    assert found.errors == []
+    assert decode(model(found)) == recut(decode(made), **{cut: 20})
+    assert decode(model(found)).cut != decode(made).cut
 
 
 def test_a_cache_that_cannot_be_written_or_read_is_no_matter(directory: Directory) -> None:
