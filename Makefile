@@ -7,7 +7,7 @@ SIDE_BY_SIDE := -n auto --dist loadfile --no-loadscope-reorder
 BENCH_STAMP := $(VENV)/.installed-bench
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-long test-page pictures test-cluster test-monitoring test-engines cluster cluster-down lint format generate faults hostile bench bench-cluster bench-scale clean
+.PHONY: help setup demo test test-long test-page pictures test-cluster test-monitoring test-engines cluster cluster-down lint format generate faults hostile bench bench-all bench-cluster bench-scale clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -81,7 +81,10 @@ hostile: $(BENCH_STAMP) ## Play hostile requests and engines against a router an
 bench-cluster: $(STAMP) ## Measure operator and routers on a node with pods (root, Linux, apt-get)
 	@PYTHONPATH=tests $(BIN)/python -m benchmarks.cluster
 
-bench: $(BENCH_STAMP) ## Measure beside bare Envoy and nginx (needs a C compiler)
+bench: $(BENCH_STAMP) ## Compare with Envoy, nginx, LiteLLM, vllm-router: table, picture, JSON (C compiler, 25 min)
+	@$(BIN)/python -m benchmarks.versus
+
+bench-all: $(BENCH_STAMP) ## Run every other benchmark (needs a C compiler, an hour)
 	@$(BIN)/python -m benchmarks
 
 bench-scale: $(STAMP) ## Measure the operator with 1,000 policies and 5,000 backends on a real control plane (20 min)

@@ -20,7 +20,7 @@ BENCHES = {
     "throughput": "requests/s and stream events per CPU-second beside Envoy and nginx",
     "latency": "latency added to a direct connection, at half load",
     "memory": "memory of an idle worker",
-    "decision": "time of one routing decision, in-process",
+    "decision": "time of one routing decision, in-process, by number of rules and length of the prompt",
     "classifiers": "what classifiers and objectives cost beside plain shares: microseconds, requests/s",
     "chains": "what a cascade, best of two and consensus cost beside weighted routing",
     "translation": "what it costs that client and backend speak different APIs, in-process",
@@ -74,7 +74,7 @@ def _options() -> argparse.Namespace:
     names = "\n".join(f"  {name:<11} {text}" for name, text in BENCHES.items())
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks",
-        description=f"Measure Signalbox beside its peers in one run.\n\n{names}",
+        description=f"Measure Signalbox; the comparison with its peers is python -m benchmarks.versus.\n\n{names}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("names", nargs="*", choices=[*BENCHES, []], metavar="NAME", help="which benches; default all")

@@ -47,10 +47,15 @@ class Field:
             raise BenchError(f"{candidate.name}: requests failed: {counts.failed}; {counts.samples[:2]}")
         if not counts.per_second and not counts.events_per_second:
             raise BenchError(f"{candidate.name}: nothing was served")
-        stats = json.loads(fetch(f"http://127.0.0.1:{self.upstream.ports[0]}/stats"))
+        stats = self.forget()
         if candidate.name == SIGNALBOX and stats["expected"] < stats["requests"]:
             raise BenchError(f"signalbox rewrote {stats['expected']} of {stats['requests']} models")
         return counts
+
+    def forget(self) -> dict[str, int]:
+        """What the upstream received since it was last asked; it counts anew from here."""
+        stats: dict[str, int] = json.loads(fetch(f"http://127.0.0.1:{self.upstream.ports[0]}/stats"))
+        return stats
 
     def rounds(self, count: int, load: Load, tell: Callable[[str], None]) -> dict[str, list[Counts]]:
         """Load the candidates in turn, several times; the first of a round changes from round to round."""

@@ -70,6 +70,7 @@ class Load:
     grace: float = 0.0
     timeout: float = 60.0
     tally: str = ""
+    skip_events: int = 0
     headers: Sequence[str] = chat.HEADERS
 
     def arguments(self, port: int, pids: Iterable[int], directory: Path) -> list[str | Path]:
@@ -81,8 +82,8 @@ class Load:
             file = directory / f"body-{abs(hash(content)):x}.json"
             file.write_bytes(content)
             command += ["--body", file]
-        for name in ("connections", "seconds", "warmup", "rate", "ramp", "grace", "timeout"):
-            command += [f"--{name}", str(getattr(self, name))]
+        for name in ("connections", "seconds", "warmup", "rate", "ramp", "grace", "timeout", "skip_events"):
+            command += [f"--{name.replace('_', '-')}", str(getattr(self, name))]
         for pid in pids:
             command += ["--cpu-of", str(pid)]
         return command + (["--tally", self.tally] if self.tally else [])

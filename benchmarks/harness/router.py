@@ -13,10 +13,14 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
+import msgspec
+
 from benchmarks.harness import chat
 from benchmarks.harness.errors import BenchError
 from benchmarks.harness.native import ROOT
 from benchmarks.harness.processes import free_ports, running, tree
+from signalbox.local.resources import Options
+from signalbox.local.workspace import read
 
 PROGRAM = Path(sys.executable).with_name("signalbox")
 POLICIES = ROOT / "policies"
@@ -79,6 +83,15 @@ def fetch(url: str, data: bytes | None = None) -> bytes:
         return body
 
 
+def ask(port: int, body: bytes) -> bytes:
+    """The answer to one chat completion. Raises ``OSError``, and ``HTTPError`` for a status that is none of success."""
+    headers = dict(line.split(": ", 1) for line in chat.HEADERS)
+    request = urllib.request.Request(f"http://127.0.0.1:{port}/v1/chat/completions", data=body, headers=headers)
+    with urllib.request.urlopen(request, timeout=10) as response:
+        answer: bytes = response.read()
+        return answer
+
+
 def write_resources(directory: Path, policy: str, **values: object) -> Path:
     """Fill in a file of benchmarks/policies, in place of what the directory holds, at once for whoever watches it."""
     directory.mkdir(exist_ok=True)
@@ -99,6 +112,40 @@ def signalbox(resources: Path, on: frozenset[int], directory: Path) -> Iterator[
         router = Router(process.pid, port, admin, resources, log)
         _await_ready(router)
         yield router
+
+
+@dataclass(frozen=True)
+class Mounted:
+    """What the operator compiles, as files that a pod mounts."""
+
+    config: Path
+    secrets: Path
+
+
+def mount(resources: Path, directory: Path) -> Mounted:
+    """Compile resources as the operator does. Raises ``BenchError``."""
+    workspace = read(Options(path=resources))
+    if workspace.errors:
+        raise BenchError("\n".join(f"{one.location}: {one.problem.message}" for one in workspace.errors))
+    (planned,) = workspace.plan.routers
+    mounted = Mounted(directory / "config", directory / "secrets")
+    for folder in (mounted.config, mounted.secrets):
+        folder.mkdir(exist_ok=True)
+    (mounted.config / "config.json").write_bytes(msgspec.json.encode(planned.config))
+    for entry, content in workspace.secrets(planned).items():
+        (mounted.secrets / entry).write_bytes(content)
+    return mounted
+
+
+@contextmanager
+def mounted_router(mounted: Mounted, on: frozenset[int], directory: Path) -> Iterator[tuple[int, int]]:
+    """``signalbox router`` as in a pod, with one worker and its access log, until the block ends: port and process."""
+    port, admin = free_ports(2)
+    command: list[str | Path] = [PROGRAM, "router", "--workers", "1", "--grace", "0", "--drain-timeout", "5"]
+    command += ["--config-dir", mounted.config, "--secrets-dir", mounted.secrets, "--allow-cidr", "127.0.0.0/8"]
+    command += ["--listen", f"127.0.0.1:{port}", "--admin", f"127.0.0.1:{admin}"]
+    with running(command, on, directory / "router.log", [port]) as process:
+        yield port, process.pid
 
 
 def _await_ready(router: Router) -> None:

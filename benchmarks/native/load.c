@@ -2,13 +2,14 @@
 //
 //   load --port P --body FILE [--body FILE]... [--header "Name: value"]... [--path /v1/chat/completions]
 //        [--connections 64] [--warmup 1] [--seconds 5] [--rate 0] [--ramp 0] [--grace 0] [--timeout 60]
-//        [--cpu-of PID]... [--tally HEADER]
+//        [--cpu-of PID]... [--tally HEADER] [--skip-events 0]
 //
 // Without --rate it is a closed loop: every connection sends its next request when its last one is over. With --rate it
 // is an open loop: arrivals are a Poisson process (the same for every run), a request that finds all connections busy
 // waits for one, and latency counts from the moment at which the request was due: no coordinated omission.
 // Requests due in the window [warmup, warmup + seconds) are counted; GRACE is how long they may last beyond it. CPU time
-// is that of the given processes over the window. The result is one JSON object on stdout (result.h).
+// is that of the given processes over the window. The first event of a stream is the one after SKIP-EVENTS. The result is
+// one JSON object on stdout (result.h).
 #include "common.h"
 #include "response.h"
 #include "result.h"
@@ -99,7 +100,7 @@ static void finish(struct connection *c, int64_t now) {
         result.window_ok += in_window(now);
         result.ok += c->counted;
         if (c->counted) histogram_add(&result.latency, now - c->due);
-        if (c->counted && r->stream) histogram_add(&result.first_event, r->first_event - c->due);
+        if (c->counted && r->first_event) histogram_add(&result.first_event, r->first_event - c->due);
     } else if (c->counted) {
         enum failure why = r->error_event ? ERROR_EVENT : TRUNCATED;
         if (accepted) result.failures[why]++;
@@ -275,6 +276,7 @@ static bool read_options(int argc, char **argv) {
         else if (!strcmp(name, "--ramp")) ramp = atof(value);
         else if (!strcmp(name, "--grace")) grace = atof(value);
         else if (!strcmp(name, "--timeout")) timeout = atof(value);
+        else if (!strcmp(name, "--skip-events")) skipped_events = strtoull(value, NULL, 10);
         else if (!strcmp(name, "--tally")) tally_header = value;
         else if (!strcmp(name, "--cpu-of") && pid_count < MAX_PIDS) pids[pid_count++] = (pid_t)atoi(value);
         else return fprintf(stderr, "load: unknown option %s\n", name), false;

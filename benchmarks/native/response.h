@@ -23,6 +23,9 @@ struct response {
     char head[HEAD_LIMIT], line[LINE_PREFIX], sample[SAMPLE], tail[SAMPLE];
 };
 
+// Events that bring no content come before the first one that counts as such.
+static uint64_t skipped_events;
+
 static inline void response_reset(struct response *r) { memset(r, 0, offsetof(struct response, head)); }
 
 static inline bool line_begins(const struct response *r, const char *text) {
@@ -32,7 +35,7 @@ static inline bool line_begins(const struct response *r, const char *text) {
 
 static inline void end_line(struct response *r, int64_t now) {
     if (line_begins(r, "data:")) {
-        if (!r->first_event) r->first_event = now;
+        if (!r->first_event && r->events == skipped_events) r->first_event = now;
         r->events++;
         r->done |= line_begins(r, "data: [DONE]");
         r->error_event |= line_begins(r, "data: {\"error\"");

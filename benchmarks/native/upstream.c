@@ -3,7 +3,8 @@
 //   upstream --port P [--port P]... [--chunks 200] [--interval-us 0] [--delay-us 0] [--expect TEXT]
 //
 // A stream is a role-only event, CHUNKS events with content, one with the finish reason, usage when asked for, [DONE].
-// Every event is a write of its own, INTERVAL apart; DELAY comes before the first byte of any answer.
+// Every event is a write of its own; the first content follows the role at once, as engines send it, the others INTERVAL
+// apart. DELAY comes before the first byte of any answer.
 // GET /stats tells what was received, and how many bodies held TEXT: that is how a bench knows that a proxy did its work.
 #include "common.h"
 
@@ -150,7 +151,7 @@ static bool take_request(struct connection *c) {
     const char *body = start + head_length;
     c->stream = memmem(body, body_length, "\"stream\":true", 13) || memmem(body, body_length, "\"stream\": true", 14);
     c->usage = c->stream && memmem(body, body_length, "include_usage", 13);
-    requests++;
+    requests += *start == 'P'; // a POST: some proxies also ask how an engine is
     streams += c->stream;
     bodies_expected += *expected && memmem(start, head_length + body_length, expected, strlen(expected));
     c->phase = DELAYED;
@@ -174,13 +175,10 @@ static bool advance(struct connection *c, int64_t now) {
             if (delay && c->due > now) return true;
             unqueue(c);
             begin(c);
+            continue; // the role is a write of its own, too
         }
         if (c->phase == STREAMING) {
-            if (!c->queued) {
-                enqueue(&streaming, c, now + interval);
-                return flush(c);
-            }
-            if (c->due > now) return true;
+            if (c->queued && c->due > now) return true;
             stream_one(c);
             if (c->phase == STREAMING)
                 enqueue(&streaming, c, now + interval);

@@ -1,0 +1,1 @@
+"""``make bench``: Signalbox beside bare Envoy, nginx, LiteLLM's proxy, vllm-router and no proxy, in one run."""
