@@ -15,6 +15,8 @@ from signalbox.routing.address_rules import AddressRefused, AddressRules, parse_
         ("64:ff9b::7f00:1", "loopback"),
         ("2002:7f00:1::", "loopback"),
         ("::127.0.0.1", "loopback"),
+        ("::ffff:0:127.0.0.1", "loopback"),
+        ("::ffff:0:169.254.169.254", "metadata"),
         ("169.254.1.1", "link-local"),
         ("fe80::1", "link-local"),
         ("fe80::1%eth0", "link-local"),

@@ -25,7 +25,8 @@ _METADATA = frozenset(
 )
 _THIS_NETWORK = IPv4Network("0.0.0.0/8")
 _BROADCAST = IPv4Address("255.255.255.255")
-_NAT64 = (IPv6Network("64:ff9b::/96"), IPv6Network("::/96"))
+# The last 32 bits are an IPv4 address: RFC 6052, RFC 4291 (2.5.5.1), RFC 2765.
+_NAT64 = (IPv6Network("64:ff9b::/96"), IPv6Network("::/96"), IPv6Network("::ffff:0:0:0/96"))
 _SIX_TO_FOUR = IPv6Network("2002::/16")
 
 

@@ -55,6 +55,7 @@ class Dialer:
     """Makes connections. Addresses are checked once more here: what a name resolved to may have changed since."""
 
     def __init__(self, rules: AddressRules, proxies: Proxies, resolver: Resolver | None = None) -> None:
+        self._rules = rules
         self._resolver = resolver or Resolver(rules)
         self.proxies = proxies
 
@@ -68,6 +69,8 @@ class Dialer:
         """
         proxy = self.proxies.proxy_for(address.host) if context is not None else None
         if proxy is not None and context is not None:
+            with contextlib.suppress(ValueError):  # of a name, which only the proxy resolves
+                self._rules.check(address.host)
             return await self._through(proxy, address, context, server_name)
         try:
             found = await self._resolver.resolve(address.host, address.port)
