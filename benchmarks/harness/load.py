@@ -45,6 +45,7 @@ class Counts(msgspec.Struct, frozen=True):
     samples: list[str]
     latency_us: Quantiles
     first_event_us: Quantiles
+    refused_us: Quantiles
 
     @property
     def busy(self) -> float:

@@ -104,7 +104,7 @@ static void finish(struct connection *c, int64_t now) {
     } else if (c->counted) {
         enum failure why = r->error_event ? ERROR_EVENT : TRUNCATED;
         if (accepted) result.failures[why]++;
-        else result.statuses[r->status > 0 && r->status < STATUSES ? r->status : 0]++;
+        else result.statuses[r->status > 0 && r->status < STATUSES ? r->status : 0]++, histogram_add(&result.refused, now - c->due);
         count_failure(&result, accepted ? FAILURE_NAMES[why] : "status", r);
     }
     take_next(c, now);

@@ -16,12 +16,12 @@ struct tally {
 };
 
 // `window_ok` and `window_events` are by the time at which they came; everything else by the time at which the request
-// was due. `waited` arrivals found no free connection.
+// was due. `waited` arrivals found no free connection. `refused` is the time to an answer whose status is no success.
 struct result {
     uint64_t counted, ok, unfinished, window_ok, window_events, opened, reconnected, waited;
     uint64_t failures[FAILURES], statuses[STATUSES];
     struct tally tallies[TALLIES];
-    struct histogram latency, first_event;
+    struct histogram latency, first_event, refused;
     char samples[SAMPLES][SAMPLE + 120];
     int sample_count;
     double seconds, cpu_seconds, load_cpu_seconds;
@@ -88,6 +88,8 @@ static inline void print_result(const struct result *s) {
     histogram_print("latency_us", &s->latency);
     putchar(',');
     histogram_print("first_event_us", &s->first_event);
+    putchar(',');
+    histogram_print("refused_us", &s->refused);
     puts("}");
 }
 
