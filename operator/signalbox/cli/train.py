@@ -13,6 +13,7 @@ from signalbox.learning.fitting import train as learn
 from signalbox.learning.picture import picture
 from signalbox.learning.report import Estimate, Report
 from signalbox.learning.settings import Settings, StrongShare, Threshold
+from signalbox.routing.classifiers.artefact import MAX_LABELS
 
 QUIET_SECONDS = 2.0
 
@@ -151,13 +152,20 @@ def _estimate(estimate: Estimate) -> str:
 def _named(labels: str) -> dict[str, str]:
     """Label to target, from A,B=TARGET."""
     named: dict[str, str] = {}
+    label_of: dict[str, str] = {}
     for part in labels.split(","):
         label, _, target = part.strip().partition("=")
         if not label or label in named:
             raise click.UsageError(f"--labels {labels}: write different names with commas between them")
         named[label] = target or label
+        if (other := label_of.setdefault(named[label], label)) != label:
+            raise click.UsageError(
+                f"--labels {labels}: {other} and {label} have the same target {named[label]}: give each label its own"
+            )
     if len(named) < 2:
         raise click.UsageError(f"--labels {labels}: a classifier has at least two labels")
+    if len(named) > MAX_LABELS:
+        raise click.UsageError(f"--labels {labels}: a classifier has at most {MAX_LABELS} labels, not {len(named)}")
     return named
 
 
@@ -171,6 +179,11 @@ def _found(examples: list[Example]) -> dict[str, str]:
             sums[target] = sums.get(target, 0.0) + score
     if len(sums) < 2:
         raise ExamplesError(["--labels is missing: no example has scores of two targets to take them from"])
+    if len(sums) > MAX_LABELS:
+        error = (
+            f"examples have scores of {len(sums)} targets, and a classifier has at most {MAX_LABELS} labels: name those"
+        )
+        raise ExamplesError([f"--labels is missing: {error}"])
     return {target: target for target in sorted(sums, key=lambda name: (sums[name], name))}
 
 
