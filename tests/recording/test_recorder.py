@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -239,3 +240,51 @@ async def test_only_chats_are_recorded(tmp_path: Path) -> None:
 async def test_who_is_not_there_is_told(tmp_path: Path) -> None:
     result = await run(tmp_path, "--record", "http://127.0.0.1:1/v1", "--target", "a", lines=LINES[:1])
     assert (result.exit_code, "ConnectError" in result.stderr) == (1, True)
+
+
+async def _answered(path: Path, answer: bytes, *arguments: str) -> Result:
+    """By a server that says this of everything."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        length = next(int(line[15:]) for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:"))
+        await reader.readexactly(length)
+        writer.write(answer)
+        with suppress(ConnectionError):
+            await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
+        return await run(path, "--record", url, "--target", "a", *arguments, lines=LINES[:1])
+
+
+@pytest.mark.parametrize(
+    ("location", "message"),
+    [
+        (b"location: https://elsewhere/v1\r\n", "answered 307, and sends to https://elsewhere/v1: give the URL that"),
+        (b"", "answered 307, and does not say where to go: give the URL that answers itself"),
+        (b"location: /" + b"x" * 5000 + b"\r\n", "x…: give the URL that answers itself"),
+        (b"location: /?key=sk-secret-of-mine-1234\r\n", "answered 307, and sends to /?key=***: give the URL"),
+    ],
+)
+async def test_who_sends_elsewhere_is_named_with_the_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, location: bytes, message: str
+) -> None:
+    monkeypatch.setenv("KEY", "sk-secret-of-mine-1234")
+    answer = b"HTTP/1.1 307 Temporary Redirect\r\n" + location + b"content-length: 0\r\nconnection: close\r\n\r\n"
+    result = await _answered(tmp_path, answer, "--key-env", "KEY")
+    assert (result.exit_code, message in result.stderr) == (1, True), result.stderr
+    assert len(result.stderr) < 500
+
+
+@pytest.mark.parametrize(
+    ("size", "message"), [(999, "no chat completion: xxx"), (1001, "answered more than 1000 bytes")]
+)
+async def test_no_answer_of_any_size_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int, message: str
+) -> None:
+    monkeypatch.setattr(recorder, "MOST_BYTES", 1000)
+    result = await _answered(tmp_path, b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n" + b"x" * size)
+    assert (result.exit_code, message in result.stderr) == (1, True), result.stderr

@@ -20,6 +20,8 @@ TRIES: Final = 4
 LONGEST_PAUSE: Final = 30.0
 _AGAIN: Final = frozenset((408, 409, 425, 429, 500, 502, 503, 504, 529))
 _MESSAGE_CHARS: Final = 200
+MOST_BYTES: Final = 32 * 1024 * 1024
+"""Of an answer: a hundred thousand tokens with log-probabilities, of some hundred bytes each, have a third of it."""
 
 Work = tuple[Line, dict[str, Any]]
 """A query, and the line that it was read from."""
@@ -152,27 +154,43 @@ class Recorder:
         for left in reversed(range(TRIES)):
             began = time.perf_counter()
             try:
-                reply = await client.post(place.url, content=data, headers=headers, extensions=extensions)
+                async with client.stream(
+                    "POST", place.url, content=data, headers=headers, extensions=extensions
+                ) as reply:
+                    content = await _content(reply)
             except httpx.HTTPError as error:
                 if not left:
                     raise Unanswered(f"{type(error).__name__}: {error}".rstrip(": ")) from None
             else:
                 seconds = time.perf_counter() - began
                 if reply.status_code not in _AGAIN or not left:
-                    return self._read(place, reply), reply.status_code, seconds
+                    return self._read(place, reply, content), reply.status_code, seconds
                 pause = max(pause, _retry_after(reply.headers.get("retry-after", "")))
             await asyncio.sleep(min(pause, LONGEST_PAUSE))
             pause *= 2
         raise AssertionError("the last try returns or raises")
 
-    def _read(self, place: Place, reply: httpx.Response) -> bytes:
-        translation, content = place.translation, place.without_key(reply.content)
+    def _read(self, place: Place, reply: httpx.Response, content: bytes) -> bytes:
+        if 300 <= reply.status_code < 400:  # a key is for the place that was named
+            to = _shown(place.without_key(reply.headers.get("location", "").encode()))
+            where = f"sends to {to}" if to else "does not say where to go"
+            raise Unanswered(f"answered {reply.status_code}, and {where}: give the URL that answers itself")
+        translation, content = place.translation, place.without_key(content)
         if translation is None:
             return content
         try:
             return translation.unary(reply.status_code, content)
         except Untold as untold:
             raise Unanswered(str(untold)) from None
+
+
+async def _content(reply: httpx.Response) -> bytes:
+    found = bytearray()
+    async for part in reply.aiter_bytes():
+        found += part
+        if len(found) > MOST_BYTES:
+            raise Unanswered(f"answered more than {MOST_BYTES} bytes, which is no answer to keep: lower max_tokens")
+    return bytes(found)
 
 
 def _retry_after(text: str) -> float:
