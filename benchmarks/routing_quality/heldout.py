@@ -53,8 +53,8 @@ class Set:
         return np.array([float(len(line.prompt)) for line in self.lines])
 
     def over_rows(self, seed: int) -> NDArray[np.intp]:
-        """Every row's fold, by chance."""
-        return folds.over_rows(len(self.lines), seed)
+        """Every row's fold, by chance; a prompt that is there twice is in one."""
+        return folds.together(folds.over_rows(len(self.lines), seed), [line.prompt for line in self.lines])
 
     def over_subjects(self, seed: int) -> NDArray[np.intp]:
         """Every row's fold, whole subjects together, of about the same size."""

@@ -25,6 +25,16 @@ def test_no_subject_is_in_two_folds_and_no_example_has_one() -> None:
     assert all(line.example.group is None for line in data.lines)
 
 
+@pytest.mark.parametrize("name", ["mmlu", "gsm8k"])
+def test_no_prompt_is_in_two_folds(name: str) -> None:
+    data = Set.load(name)
+    for fold in (data.over_rows(7), data.over_rows(8), data.over_subjects(7)):
+        folds = dict[str, set[int]]()
+        for one, line in zip(fold, data.lines, strict=True):
+            folds.setdefault(line.prompt, set()).add(int(one))
+        assert all(len(each) == 1 for each in folds.values())
+
+
 def test_nobody_is_judged_by_a_model_that_has_seen_it(monkeypatch: pytest.MonkeyPatch) -> None:
     data = Set("few", Set.load("gsm8k").lines[:100])
     learned: list[set[str]] = []
