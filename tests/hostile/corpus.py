@@ -81,7 +81,7 @@ def _family(path: Path, words: Mapping[str, str]) -> Family:
 def _case(content: Mapping[str, Any], words: Mapping[str, str]) -> Case:
     right = content["right"]
     return Case(
-        content["name"],
+        str(content["name"]),
         _steps(content["send"], words) if "send" in content else _sized(content, words),
         tuple(map(str, right if isinstance(right, list) else [right])),
         content.get("allowed", ""),

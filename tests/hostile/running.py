@@ -5,12 +5,17 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import msgspec
+from scenes import in_order
+
 from harness import backend, config, policy
+from hostile.answering import answered
 from hostile.asking import Outcome, asked
 from hostile.corpus import Case, Family, families
 from hostile.engine import Engine
-from hostile.systems import Ours, System, ours
-from hostile.words import REQUESTS
+from hostile.systems import WHOLE_SECONDS, Ours, System, ours
+from hostile.words import ENGINES, REQUESTS
+from signalbox.routing.config import Policy, Timeouts
 
 VERDICTS = ("right", "refused otherwise", "allowed", "accepted wrongly", "crash", "hang", "garbage")
 
@@ -28,7 +33,7 @@ def verdict(case: Case, outcome: Outcome) -> str:
         return "allowed"
     if text == "hang":
         return text
-    if outcome.reached and not any(each.startswith("200") for each in case.right):
+    if outcome.reached and not any(each.startswith(("200", "answer")) for each in case.right):
         return "accepted wrongly"
     return "refused otherwise"
 
@@ -36,6 +41,11 @@ def verdict(case: Case, outcome: Outcome) -> str:
 def requests() -> list[Family]:
     """Everything that hostile clients do."""
     return families("requests", REQUESTS)
+
+
+def engines() -> list[Family]:
+    """Everything that hostile engines do."""
+    return families("engines", ENGINES)
 
 
 @asynccontextmanager
@@ -53,6 +63,37 @@ async def router(directory: Path) -> AsyncIterator[tuple[Ours, Engine]]:
 async def ask_all(family: Family, system: System, engine: Engine) -> Mapping[str, Outcome]:
     """The outcome of each case of a family, by its name."""
     outcomes = [asked(case, number, system, engine) for number, case in enumerate(family.cases)]
+    if family.together:
+        found = await asyncio.gather(*outcomes)
+    else:
+        found = [await each for each in outcomes]
+    return {case.name: outcome for case, outcome in zip(family.cases, found, strict=True)}
+
+
+@asynccontextmanager
+async def two_engines(directory: Path) -> AsyncIterator[tuple[Ours, Engine]]:
+    """A router before a hostile engine, with a model for each case, and a good one, which is asked next."""
+    cases = [case for family in engines() for case in family.cases]
+    first = await Engine("first", {f"e{number:03}": case for number, case in enumerate(cases)}).start()
+    good = await Engine("good").start()
+    patience = Timeouts(connect_ms=1_000, first_token_ms=1_500, idle_ms=1_000, request_ms=int(WHOLE_SECONDS * 1000))
+    second = backend(good)
+    hostile = [backend(first, model, model=model, timeouts=patience) for model in first.cases]
+    policies: list[Policy] = [
+        msgspec.structs.replace(in_order(each, second), name=each.name, models=(each.name,)) for each in hostile
+    ]
+    try:
+        async with ours(config(policies, *hostile, second), directory) as system:
+            yield system, first
+    finally:
+        await first.stop()
+        await good.stop()
+
+
+async def answer_all(family: Family, system: System, engine: Engine) -> Mapping[str, Outcome]:
+    """The outcome of each case of a family of engines, by its name."""
+    numbers = {case: int(model[1:]) for model, case in engine.cases.items()}
+    outcomes = [answered(case, numbers[case], system, engine) for case in family.cases]
     if family.together:
         found = await asyncio.gather(*outcomes)
     else:

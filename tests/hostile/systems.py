@@ -23,6 +23,7 @@ from signalbox.routing.config import RouterConfig, encode
 HEAD_SECONDS = 1.0
 BODY_SECONDS = 1.5
 IDLE_SECONDS = 2.0
+WHOLE_SECONDS = 3.0
 START_SECONDS = 30.0
 
 
@@ -128,6 +129,7 @@ async def envoy(program: Path, engine: int, directory: Path) -> AsyncIterator[En
 def _config(port: int, engine: int) -> dict[str, Any]:
     config = _envoy_config(port, engine)
     manager = config["static_resources"]["listeners"][0]["filter_chains"][0]["filters"][0]["typed_config"]
+    manager["route_config"]["virtual_hosts"][0]["routes"][0]["route"]["timeout"] = f"{WHOLE_SECONDS}s"
     manager |= {
         "stream_idle_timeout": f"{BODY_SECONDS}s",
         "request_headers_timeout": f"{HEAD_SECONDS}s",

@@ -30,3 +30,44 @@ REQUESTS = {
     "SMUGGLED_SIZE": f"{len(SMUGGLED):x}",
     "SMUGGLED_LENGTH": str(len(SMUGGLED)),
 }
+
+
+def _chunk(text: str) -> str:
+    return f"{len(text):x}\r\n{text}\r\n"
+
+
+ANSWER = (
+    '{"id":"chatcmpl-1","object":"chat.completion","choices":[{"index":0,"message":{"role":"assistant",'
+    '"content":"first to case"},"finish_reason":"stop"}],"usage":{"prompt_tokens":1,"completion_tokens":1}}'
+)
+OTHER_ANSWER = ANSWER.replace("case", "smuggled")
+EVENT = (
+    'data: {"id":"chatcmpl-1","object":"chat.completion.chunk","choices":[{"index":0,"delta":'
+    '{"content":"first to case"},"finish_reason":null}]}\n\n'
+)
+OK = "HTTP/1.1 200 OK\r\n"
+JSON = "content-type: application/json\r\n"
+CHUNKED = "transfer-encoding: chunked\r\n"
+STREAM = f"{OK}content-type: text/event-stream\r\n{CHUNKED}\r\n"
+
+ENGINES = {
+    "OK": OK,
+    "JSON": JSON,
+    "HEAD": OK + JSON,
+    "ANSWER": ANSWER,
+    "LENGTH": str(len(ANSWER)),
+    "SIZE": f"{len(ANSWER):x}",
+    "SIZED": f"content-length: {len(ANSWER)}\r\n",
+    "CHUNKED": CHUNKED,
+    "CHUNKS": _chunk(ANSWER) + "0\r\n\r\n",
+    "WHOLE": f"{OK}{JSON}content-length: {len(ANSWER)}\r\n\r\n{ANSWER}",
+    "SMUGGLED": f"{OK}{JSON}content-length: {len(OTHER_ANSWER)}\r\n\r\n{OTHER_ANSWER}",
+    "STREAM": STREAM,
+    "EVENT": EVENT,
+    "EVENT_CHUNK": _chunk(EVENT),
+    "BEGUN": STREAM + _chunk(EVENT),
+    "END": _chunk("data: [DONE]\n\n") + "0\r\n\r\n",
+    "BOMB": gzip.compress(bytes(100_000_000), mtime=0).decode("latin-1"),
+    "HALF": ANSWER[:60],
+    "REST": ANSWER[60:],
+}

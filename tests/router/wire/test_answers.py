@@ -15,6 +15,13 @@ from signalbox.routing.config import Backend, Pricing, RequestMapping
 encode = msgspec.json.encode
 
 
+def read(content: bytes) -> answers.Answer:
+    """What is an answer."""
+    answer = answers.read(content)
+    assert answer is not None
+    return answer
+
+
 @pytest.mark.parametrize(
     ("value", "expected"),
     [
@@ -30,18 +37,31 @@ encode = msgspec.json.encode
     ],
 )
 def test_usage_in_all_its_forms(value: dict[str, Any], expected: Usage) -> None:
-    assert answers.read(encode({"id": "x", "choices": [], "usage": value})).usage == expected
+    assert read(encode({"id": "x", "choices": [], "usage": value})).usage == expected
     assert usage.of(value) == expected
     tail = b'0.25]}], "usage": ' + encode(value) + b"}"
     assert usage.of_tail(tail) == expected
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"<html>",
+        b"[1]",
+        b"null",
+        b"\xff",
+        b'{"choices": [],',
+        b'{"choices": [{"message": {"content": "\xff"}}]}',
+        b'{"error": ' + b"[" * 100_000,
+    ],
+)
+def test_what_is_no_json_object_is_no_answer(content: bytes) -> None:
+    assert answers.read(content) is None
+
+
 def test_an_answer_without_usage_has_none() -> None:
-    assert answers.read(b'{"id": "x", "choices": [], "usage": null}').usage is None
-    assert answers.read(b"<html>").usage is None
-    assert answers.read(b"[1]").usage is None
-    assert answers.read(b"\xff").usage is None
-    assert answers.read(b'{"error": ' + b"[" * 100_000).usage is None
+    assert read(b'{"id": "x", "choices": [], "usage": null}').usage is None
     assert usage.of_tail(b'"usage": {"prompt_tokens": 1') is None
     assert usage.of_tail(b'"usage": {nonsense}') is None
     assert usage.of_tail(b'"usage": {"half of a character": "\xc3"}') is None
@@ -58,7 +78,7 @@ def test_an_answer_without_usage_has_none() -> None:
     ],
 )
 def test_an_error_in_an_answer_is_one_whatever_the_status_says(content: dict[str, Any]) -> None:
-    assert answers.read(encode(content)).error
+    assert read(encode(content)).error
 
 
 @pytest.mark.parametrize(
@@ -72,7 +92,7 @@ def test_an_error_in_an_answer_is_one_whatever_the_status_says(content: dict[str
     ],
 )
 def test_other_answers_are_none(content: dict[str, Any]) -> None:
-    assert answers.read(encode(content)).error is None
+    assert read(encode(content)).error is None
 
 
 def test_cost_counts_cached_tokens_at_their_price() -> None:

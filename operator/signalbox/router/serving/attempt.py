@@ -298,6 +298,9 @@ class Attempt(Line):
             self.endpoint.health.abandoned(self.started_at, now)
         else:
             answer = answers.read(body)
+            if answer is None:
+                self._protocol_failure("answered what is no JSON object")
+                return
             if answer.error is not None:
                 self._error_event(answer.error, "answered 200 with an error")
                 return

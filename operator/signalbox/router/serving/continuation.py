@@ -61,9 +61,9 @@ def rename(
             return content
         # In the middle of a message, perhaps.
         return content.replace(kept.original.encode(), str(data["previous_response_id"]).encode())
-    original = answers.read(content).id
-    if original is not None:
-        content = content.replace(b'"%b"' % original.encode(), b'"%b"' % seal(original).encode(), 1)
+    answer = answers.read(content)
+    if answer is not None and answer.id is not None:
+        content = content.replace(b'"%b"' % answer.id.encode(), b'"%b"' % seal(answer.id).encode(), 1)
     for old, new in echoes(kept, data).items():
         content = content.replace(old, new)
     return content

@@ -12,7 +12,7 @@ from signalbox.router.serving.attempt import Attempt
 from signalbox.router.serving.chains.run import Run, afford
 from signalbox.router.serving.response_ids import Kept
 from signalbox.router.serving.tries import Tries
-from signalbox.router.wire import body
+from signalbox.router.wire import answers, body
 from signalbox.router.wire.edge import MessagesEdge
 from signalbox.router.wire.errors import Refusal, event_of
 from signalbox.router.wire.heads import Head
@@ -346,6 +346,10 @@ class Exchange(Tries):
                 self.refuse(Refusal(502, "upstream_error", f"Target {self.target}: answered what is no chat."))
                 return
             content = message
+        elif status >= 400 and answers.read(content) is None:
+            # A page of whatever stands before the engine; clients of the API read error objects.
+            headers = {**headers, b"content-type": b"application/json"}
+            content = replies.as_refusal(self.target, status, content).body()
         self.client.whole(replies.head(self, status, headers, attempt), content)
         booking.served(self, attempt, status, time.monotonic())
         self.client.finished()

@@ -8,7 +8,13 @@ from typing import Protocol, cast
 
 import httptools
 
+# Of a head, with the interim ones before it; and of what is framing only, such as trailers, in one piece.
 MAX_HEAD_BYTES = 64 << 10
+_CODING = b"transfer-encoding"
+
+
+class Malformed(Exception):  # noqa: N818 - said of a response
+    """A response that the parser would take, and the router does not."""
 
 
 class Receiver(Protocol):
@@ -81,12 +87,15 @@ class UpstreamConnection(asyncio.Protocol):
         try:
             self.parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
-            self._give_up(f"malformed response: {error}")
+            cause = error.__context__
+            self._give_up(f"malformed response: {cause if isinstance(cause, Malformed) else error}")
             return
-        if not self.head_done:
+        if self.pieces:
+            self.head_bytes = 0
+        elif not self.done:
             self.head_bytes += len(data)
             if self.head_bytes > MAX_HEAD_BYTES:
-                self._give_up("response head too large")
+                self._give_up("too many bytes around the body" if self.head_done else "response head too large")
                 return
         try:
             receiver.received(data)
@@ -134,7 +143,7 @@ class UpstreamConnection(asyncio.Protocol):
     # httptools
 
     def on_message_begin(self) -> None:
-        """A second response to one request is smuggling or a broken peer."""
+        """A second response to one request is smuggling or a broken peer: nothing of it is read."""
         if self.done:
             self.excess = True
 
@@ -147,21 +156,28 @@ class UpstreamConnection(asyncio.Protocol):
         headers[name] = headers[name] + b", " + value if name in headers else value
 
     def on_headers_complete(self) -> None:
-        """The head is whole, unless it is an interim one."""
+        """The head is whole, unless it is an interim one. Raises ``Malformed``."""
+        if self.excess:
+            return
         status = self.parser.get_status_code()
         if status < 200:
+            if status < 100:
+                raise Malformed("no status")
             self.headers = {}
             return
+        if _CODING in self.headers and self.headers[_CODING].lower() != b"chunked":
+            raise Malformed("a transfer coding that nobody asked for")
         self.status = status
         self.head_done = True
 
     def on_body(self, body: bytes) -> None:
         """A piece of the body."""
-        self.pieces.append(body)
+        if not self.excess:
+            self.pieces.append(body)
 
     def on_message_complete(self) -> None:
         """The response is whole, unless it was an interim one."""
-        if self.head_done:
+        if self.head_done and not self.excess:
             self.done = True
             self.persistent = self.parser.should_keep_alive()  # llhttp forgets it right after this call
 
@@ -173,4 +189,4 @@ class UpstreamConnection(asyncio.Protocol):
         return self.done and not self.excess and self.persistent and not self.transport.is_closing()
 
     def _close_delimited(self) -> bool:
-        return b"content-length" not in self.headers and b"transfer-encoding" not in self.headers
+        return b"content-length" not in self.headers and _CODING not in self.headers

@@ -47,15 +47,17 @@ class _Fields(msgspec.Struct):
 _decode = msgspec.json.Decoder(_Fields).decode
 
 
-def read(body: bytes) -> Answer:
-    """Read an answer; whatever is not of the known form has neither usage nor error."""
+def read(body: bytes) -> Answer | None:
+    """Read an answer; whatever is not of the known form has neither usage nor error. None: it is no JSON object."""
     try:
         fields = _decode(body)
+        if not body.isascii():
+            body.decode()  # what is skipped above is not looked at
         unlike = fields.object == "error"
     except msgspec.ValidationError:
         unlike = True
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return Answer(None, None, None)
+        return None
     if unlike:
         return _read_any(body)
     found = None
@@ -72,14 +74,14 @@ def read(body: bytes) -> Answer:
     return Answer(found, error, fields.id)
 
 
-def _read_any(body: bytes) -> Answer:
+def _read_any(body: bytes) -> Answer | None:
     """An answer whose fields are of other types than documented: each is read for itself."""
     try:
         value = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         value = None
     if not isinstance(value, dict):
-        return Answer(None, None, None)
+        return None
     failed = "choices" not in value and (value.get("error") or value.get("object") == "error")
     name = value.get("id")
     return Answer(
