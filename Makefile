@@ -72,6 +72,14 @@ generate: $(STAMP) ## Write the CRDs, the generated documents and the Kustomize 
 	@$(BIN)/python scripts/generate.py
 	@$(BIN)/python scripts/base.py
 
+.PHONY: audit sbom
+audit: $(STAMP) ## Ask for known vulnerabilities of all pinned versions (and say so where nobody answers)
+	@scripts/setup $(PYTHON) $(VENV) dev,audit
+	@$(BIN)/python scripts/audit.py
+
+sbom: $(STAMP) ## Write what an installation holds to dist/sbom.cdx.json (CycloneDX; no network)
+	@$(BIN)/python scripts/sbom.py dist/sbom.cdx.json
+
 faults: $(STAMP) ## Play every fault of every strategy, and write docs/strategies-faults.md
 	@PYTHONPATH=tests:tests/router $(BIN)/python -m faults_page
 
