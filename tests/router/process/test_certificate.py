@@ -108,6 +108,55 @@ async def test_a_router_changes_its_certificate_under_open_connections(tmp_path:
         await supervisor.stop(0, 0)
 
 
+def swap(directory: Path, name: str) -> None:
+    """Another pair, put in place at once, as a kubelet does it."""
+    content = directory / f"..{name}"
+    content.mkdir()
+    write(content, name)
+    link = directory / "..new"
+    link.symlink_to(content.name)
+    link.rename(directory / "..data")
+
+
+async def test_no_request_fails_while_certificates_change_under_load(tmp_path: Path) -> None:
+    swap(tmp_path, "n0.example")
+    command = (sys.executable, str(Path(__file__).with_name("standin_worker.py")))
+    supervisor = Supervisor(SupervisorOptions(port=0, workers=2, command=command, tls_directory=str(tmp_path)))
+    await supervisor.start(b"one", {})
+    client = ssl.create_default_context()
+    AUTHORITY.configure_trust(client)
+    client.check_hostname = False
+    seen: list[str] = []
+    answered = 0
+    stopped = False
+
+    async def traffic(requests: int) -> None:
+        nonlocal answered
+        while not stopped:
+            reader, writer = await asyncio.open_connection("127.0.0.1", supervisor.port, ssl=client)
+            certificate = writer.get_extra_info("peercert")
+            seen.append(certificate["subjectAltName"][0][1])
+            for _ in range(requests):
+                writer.write(b"hello\n")
+                assert (await reader.readline()).split()[1] == b"one"
+                answered += 1
+            writer.close()
+
+    try:
+        async with asyncio.timeout(60), asyncio.TaskGroup() as group:
+            for requests in (1, 1, 10, 100):
+                group.create_task(traffic(requests))
+            for name in ("n1.example", "n2.example", "n3.example"):
+                swap(tmp_path, name)
+                while seen[-20:].count(name) < 20:  # both workers have it
+                    await asyncio.sleep(0.05)
+            stopped = True
+    finally:
+        await supervisor.stop(0, 0)
+    assert set(seen) == {"n0.example", "n1.example", "n2.example", "n3.example"}
+    assert answered >= len(seen) > 80
+
+
 async def test_a_router_without_a_usable_certificate_does_not_start(tmp_path: Path) -> None:
     write(tmp_path, "one.example")
     (tmp_path / "tls.key").write_text("nonsense")

@@ -11,6 +11,7 @@ from scenes import ASK, DONE_STREAM, HELLO, LAST, STREAM
 
 from conftest import StartRouter
 from harness import DONE, Upstream, backend, config, policy
+from signalbox.router.wire.errors import ConfigRejectedError
 from signalbox.routing.config import Address, Backend, Tls
 from waiting import until
 
@@ -18,12 +19,13 @@ NAME = "engine.test"
 
 
 class TlsUpstream(Upstream):
-    """An upstream behind TLS; ``names`` are those that clients asked for."""
+    """An upstream behind TLS; ``names`` are those that clients asked for, ``clients`` those that they have shown."""
 
     names: list[str]
+    clients: list[str]
 
     async def start_tls(self, authority: trustme.CA, clients: trustme.CA | None = None) -> "TlsUpstream":
-        self.names = []
+        self.names, self.clients = [], []
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         authority.issue_cert(NAME).configure_cert(context)
         if clients is not None:
@@ -33,6 +35,11 @@ class TlsUpstream(Upstream):
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=context)
         self.address = Address(host="127.0.0.1", port=self._server.sockets[0].getsockname()[1])
         return self
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        shown = writer.get_extra_info("peercert")
+        self.clients.append(shown["subjectAltName"][0][1] if shown else "")
+        await super()._serve(reader, writer)
 
 
 @pytest.fixture
@@ -104,6 +111,47 @@ async def test_a_client_certificate(start_router: StartRouter, authority: trustm
         router.configure(config(policy(without), without), secrets)
         assert (await client.ask(ASK)).status == 502
         assert len(upstream.requests) == 1
+    finally:
+        await upstream.stop()
+
+
+async def test_a_new_client_certificate_is_shown_after_a_reload_and_no_request_fails(
+    start_router: StartRouter, authority: trustme.CA
+) -> None:
+    ours = trustme.CA()
+    upstream = await TlsUpstream().start_tls(authority, ours)
+
+    def pair(name: str) -> dict[str, bytes]:
+        issued = ours.issue_cert(name)
+        chain = b"".join(each.bytes() for each in issued.cert_chain_pems)
+        return {**authorities(authority), "crt": chain, "key": issued.private_key_pem.bytes()}
+
+    target = secured(upstream, certificate="crt", key="key")
+    configuration = config(policy(target), target)
+    router = await start_router(configuration, pair("old.test"))
+    statuses: list[int] = []
+    stopped = False
+
+    async def traffic() -> None:
+        client = await router.connect()
+        while not stopped:
+            statuses.append((await client.ask(ASK)).status)
+
+    try:
+        async with asyncio.timeout(30), asyncio.TaskGroup() as group:
+            for _ in range(4):
+                group.create_task(traffic())
+            await until(lambda: len(statuses) > 20)
+            with pytest.raises(ConfigRejectedError):  # what cannot be used changes nothing
+                router.configure(configuration, {**pair("bad.test"), "key": b"nonsense"})
+            router.configure(configuration, pair("new.test"))
+            asked = len(upstream.requests)
+            await until(lambda: len(upstream.requests) > asked + 20)
+            await until(lambda: upstream.closed >= upstream.clients.count("old.test"))
+            stopped = True
+        assert set(statuses) == {200}
+        assert set(upstream.clients) == {"old.test", "new.test"}
+        assert upstream.clients[-1] == "new.test"
     finally:
         await upstream.stop()
 
