@@ -261,6 +261,21 @@ def test_a_step_is_calibrated_when_it_was_learned() -> None:
     assert steps_told({"steps": [calibrated]}, {"steps": [calibrated]}) == []
 
 
+def test_an_event_has_room_for_what_holds_meanwhile() -> None:
+    """It has at most 1,024 bytes, with the names of whose it is."""
+    name = "n" * 63
+    for lesson in (
+        msgspec.structs.replace(LESSON, key=f"p/classifier/{name}"),
+        msgspec.structs.replace(STEP, key=f"p/confidence/{name}/0", labels=("t" * 63,)),
+    ):
+        one = standing_of(lesson, {SOURCE: "2"}, Kept(Record(), b""))
+        assert one.wanted is not None
+        one = standing_of(lesson, {SOURCE: "2"}, Kept(after_failure(GOOD, one.wanted, "x" * 5000), MODEL))
+        (told,) = [*lessons_told([], classifier_entries([one])), *steps_told({}, step_entries([one]))]
+        assert told.note.endswith("x…; the model that was learned last goes on serving")
+        assert len(told.note.encode()) <= 1024
+
+
 def test_steps_are_told_beside_what_the_loop_says_of_routes() -> None:
     weights, steps = [{"name": "all", "weights": [1]}, {"name": "steps", "weights": [2]}], {"steps": [{"target": "a"}]}
     both = with_steps(weights, steps)

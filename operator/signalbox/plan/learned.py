@@ -13,6 +13,8 @@ from signalbox.routing.classifiers.artefact import decode
 
 KIND: Final = "RoutingPolicy"
 MESSAGE_CHARACTERS: Final = 1024
+FAILURE_CHARACTERS: Final = 864
+"""An Event has 1,024 bytes, and the names of a route and a target before it."""
 TARGET_CHARACTERS: Final = 63
 MOST_THRESHOLDS: Final = 16
 MOST_LABELS: Final = 3
@@ -248,7 +250,7 @@ def steps_of(routes: Sequence[Mapping[str, Any]] | None) -> dict[str, list[dict[
 def _failed(standing: Standing) -> str:
     """What holds meanwhile is said however long the cause is."""
     meanwhile = f"; {_meanwhile(standing)}"
-    return f"{_cut(standing.failure, MESSAGE_CHARACTERS - len(meanwhile))}{meanwhile}"
+    return f"{_cut(standing.failure, FAILURE_CHARACTERS - len(meanwhile))}{meanwhile}"
 
 
 def _meanwhile(standing: Standing) -> str:
