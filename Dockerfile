@@ -11,7 +11,7 @@ FROM ${BASE} AS build
 RUN python3 -m venv /opt/signalbox
 WORKDIR /src
 COPY pyproject.toml constraints.txt README.md LICENSE ./
-COPY scripts/install ./scripts/install
+COPY scripts/install scripts/compiled.py ./scripts/
 RUN --mount=type=bind,from=wheels,target=/wheels scripts/install dependencies
 COPY operator ./operator
 COPY manifests/examples ./manifests/examples

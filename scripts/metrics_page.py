@@ -9,7 +9,7 @@ from signalbox.controller.reconciling.queue import Queue
 from signalbox.controller.serving.metrics import Metrics
 from signalbox.controller.watching.listings import Listings
 from signalbox.router.telemetry.metrics import Families, Process
-from signalbox.router.telemetry.statistics import Snapshot
+from signalbox.router.telemetry.snapshot import Snapshot
 from signalbox.signals.telemetry import LoopFamilies, Work
 
 HEAD = """\

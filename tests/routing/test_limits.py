@@ -1,7 +1,5 @@
 """Limits of a backend: never exceeded in any minute, and never a wait that is not needed."""
 
-from copy import deepcopy
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -102,6 +100,15 @@ def test_a_reload_keeps_what_is_in_flight_and_what_was_spent() -> None:
 
 
 @settings(max_examples=60, deadline=None)
+def after(spent: list[tuple[float, int, int]], requests: int, tokens: int) -> BackendLimits:
+    """Limits of which so much was taken: time, tokens estimated, and used."""
+    limits = BackendLimits(Limits(requests_per_minute=requests, tokens_per_minute=tokens))
+    for now, estimated, used in spent:
+        limits.acquire(now, estimated)
+        limits.settle(now, estimated, used, acquired_at=now)
+    return limits
+
+
 @given(
     st.integers(1, 20),
     st.integers(10, 500),
@@ -110,19 +117,20 @@ def test_a_reload_keeps_what_is_in_flight_and_what_was_spent() -> None:
 def test_no_sixty_seconds_ever_exceed_the_limits(
     requests: int, tokens: int, arrivals: list[tuple[float, int, int]]
 ) -> None:
-    limits = BackendLimits(Limits(requests_per_minute=requests, tokens_per_minute=tokens))
-    now, admitted = 0.0, list[tuple[float, int]]()
+    limits = after([], requests, tokens)
+    now, spent, admitted = 0.0, list[tuple[float, int, int]](), list[tuple[float, int]]()
     for wait, estimated, actual in arrivals:
         now += wait
         pause = limits.wait(now, estimated)
         if pause:
-            assert deepcopy(limits).wait(now + pause, estimated) == 0.0
+            assert after(spent, requests, tokens).wait(now + pause, estimated) == 0.0
             continue
         limits.acquire(now, estimated)
         used = min(estimated, actual)
         limits.settle(now, estimated, used, acquired_at=now)
+        spent.append((now, estimated, used))
         admitted.append((now, used))
-        recent = [spent for at, spent in admitted if at > now - 60.0]
+        recent = [each for at, each in admitted if at > now - 60.0]
         assert len(recent) <= requests
         assert sum(recent) <= tokens or len(recent) == 1
 

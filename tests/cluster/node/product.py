@@ -24,7 +24,16 @@ KEPT = 2  # older images, beside the newest
 IN_USE_SECONDS = 3600.0
 
 # What the Dockerfile copies, as .dockerignore lets it.
-FILES = ("Dockerfile", ".dockerignore", "scripts/install", "pyproject.toml", "constraints.txt", "README.md", "LICENSE")
+FILES = (
+    "Dockerfile",
+    ".dockerignore",
+    "scripts/install",
+    "scripts/compiled.py",
+    "pyproject.toml",
+    "constraints.txt",
+    "README.md",
+    "LICENSE",
+)
 FOLDERS = {"operator": "*.py", "manifests/examples": "*.*"}
 
 

@@ -13,8 +13,10 @@ from typing import cast
 from signalbox.control.messages import Weights
 from signalbox.router.options import ProxyOptions
 from signalbox.router.process.worker import run
-from signalbox.router.telemetry.accesslog import AccessLog, Entry
-from signalbox.router.telemetry.statistics import EndpointGauge, Statistics
+from signalbox.router.telemetry.accesslog import AccessLog
+from signalbox.router.telemetry.entry import Entry
+from signalbox.router.telemetry.snapshot import EndpointGauge
+from signalbox.router.telemetry.statistics import Statistics
 from signalbox.router.wire.errors import ConfigRejectedError
 from signalbox.routing.config import Limits
 from signalbox.routing.limits import Allowance

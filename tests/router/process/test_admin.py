@@ -8,7 +8,7 @@ import pytest
 
 from signalbox.router.process.admin import MAX_HEAD_BYTES, AdminServer, Health
 from signalbox.router.telemetry.metrics import Families, Process
-from signalbox.router.telemetry.statistics import Snapshot
+from signalbox.router.telemetry.snapshot import Snapshot
 
 
 class State:

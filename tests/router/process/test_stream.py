@@ -11,7 +11,8 @@ from signalbox.router.options import SupervisorOptions
 from signalbox.router.process.follower import Follower
 from signalbox.router.process.stream import Bridge
 from signalbox.router.process.supervisor import Supervisor
-from signalbox.router.telemetry.statistics import EndpointGauge, Statistics
+from signalbox.router.telemetry.snapshot import EndpointGauge
+from signalbox.router.telemetry.statistics import Statistics
 from signalbox.routing.config import Address, Limits, RouterConfig, content_hash, encode
 
 

@@ -14,7 +14,7 @@ import pytest
 from signalbox.control.messages import Applied, Lease, Leases
 from signalbox.router.options import SupervisorOptions
 from signalbox.router.process.supervisor import Supervisor
-from signalbox.router.telemetry.statistics import Snapshot
+from signalbox.router.telemetry.snapshot import Snapshot
 from signalbox.router.wire.errors import ConfigRejectedError
 
 COMMAND = (sys.executable, str(Path(__file__).with_name("standin_worker.py")))

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from compiled import needs_python
 from harness import STREAM_HEAD, Gate, Router, Upstream, chat, chunk, completion, event, request, response
 from signalbox.router.serving import booking, replies
 from signalbox.router.serving.attempt import Attempt
@@ -16,6 +17,8 @@ from signalbox.router.serving.live import LivePolicy
 from signalbox.router.serving.search import Search
 from signalbox.router.upstream.endpoint import Endpoint
 from signalbox.router.wire.requests import RequestReader
+
+pytestmark = needs_python
 
 STREAM = STREAM_HEAD + chunk(event({"content": "a"})) + chunk(b"data: [DONE]\n\n") + chunk(b"")
 

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from signalbox.router.telemetry.accesslog import MAX_WAITING_BYTES, PIECE, AccessLog, Entry, format_cost
+from compiled import needs_python
+from signalbox.router.telemetry.accesslog import MAX_WAITING_BYTES, PIECE, AccessLog, format_cost
+from signalbox.router.telemetry.entry import Entry
 
 
 @pytest.fixture
@@ -57,6 +59,7 @@ async def test_lines_leave_by_themselves(pipe: tuple[int, int]) -> None:
     log.close()
 
 
+@needs_python
 async def test_pieces_are_whole_lines_that_a_pipe_takes_at_once(pipe: tuple[int, int]) -> None:
     reader, writer = pipe
     written: list[bytes] = []

@@ -8,7 +8,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.registry import Collector
 
 from signalbox.router.telemetry.metrics import Families, Process, WorkerState
-from signalbox.router.telemetry.statistics import EndpointGauge, Snapshot, Statistics
+from signalbox.router.telemetry.snapshot import EndpointGauge, Snapshot
+from signalbox.router.telemetry.statistics import Statistics
 
 Values = dict[str, list[tuple[dict[str, str], float]]]
 

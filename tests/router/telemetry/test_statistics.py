@@ -3,17 +3,15 @@
 import msgspec
 
 from signalbox.control.messages import MAX_WAYS, Sent, Traffic
-from signalbox.router.telemetry.statistics import (
+from signalbox.router.telemetry.snapshot import (
     DURATION_BOUNDS,
-    MAX_SERIES,
-    OTHER,
     TOKEN_BOUNDS,
     TTFT_BOUNDS,
     EndpointGauge,
     SeriesLabels,
     Snapshot,
-    Statistics,
 )
+from signalbox.router.telemetry.statistics import MAX_SERIES, OTHER, Statistics
 from signalbox.router.telemetry.totals import Totals
 
 LABELS = SeriesLabels("p", "r", "t", "b", "m", "chat")

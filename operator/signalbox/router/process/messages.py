@@ -12,7 +12,7 @@ import msgspec
 
 from signalbox.control.messages import Weights
 from signalbox.router.options import ProxyOptions
-from signalbox.router.telemetry.statistics import Snapshot
+from signalbox.router.telemetry.snapshot import Snapshot
 from signalbox.routing.config import Limits
 from signalbox.routing.limits import Allowance
 

@@ -22,7 +22,7 @@ from signalbox.router.process.messages import Report, Setup
 from signalbox.router.process.ports import PortReservation
 from signalbox.router.process.steered import Steered
 from signalbox.router.telemetry.metrics import Families, Process, WorkerState
-from signalbox.router.telemetry.statistics import Snapshot
+from signalbox.router.telemetry.snapshot import Snapshot
 from signalbox.router.telemetry.totals import Totals
 from signalbox.router.wire.errors import ConfigRejectedError
 from signalbox.routing.config import content_hash

@@ -40,7 +40,8 @@ from signalbox.router.process.messages import (
     ToWorker,
 )
 from signalbox.router.telemetry.accesslog import AccessLog
-from signalbox.router.telemetry.statistics import EndpointGauge, Statistics
+from signalbox.router.telemetry.snapshot import EndpointGauge
+from signalbox.router.telemetry.statistics import Statistics
 from signalbox.router.wire.errors import ConfigRejectedError
 from signalbox.routing.config import Limits
 from signalbox.routing.limits import Allowance

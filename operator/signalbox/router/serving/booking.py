@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 
 from signalbox.router.serving.attempt import Attempt
-from signalbox.router.telemetry.accesslog import Entry, format_cost
+from signalbox.router.telemetry.accesslog import format_cost
+from signalbox.router.telemetry.entry import Entry
 from signalbox.router.wire import usage
 from signalbox.routing.chains.budget import Spent
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 
 from signalbox.router.serving import admission
 from signalbox.router.serving.exchange import Exchange
-from signalbox.router.telemetry.accesslog import Entry
+from signalbox.router.telemetry.entry import Entry
 from signalbox.router.wire.errors import Refusal, status_line
 from signalbox.router.wire.heads import Head
 from signalbox.router.wire.requests import Owed, Request, RequestReader
@@ -30,8 +30,11 @@ _log = logging.getLogger(__name__)
 _getrandbits = random.getrandbits
 
 
-class ClientConnection(asyncio.Protocol):
-    """See the module. ``paused`` says that the client reads more slowly than answers come."""
+class ClientConnection:
+    """See the module. ``paused`` says that the client reads more slowly than answers come.
+
+    It is an ``asyncio.Protocol`` in all but its base: with one that is not compiled it could not be compiled itself.
+    """
 
     __slots__ = (
         "_bodyless",
@@ -110,6 +113,9 @@ class ClientConnection(asyncio.Protocol):
             self._next()
         else:
             self._await_rest(len(data))
+
+    def eof_received(self) -> None:
+        """The client will send no more, and is taken to have left."""
 
     def pause_writing(self) -> None:
         """The client reads slowly: stop reading what it is to get."""

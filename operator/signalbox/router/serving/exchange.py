@@ -7,7 +7,7 @@ from collections.abc import Coroutine, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from signalbox.router.serving import booking, continuation, replies
+from signalbox.router.serving import booking, continuation, replies, waiting
 from signalbox.router.serving.attempt import Attempt
 from signalbox.router.serving.chains.run import Run, afford
 from signalbox.router.serving.response_ids import Kept
@@ -116,16 +116,15 @@ class Exchange(Tries):
             if self.message is not None:
                 facts.message = self.message
             try:
-                now = self._decide(facts)
+                now = self.decide(facts)
             except Undecided as undecided:
-                self.run(self._classify(undecided, facts))
+                self.run(waiting.classify(self, undecided, facts))
                 return
-            if self.route is not None and self.route.chain is not None:
-                self._ask_several(self.route.chain, facts, now)
-                return
+            self.proceed(facts, now)
+            return
         self._try(now)
 
-    def _decide(self, facts: Facts, start: str = "") -> float:
+    def decide(self, facts: Facts, start: str = "") -> float:
         """Find route and target; returns when. Raises ``Undecided``, and ``Refusal`` where there is none."""
         try:
             self.route = route = self.policy.match(facts, start)
@@ -137,22 +136,12 @@ class Exchange(Tries):
             self.why = self._search.why
         return now
 
-    async def _classify(self, undecided: Undecided, facts: Facts) -> None:
-        """Ask whoever is needed, one after the other: what one says may make another needless."""
-        while True:
-            name = undecided.classifier
-            facts.classified.tell(name, await self.policy.classifiers[name].ask(self, facts))
-            try:
-                now = self._decide(facts, undecided.route)
-            except Undecided as another:
-                undecided = another
-            else:
-                assert self.route is not None
-                if self.route.chain is not None:
-                    self._ask_several(self.route.chain, facts, now)
-                else:
-                    self._try(now)
-                return
+    def proceed(self, facts: Facts, now: float) -> None:
+        """Ask whom the route names. Raises ``Refusal`` where nobody can be asked."""
+        if self.route is not None and self.route.chain is not None:
+            self._ask_several(self.route.chain, facts, now)
+        else:
+            self._try(now)
 
     def _ask_several(self, chain: CompiledChain, facts: Facts, now: float) -> None:
         """Let a chain find the answer, unless there is nothing to choose from, or nobody well to be asked.
@@ -187,19 +176,12 @@ class Exchange(Tries):
 
         The client that leaves cancels it. What it started by itself it must end by itself then.
         """
-        self._task = asyncio.get_running_loop().create_task(self._finish(work))
+        self._task = asyncio.get_running_loop().create_task(waiting.finish(self, work))
 
-    async def _finish(self, work: Coroutine[Any, Any, None]) -> None:
-        try:
-            try:
-                await work
-            except Refusal as refusal:
-                self.refuse(refusal)
-        except Exception:
-            self.client.crash(self)
-        finally:
-            if self._task is asyncio.current_task():
-                self._task = None
+    def waited(self, task: asyncio.Task[Any] | None) -> None:
+        """A task has ended, in which something was waited for."""
+        if self._task is task:
+            self._task = None
 
     # for a chain
 

@@ -7,6 +7,7 @@ import random
 import resource
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import cast
 
 import msgspec
 
@@ -20,7 +21,8 @@ from signalbox.router.serving.keys import KeyTable
 from signalbox.router.serving.response_ids import KEY_ENTRY, ResponseIds
 from signalbox.router.serving.steering import Steering
 from signalbox.router.telemetry.accesslog import AccessLog
-from signalbox.router.telemetry.statistics import EndpointGauge, Statistics
+from signalbox.router.telemetry.snapshot import EndpointGauge
+from signalbox.router.telemetry.statistics import Statistics
 from signalbox.router.upstream.backend import BackendState, Prepared
 from signalbox.router.upstream.dial import Dialer, Proxies
 from signalbox.router.upstream.endpoint import IDLE_SECONDS
@@ -229,7 +231,9 @@ class Proxy:
 
     def protocol(self) -> asyncio.Protocol:
         """Serve one client connection, or say that there are too many."""
-        return ClientConnection(self) if len(self._connections) < self._most_connections else FullConnection(self)
+        if len(self._connections) >= self._most_connections:
+            return FullConnection(self)
+        return cast("asyncio.Protocol", ClientConnection(self))  # by its methods
 
     def opened(self, connection: ClientConnection) -> None:
         """A client has connected."""

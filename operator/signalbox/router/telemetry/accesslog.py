@@ -14,46 +14,14 @@ from typing import Protocol
 
 import msgspec
 
+from signalbox.router.telemetry.entry import Entry
+
 PIECE = 4096  # a write of at most PIPE_BUF bytes to a pipe is atomic, and Linux has 4096
 FLUSH_BYTES = 64 << 10
 BATCH = 64
 FLUSH_SECONDS = 0.5
 MAX_WAITING_BYTES = 1 << 20
 MAX_TEXT = 256
-
-
-class Entry(msgspec.Struct, rename="camel", omit_defaults=True):
-    """One line. Never a prompt, an answer or a key.
-
-    ``cost`` is a decimal string in the currency of the prices; it, the tokens and ``tries`` hold those of all ``calls``
-    of other models that were made on behalf of the request; ``error`` is the code of the error that the client got,
-    ``detail`` what the router knows of its cause; ``labels`` what classifiers said, by their names.
-    ``time`` (RFC 3339) is that of the call to ``AccessLog.write``.
-    """
-
-    time: str = ""
-    id: str = ""
-    traceparent: str = ""
-    tenant: str = ""
-    policy: str = ""
-    route: str = ""
-    target: str = ""
-    endpoint: str = ""
-    model: str = ""
-    operation: str = ""
-    status: int = 0
-    stream: bool = False
-    tries: int = 0
-    calls: int = 0
-    input_tokens: int = 0
-    cached_tokens: int = 0
-    output_tokens: int = 0
-    cost: str = ""
-    ttft_ms: int | None = None
-    duration_ms: int = 0
-    error: str = ""
-    detail: str = ""
-    labels: dict[str, str] = {}
 
 
 class Finished(Protocol):

@@ -13,7 +13,7 @@ from prometheus_client.registry import Collector
 
 from signalbox.router.in_force import InForce
 from signalbox.router.telemetry import classifications
-from signalbox.router.telemetry.statistics import (
+from signalbox.router.telemetry.snapshot import (
     DURATION_BOUNDS,
     TOKEN_BOUNDS,
     TTFT_BOUNDS,

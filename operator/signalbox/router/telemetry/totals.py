@@ -5,14 +5,7 @@ from collections.abc import Iterable
 
 from signalbox.control.messages import MAX_WAYS, Sent, Traffic, Ways
 from signalbox.router.telemetry.classifications import Classifications
-from signalbox.router.telemetry.statistics import (
-    Count,
-    EndpointGauge,
-    RouteCount,
-    SeriesLabels,
-    SeriesSnapshot,
-    Snapshot,
-)
+from signalbox.router.telemetry.snapshot import Count, EndpointGauge, RouteCount, SeriesLabels, SeriesSnapshot, Snapshot
 
 Pairs = dict[tuple[str, str], int]
 Fours = dict[tuple[str, str, str, str], int]

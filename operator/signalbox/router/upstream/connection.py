@@ -30,8 +30,10 @@ class Receiver(Protocol):
         """One of the above has raised what it should not have (called from ``except``): end by any means."""
 
 
-class UpstreamConnection(asyncio.Protocol):
-    """The router's side of a connection to an endpoint.
+class UpstreamConnection:
+    """The router's side of a connection to an endpoint: an ``asyncio.Protocol`` in all but its base.
+
+    A class with a base that is not compiled could not be compiled itself.
 
     After each read: ``head_done``, ``done`` (the message is complete), ``pieces`` (body bytes of this read, with
     chunk framing removed; the receiver empties it), ``status`` and ``headers`` (names in lower case).

@@ -8,6 +8,7 @@ import socket
 import ssl
 from collections.abc import Mapping
 from ipaddress import ip_address, ip_network
+from typing import cast
 from urllib.parse import unquote, urlsplit
 
 from signalbox.router.upstream.connection import UpstreamConnection
@@ -85,8 +86,9 @@ class Dialer:
     async def _connect(
         self, address: Address, context: ssl.SSLContext | None, server_name: str | None
     ) -> UpstreamConnection:
-        _, connection = await asyncio.get_running_loop().create_connection(
-            UpstreamConnection, address.host, address.port, ssl=context, server_hostname=server_name
+        connection = UpstreamConnection()
+        await asyncio.get_running_loop().create_connection(
+            lambda: as_protocol(connection), address.host, address.port, ssl=context, server_hostname=server_name
         )
         return connection
 
@@ -101,7 +103,7 @@ class Dialer:
             transport.write(b"CONNECT %b HTTP/1.1\r\nhost: %b\r\n%b\r\n" % (name, name, self.proxies.authorization()))
             await tunnel.established
             connection = UpstreamConnection()
-            secured = await loop.start_tls(transport, connection, context, server_hostname=server_name)
+            secured = await loop.start_tls(transport, as_protocol(connection), context, server_hostname=server_name)
         except BaseException:
             transport.abort()
             raise
@@ -109,6 +111,11 @@ class Dialer:
             raise ConnectionResetError("the proxy closed the tunnel")
         connection.connection_made(secured)
         return connection
+
+
+def as_protocol(connection: UpstreamConnection) -> asyncio.Protocol:
+    """It is one by its methods."""
+    return cast("asyncio.Protocol", connection)
 
 
 class _Tunnel(asyncio.Protocol):

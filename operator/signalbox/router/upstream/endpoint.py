@@ -3,12 +3,10 @@
 import asyncio
 import math
 import ssl
-import time
-from typing import Protocol
 
 from signalbox.router.upstream.connection import UpstreamConnection
 from signalbox.router.upstream.dial import Dialer
-from signalbox.routing.address_rules import AddressRefused
+from signalbox.router.upstream.dialling import Dialling, dial
 from signalbox.routing.affinity import seed_of
 from signalbox.routing.config import Address
 from signalbox.routing.ejection import EndpointHealth
@@ -17,26 +15,6 @@ from signalbox.routing.ejection import EndpointHealth
 # others idle long enough to be closed here, before the other side does it at a bad moment.
 IDLE_SECONDS = 30.0
 MAX_IDLE = 512
-# Behind a Service's address are pods, and for a moment one that has gone: whoever connects again may meet another.
-# Pauses in seconds before the further tries.
-FURTHER_TRIES = (0.0, 0.05, 0.15, 0.3)
-
-
-class Dialling(Protocol):
-    """Who waits for a connection."""
-
-    def connected(self, connection: UpstreamConnection) -> None:
-        """Here it is."""
-
-    def not_connected(self, reason: str, timed_out: bool) -> None:
-        """It could not be made."""
-
-    def crashed(self) -> None:
-        """One of the above has raised what it should not have (called from ``except``): end by any means."""
-
-    @property
-    def cancelled(self) -> bool:
-        """Whether nobody waits any more."""
 
 
 class Endpoint:
@@ -105,47 +83,9 @@ class Endpoint:
 
     def dial(self, waiting: Dialling, timeout: float) -> None:
         """Open a connection for somebody, within ``timeout`` seconds."""
-        task = asyncio.get_running_loop().create_task(self._dial(waiting, timeout))
+        task = asyncio.get_running_loop().create_task(dial(self, waiting, timeout))
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)
-
-    async def _dial(self, waiting: Dialling, seconds: float) -> None:
-        try:
-            await self._connect(waiting, seconds)
-        except Exception:
-            waiting.crashed()
-
-    async def _connect(self, waiting: Dialling, seconds: float) -> None:
-        try:
-            async with asyncio.timeout(seconds):
-                connection = await self._open()
-        except TimeoutError:
-            reason, timed_out = "connect time-out", True
-        except AddressRefused as refused:
-            reason, timed_out = str(refused), False
-        except ssl.SSLCertVerificationError as error:
-            reason, timed_out = f"certificate: {error.verify_message}", False
-        except OSError as error:
-            reason, timed_out = error.strerror or type(error).__name__, False
-        except ValueError as error:  # of the address, the name for TLS: whoever waits must hear of it
-            reason, timed_out = str(error), False
-        else:
-            if waiting.cancelled:
-                self.give(connection, time.monotonic())
-            else:
-                waiting.connected(connection)
-            return
-        if not waiting.cancelled:
-            waiting.not_connected(reason, timed_out)
-
-    async def _open(self) -> UpstreamConnection:
-        """Raises what ``Dialer.connect`` raises."""
-        for pause in FURTHER_TRIES if self.fronts else ():
-            try:
-                return await self.dialer.connect(self.address, self.context, self.server_name)
-            except ConnectionError:
-                await asyncio.sleep(pause)
-        return await self.dialer.connect(self.address, self.context, self.server_name)
 
     def close_idle(self, before: float) -> None:
         """Close connections that have been idle since before a time."""

@@ -156,10 +156,10 @@ class RequestReader:
             self._body_raw += len(data)
         try:
             self._parse(data)
-        except httptools.HttpParserCallbackError as error:
-            cause = error.__context__
+        except httptools.HttpParserCallbackError as failed:
+            cause = failed.__context__
             if not isinstance(cause, Refusal):
-                _log.error("cannot read a request", exc_info=cause or error)
+                _log.error("cannot read a request", exc_info=cause or failed)
                 cause = Refusal(500, "internal_error", "The router failed to read the request.", close=True)
             self.give_up(cause)
         except httptools.HttpParserError as error:

@@ -35,8 +35,8 @@ def _decide(operands: Iterable[Callable[[], bool]], *, decisive: bool) -> bool:
         try:
             if operand() is decisive:
                 return True
-        except UnknownValueError as error:
-            unknown = unknown or error
+        except UnknownValueError as value:  # another name than below: compiled, one name has one type
+            unknown = unknown or value
         except EvaluationError as error:
             failed = failed or error
     if unknown or failed:

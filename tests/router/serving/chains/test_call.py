@@ -2,12 +2,12 @@
 
 import asyncio
 import time
-from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import pytest
 from scenes import DONE_STREAM, attempts, stream
 
+from compiled import needs_python
 from harness import (
     PATIENCE,
     Gate,
@@ -54,7 +54,8 @@ def on_behalf(router: Router) -> Exchange:
     assert live is not None
     head = Head()
     head.headers = {b"x-team": b"blue", b"authorization": b"Bearer secret"}
-    client = cast("ClientConnection", SimpleNamespace(request_id=b"r-1", speaks="chat"))
+    client = ClientConnection(router.proxy)
+    client.request_id, client.speaks = b"r-1", "chat"
     return Exchange(client, live, live.policies["auto"], "", "chat", head, chat(text="the client's"), time.monotonic())
 
 
@@ -234,6 +235,7 @@ async def test_the_time_of_the_target_is_over(asked: tuple[Router, Exchange], pa
     assert not pair[1].requests
 
 
+@needs_python
 async def test_a_defect_reaches_who_waits(asked: tuple[Router, Exchange], monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*of: object) -> None:
         raise ZeroDivisionError("a defect")

@@ -7,10 +7,10 @@ upstream too.
 import asyncio
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from signalbox.router.serving import replies
+from signalbox.router.serving import replies, waiting
 from signalbox.router.serving.attempt import Attempt
 from signalbox.router.serving.tries import Tries
 from signalbox.router.wire import body, usage
@@ -66,7 +66,7 @@ class Call(Tries):
     With ``client_headers`` it goes out with the headers of the client's request, as that itself would.
     """
 
-    __slots__ = ("_choice", "_done", "_ended_as", "_model", "_route", "_spent", "_started_at", "_under_way", "rewrites")
+    __slots__ = ("_choice", "_ended_as", "_model", "_route", "_spent", "_started_at", "_under_way", "done", "rewrites")
 
     def __init__(
         self,
@@ -86,7 +86,7 @@ class Call(Tries):
         self.traceparent = exchange.traceparent
         self.rewrites = True
         self._choice = choice
-        self._done: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+        self.done: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
         self._ended_as = ""
         self._model = exchange.data["model"]
         self._route = exchange.route
@@ -94,20 +94,22 @@ class Call(Tries):
         self._under_way = exchange.calls
         self._started_at = 0.0
 
-    async def reply(self, deadline: float) -> Reply:
-        """Send, and wait for the answer until ``deadline`` (monotonic seconds). Raises ``CallFailed``."""
-        now = self._started_at = time.monotonic()
+    def reply(self, deadline: float) -> Coroutine[Any, Any, Reply]:
+        """See ``waiting``."""
+        return waiting.reply(self, deadline)
+
+    def start(self, now: float) -> None:
+        """Send; ``done`` is set when there is an answer, or none to be expected."""
+        self._started_at = now
         self._under_way.add(self)
-        timer = asyncio.get_running_loop().call_later(max(0.0, deadline - now), self._overdue)
-        try:
-            self._start(now)
-            return await self._done
-        finally:
-            timer.cancel()
-            self._cut("cancelled")
-            self._under_way.discard(self)
-            if self._done.done() and not self._done.cancelled():
-                self._done.exception()  # seen, even where who waits was cancelled in the same moment
+        self._start(now)
+
+    def close(self) -> None:
+        """Nobody waits any more."""
+        self._cut("cancelled")
+        self._under_way.discard(self)
+        if self.done.done() and not self.done.cancelled():
+            self.done.exception()  # seen, even where who waits was cancelled in the same moment
 
     def _start(self, now: float) -> None:
         self._spent.calls += 1
@@ -120,7 +122,8 @@ class Call(Tries):
         except Refusal as refusal:
             self.refuse(refusal)
 
-    def _overdue(self) -> None:
+    def overdue(self) -> None:
+        """The time is over."""
         if not self._ended_as:
             self._cut("timeout")
             self._fail("timeout", replies.expired(self.target, "time-out of the call"))
@@ -128,7 +131,7 @@ class Call(Tries):
     def cancel(self) -> None:
         """At once: who waits is cancelled as well, but learns of it later."""
         self._cut("cancelled")
-        self._done.cancel()
+        self.done.cancel()
 
     def _cut(self, outcome: str) -> None:
         """Nobody waits for the answer any more, if it is not there yet: the endpoint need not go on."""
@@ -188,8 +191,8 @@ class Call(Tries):
         seconds = time.monotonic() - self._started_at
         reply = Reply(status, headers, content, attempt.usage, cost, self.target, seconds)
         if status < 400:
-            if not self._done.done():
-                self._done.set_result(reply)
+            if not self.done.done():
+                self.done.set_result(reply)
         else:
             self._fail("refused", Refusal(status, "upstream_error", f"Target {self.target}: answered {status}."), reply)
 
@@ -224,14 +227,14 @@ class Call(Tries):
         """See ``Owner``: whoever waits gets the defect."""
         error = sys.exception()
         self._cut("failed")
-        if not self._done.done():
-            self._done.set_exception(error or RuntimeError("a call crashed"))
+        if not self.done.done():
+            self.done.set_exception(error or RuntimeError("a call crashed"))
 
     # ends
 
     def _fail(self, outcome: str, refusal: Refusal, reply: Reply | None = None) -> None:
-        if not self._done.done():
-            self._done.set_exception(CallFailed(outcome, refusal, self.target, reply))
+        if not self.done.done():
+            self.done.set_exception(CallFailed(outcome, refusal, self.target, reply))
 
     def _book(self, outcome: str, attempt: Attempt | None) -> int:
         """Count the call, once; returns what it cost."""

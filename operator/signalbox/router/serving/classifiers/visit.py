@@ -5,8 +5,10 @@ It ends exactly once; its answer is a future. Who waits for it and is cancelled 
 
 import asyncio
 import time
-from typing import Final
+from collections.abc import Coroutine
+from typing import Any, Final
 
+from signalbox.router.serving import waiting
 from signalbox.router.serving.classifiers.answers import Unanswered
 from signalbox.router.upstream.backend import BackendState
 from signalbox.router.upstream.connection import UpstreamConnection
@@ -32,22 +34,18 @@ class Visit(Line):
         self._retried = False
         self._service = service
 
-    async def made(self, deadline: float) -> bytes:
-        """Ask, and wait for the answer until ``deadline``. Raises ``Unanswered``."""
+    def made(self, deadline: float) -> Coroutine[Any, Any, bytes]:
+        """See ``waiting``."""
+        return waiting.made(self, deadline)
+
+    def start(self) -> None:
+        """Send."""
         self.endpoint.in_flight += 1
         self.endpoint.health.started(self.started_at)
         if (connection := self.endpoint.take()) is not None:
             self.connected(connection)
         else:
             self._dial()
-        try:
-            async with asyncio.timeout(max(0.0, deadline - self.started_at)):
-                return await self.answer
-        except TimeoutError:
-            self._end(Cause.SLOW)
-            raise Unanswered("timeout", "the service did not answer in time") from None
-        finally:
-            self._end(None)
 
     def _dial(self) -> None:
         self.endpoint.dial(self, self._service.config.timeouts.connect_ms / 1000)
@@ -107,11 +105,11 @@ class Visit(Line):
             self._fail(Cause.CREDENTIAL if status == 401 else Cause.ERROR, f"answered {status}")
 
     def _fail(self, cause: Cause, why: str) -> None:
-        self._end(cause)
+        self.end(cause)
         if not self.answer.done():
             self.answer.set_exception(Unanswered("failed", f"the service {why}"))
 
-    def _end(self, cause: Cause | None) -> None:
+    def end(self, cause: Cause | None) -> None:
         """By a fault of the service's, or by nobody's."""
         if self.cancelled:
             return
