@@ -36,7 +36,7 @@ test-long: $(STAMP) ## Run the tests that take minutes: every crash point, minut
 .compiled/.made: $(STAMP) pyproject.toml scripts/compiled.py $(shell find operator/signalbox -name '*.py')
 	@echo "compiling the hot path (two minutes)"
 	@rm -rf .compiled
-	@SIGNALBOX_COMPILED=1 $(BIN)/python -m hatchling --no-color build -t wheel -d dist | tail -1
+	@SIGNALBOX_COMPILED=1 $(BIN)/python -m hatchling build -t wheel -d dist
 	@$(BIN)/python -m zipfile -e "$$(ls -t dist/signalbox-*-cp*.whl | head -1)" .compiled
 	@touch $@
 
