@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from cluster.api import Object
 from cluster.running import Cluster
@@ -30,6 +30,8 @@ class OperatorProcess:
     """Started for one namespace, with the kubeconfig of whom it is to be."""
 
     program: Sequence[str] = ("-m", "signalbox.cli")
+    log: IO[bytes] | None = None
+    """Where it logs, if not where the tests do."""
 
     def __init__(self, access: Path, namespace: str, *options: str) -> None:
         self._access, self._namespace, self._options = access, namespace, options
@@ -40,6 +42,7 @@ class OperatorProcess:
         self.process = subprocess.Popen(
             [*command, "--namespace", self._namespace, "--lease-namespace", self._namespace, *self._options],
             env={**os.environ, "KUBECONFIG": str(self._access), "POD_IP": "10.11.12.13"},
+            stderr=self.log,
         )
 
     def kill(self) -> None:
