@@ -7,6 +7,7 @@ from invalid_objects import BASES, CASES, KINDS, built
 from pydantic import ValidationError
 
 from signalbox.api.errors import field_errors
+from signalbox.api.routingpolicy import RoutingPolicySpec
 
 
 @pytest.mark.parametrize("base", BASES)
@@ -30,3 +31,16 @@ def test_refused_with_path_and_fix(case: dict[str, Any]) -> None:
 def test_each_case_has_a_name_of_its_own() -> None:
     names = [case["name"] for case in CASES]
     assert len(names) == len(set(names))
+
+
+def test_a_name_that_two_routes_have_is_named() -> None:
+    route = {"name": "all", "weighted": {"targets": [{"name": "a"}]}}
+    spec = {
+        "models": ["auto"],
+        "targets": [{"name": "a", "backendRef": {"name": "a"}}],
+        "routes": [{**route, "when": "true"}, route],
+        "access": {"anonymous": {}},
+    }
+    with pytest.raises(ValidationError) as caught:
+        RoutingPolicySpec.model_validate(spec)
+    assert [error["msg"] for error in caught.value.errors()] == ['two routes have one name, "all": rename one']

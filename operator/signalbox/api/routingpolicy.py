@@ -1,7 +1,8 @@
 """RoutingPolicy: which models clients see, and which backend answers a request."""
 
+from collections import Counter
 from datetime import datetime
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -91,6 +92,12 @@ class Access(ApiModel):
     )
 
 
+def _twice(routes: list[dict[str, Any]]) -> list[str]:
+    """The names that more than one route has, in quotes."""
+    counts = Counter(route["name"] for route in routes)
+    return [f'"{name}"' for name, count in counts.items() if count > 1]
+
+
 class RoutingPolicySpec(ApiModel):
     """Which models clients see, and how requests for them are routed."""
 
@@ -108,7 +115,8 @@ class RoutingPolicySpec(ApiModel):
             Rule(
                 "self.all(r, self.exists_one(o, o.name == r.name))",
                 "two routes have one name: rename one",
-                twin=lambda routes: len({route["name"] for route in routes}) == len(routes),
+                twin=lambda routes: not _twice(routes),
+                says=lambda routes: f"two routes have one name, {', '.join(_twice(routes))}: rename one",
             ),
             Rule(
                 "!has(self[self.size() - 1].when)",

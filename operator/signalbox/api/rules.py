@@ -24,6 +24,7 @@ class Rule:
 
     ``field`` is the field of the value to blame (empty: the value itself), ``message`` names the fix. ``twin`` is the
     same condition in Python, for a rule that can take more than the 10,000 steps after which CEL gives up here.
+    ``says`` is the message for one value, where it can be more exact than words that must fit all.
     """
 
     cel: str
@@ -31,6 +32,7 @@ class Rule:
     field: str = ""
     reason: Reason = "FieldValueInvalid"
     twin: Callable[[Any], bool] | None = None
+    says: Callable[[Any], str] | None = None
 
     def holds(self, value: Any) -> bool:
         """Whether ``value`` (as in JSON) meets the rule; an expression that errors counts as not met."""
@@ -90,7 +92,9 @@ def check(rules: Iterable[Rule], value: Any, title: str) -> None:
     seen = plain(value)
     failed = [rule for rule in rules if not rule.holds(seen)]
     if failed:
-        raise refusal(title, [(rule.location, rule.message) for rule in failed], value)
+        raise refusal(
+            title, [(rule.location, rule.says(seen) if rule.says else rule.message) for rule in failed], value
+        )
 
 
 def refusal(title: str, errors: Iterable[tuple[tuple[str | int, ...], str]], value: Any) -> ValidationError:

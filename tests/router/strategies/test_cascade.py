@@ -430,6 +430,7 @@ async def test_silence_is_filled(stage: Stage, monkeypatch: pytest.MonkeyPatch) 
     assert seen.headers["x-signalbox-route"] == "all"
     unknown = {"x-signalbox-target", "x-signalbox-usage", "x-signalbox-trail"}  # nor are they made up
     assert not unknown & set(seen.headers)
+    assert seen.headers["x-signalbox-reason"] == "route all (no condition), cascade"
     assert (await streamed(stage)).startswith(b": keep-alive\n\n")
 
 

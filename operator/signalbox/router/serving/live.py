@@ -199,15 +199,16 @@ class LivePolicy:
             self._route_lines[route, target] = lines
         return lines
 
-    def reason(self, route: CompiledRoute | None, tries: int, said: Mapping[str, Result], why: str) -> str:
-        """Why a request went where it went, for the debug header."""
+    def reason(self, route: CompiledRoute | None, tries: int | None, said: Mapping[str, Result], why: str) -> str:
+        """Why a request went where it went, for the debug header; ``tries``: None where they are not over."""
         if route is None:
             return "follows its previous response"
         config = next(r for r in self.config.routes if r.name == route.name)
         when = "no condition" if config.when is None else f"when {config.when.source}"
         kind = type(config.strategy).__name__.lower() + (" by load" if route.choice.by_load else "")
-        words = f"route {route.name} ({when}), {kind}, " + "".join(f"{each}, " for each in (*_told(said), why) if each)
-        return " ".join(f"{words}try {tries}".split()).encode("ascii", "replace").decode()
+        count = "" if tries is None else f"try {tries}"
+        words = (f"route {route.name} ({when})", kind, *_told(said), why, count)
+        return " ".join(", ".join(each for each in words if each).split()).encode("ascii", "replace").decode()
 
 
 def _told(said: Mapping[str, Result]) -> Iterator[str]:

@@ -47,7 +47,8 @@ def route_lines(exchange: "Exchange", attempt: "Attempt | None" = None, *, told:
         lines += b"x-signalbox-trail: %b\r\n" % exchange.chain.trail.header()
     if exchange.debug:
         tries = exchange.tries + (exchange.spent.tries if exchange.chain is not None and exchange.spent else 0)
-        lines += b"x-signalbox-reason: %b\r\n" % policy.reason(route, tries, exchange.said, exchange.why).encode()
+        reason = policy.reason(route, tries if told else None, exchange.said, exchange.why)
+        lines += b"x-signalbox-reason: %b\r\n" % reason.encode()
     return lines
 
 
