@@ -41,8 +41,8 @@ class Seen:
 
 def run(settings: Settings) -> Report:
     """The peak in a closed loop first; then an open loop with multiples of it, one after the other on one router."""
-    seconds = settings.choose(15, 3)
-    body = chat.body()
+    seconds = settings.choose(15, 4)
+    body = chat.body(messages=[{"role": "user", "content": chat.TEXT * 8}])  # the router must be what is short
     with upstream(settings.cores.load, settings.directory, ports=2) as engines:
         small, strong = engines.ports
         resources = write_resources(settings.directory / "resources", "rules.yaml", small=small, strong=strong).parent
@@ -55,7 +55,8 @@ def run(settings: Settings) -> Report:
     report = Report(
         "overload",
         f"{settings.where()}. One worker, upstream answers at once. Peak: {peak.per_second:,.0f} requests/s by 64 "
-        f"connections in a closed loop, {idle:.1f} MB after it. Then an open loop, Poisson arrivals, up to "
+        f"connections in a closed loop ({peak.busy * 100:.0f} % of its core), {idle:.1f} MB after it; "
+        f"bodies of {len(body):,} bytes. Then an open loop, Poisson arrivals, up to "
         f"{CONNECTIONS:,} connections, {seconds:.0f} s at each rate; latency counts from when a request was due, "
         "so the time that it waited for a free connection is part of it.",
     )
@@ -81,7 +82,7 @@ def run(settings: Settings) -> Report:
 
 def _one(settings: Settings, router: Router, body: bytes, factor: float, rate: float, seconds: float) -> Seen:
     settings.tell(f"{factor:g} times the peak")
-    load = Load(bodies=[body], seconds=seconds, rate=rate, connections=CONNECTIONS, grace=2, timeout=60)
+    load = Load(bodies=[body], seconds=seconds, rate=rate, connections=CONNECTIONS, warmup=2, grace=2, timeout=60)
     worker, most = router.worker(), 0.0
     running = Run(load, router.port, settings.cores.load, settings.directory, router.processes())
     while running.active:
