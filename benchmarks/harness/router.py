@@ -41,9 +41,13 @@ class Router:
         """The supervisor and its workers."""
         return tree(self.pid)
 
+    def workers(self) -> list[int]:
+        """The processes that serve."""
+        return [pid for pid in self.processes()[1:] if b"signalbox.router" in _command_line(pid)]
+
     def worker(self) -> int:
         """The process that serves. Raises ``BenchError`` when there is not exactly one."""
-        workers = [pid for pid in self.processes()[1:] if b"signalbox.router" in _command_line(pid)]
+        workers = self.workers()
         if len(workers) != 1:
             raise BenchError(f"one worker was expected, there are {len(workers)}")
         return workers[0]
@@ -102,10 +106,10 @@ def write_resources(directory: Path, policy: str, **values: object) -> Path:
 
 
 @contextmanager
-def signalbox(resources: Path, on: frozenset[int], directory: Path) -> Iterator[Router]:
-    """``signalbox up`` with one worker and its access log as by default, until the block ends."""
+def signalbox(resources: Path, on: frozenset[int], directory: Path, *, workers: int = 1) -> Iterator[Router]:
+    """``signalbox up`` with one worker, or several, and its access log as by default, until the block ends."""
     port, admin = free_ports(2)
-    command: list[str | Path] = [PROGRAM, "up", "-f", resources, "--workers", "1"]
+    command: list[str | Path] = [PROGRAM, "up", "-f", resources, "--workers", str(workers)]
     command += ["--listen", f"127.0.0.1:{port}", "--admin", f"127.0.0.1:{admin}"]
     log = directory / "signalbox.log"
     with running(command, on, log, [port, admin]) as process:
