@@ -7,7 +7,7 @@ SIDE_BY_SIDE := -n auto --dist loadfile --no-loadscope-reorder
 BENCH_STAMP := $(VENV)/.installed-bench
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test compiled test-compiled test-long test-page pictures test-cluster test-monitoring test-engines cluster cluster-down lint format generate faults hostile bench bench-all bench-cluster bench-scale clean
+.PHONY: help setup demo test compiled test-compiled test-long test-page pictures test-cluster test-monitoring test-engines cluster cluster-down lint format generate faults hostile bench bench-all bench-cluster bench-scale soak clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -109,6 +109,9 @@ bench-all: $(BENCH_STAMP) ## Run every other benchmark (needs a C compiler, an h
 
 bench-scale: $(STAMP) ## Measure the operator with 1,000 policies and 5,000 backends on a real control plane (20 min)
 	@PYTHONPATH=tests $(BIN)/python -m scale
+
+soak: $(STAMP) ## 30 minutes of mixed traffic with faults and reloads (MINUTES=2 for a trial; needs a C compiler)
+	@$(BIN)/python -m benchmarks soak
 
 clean: ## Remove the virtual environment and caches
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis benchmarks/.build

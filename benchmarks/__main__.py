@@ -28,6 +28,7 @@ BENCHES = {
     "shedding": "three times what an engine can serve, with shedding and without",
     "overload": "0.5 to 5 times what a router can serve, as a picture",
     "scale": "1 and 2 workers, up to 128 routes and 64 targets: requests/s and memory",
+    "soak": "half an hour of mixed traffic with faults and edits of the policy (MINUTES)",
     "streams": "1,000 concurrent streams for a minute",
     "faults": "what clients see when engines fail",
     "reload": "an edit of the policy every 100 ms under load",
@@ -39,6 +40,8 @@ BENCHES = {
     "profile": "where a worker's time goes",
 }
 
+SOAK = "soak"  # half an hour, which shows no figure to compare
+
 
 def main() -> int:
     """Exit status 0: every bench ran, whatever its figures; 1: one could not run or --strict and a promise is short."""
@@ -49,7 +52,7 @@ def main() -> int:
         print(" · ".join(f"{name} {value}" for name, value in facts.items()))
         if note := machine.busy_note():
             print(f"Note: {note}")
-    for name in options.names or BENCHES:
+    for name in options.names or (each for each in BENCHES if each != SOAK):
         print(f"{name}: {BENCHES[name]}", file=sys.stderr)
         try:
             report = _run(name, quick=options.quick, candidates=tuple(options.candidates or ALL), keep=options.keep)
@@ -79,7 +82,9 @@ def _options() -> argparse.Namespace:
         description=f"Measure Signalbox; the comparison with its peers is python -m benchmarks.versus.\n\n{names}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("names", nargs="*", choices=[*BENCHES, []], metavar="NAME", help="which benches; default all")
+    parser.add_argument(
+        "names", nargs="*", choices=[*BENCHES, []], metavar="NAME", help="which benches; default all but soak"
+    )
     parser.add_argument("--quick", action="store_true", help="short rounds: shows that it runs, not figures to quote")
     parser.add_argument("--candidate", dest="candidates", action="append", choices=ALL, help="compare only these")
     parser.add_argument("-o", "--output", choices=("table", "json"), default="table")

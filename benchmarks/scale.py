@@ -5,6 +5,7 @@ import os
 
 from benchmarks.harness import chat
 from benchmarks.harness.bench import Settings
+from benchmarks.harness.errors import BenchError
 from benchmarks.harness.load import Load, upstream
 from benchmarks.harness.load import run as load_run
 from benchmarks.harness.processes import memory
@@ -39,10 +40,8 @@ def run(settings: Settings) -> Report:
                 idle = [memory(pid).rss for pid in router.workers()]
                 counts = load_run(load, router.port, settings.cores.load, directory, router.processes())
                 after = [memory(pid).rss for pid in router.workers()]
-            if counts.failures:
-                samples = counts.samples[:1]
-                rows.append((str(workers), routes, targets, f"failed: {counts.failed} {samples}", *[""] * 4))
-                continue
+            if counts.failed:  # what the end of the run cut off is no failure
+                raise BenchError(f"{directory.name}: requests failed: {counts.failed}; {counts.samples[:1]}")
             rows.append(
                 (
                     str(workers),
