@@ -7,7 +7,7 @@ SIDE_BY_SIDE := -n auto --dist loadfile --no-loadscope-reorder
 BENCH_STAMP := $(VENV)/.installed-bench
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test compiled test-compiled test-long test-page pictures test-cluster test-monitoring test-engines cluster cluster-down lint format generate faults hostile bench bench-all bench-cluster bench-scale soak clean
+.PHONY: help setup demo test compiled test-compiled test-long test-page pictures test-cluster test-monitoring test-engines cluster cluster-down lint format generate faults hostile fuzz bench bench-all bench-cluster bench-scale soak clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -97,6 +97,9 @@ faults: $(STAMP) ## Play every fault of every strategy, and write docs/strategie
 
 hostile: $(BENCH_STAMP) ## Play hostile requests and engines against a router and bare Envoy, and write docs/hostile.md
 	@PYTHONPATH=tests:tests/router $(BIN)/python -m hostile
+
+fuzz: $(STAMP) ## Try 20,000 examples of every property of what is read from outside (SIGNALBOX_FUZZ_EXAMPLES says how many)
+	@SIGNALBOX_FUZZ_EXAMPLES=$${SIGNALBOX_FUZZ_EXAMPLES:-20000} $(BIN)/pytest -m fuzz -s -q tests/router tests/routing
 
 bench-cluster: $(STAMP) ## Measure operator and routers on a node with pods (root, Linux, apt-get)
 	@PYTHONPATH=tests $(BIN)/python -m benchmarks.cluster

@@ -8,6 +8,7 @@ import hypothesis
 import pytest
 from faulty import Proxy
 
+import fuzzing
 from cluster.build import Say
 from cluster.errors import ClusterError
 from cluster.namespaces import create_namespace, delete_namespace
@@ -52,6 +53,12 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
         for component in found.control_plane.components.values():
             report.sections.append((f"end of {component.log}", component.tail()))
     return report
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What ``make fuzz`` has tried."""
+    for line in fuzzing.summary():
+        terminalreporter.write_line(line)
 
 
 @pytest.fixture(scope="session")

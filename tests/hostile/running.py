@@ -25,13 +25,13 @@ def verdict(case: Case, outcome: Outcome) -> str:
     text = outcome.text
     if text in case.right:
         return "right"
-    if text in {"crash", "garbage"}:
+    if text == "crash":
         return text
     if text in {"smuggled", "passed on broken"}:
         return "accepted wrongly"
     if case.allowed:
         return "allowed"
-    if text == "hang":
+    if text in {"hang", "garbage"}:
         return text
     if outcome.reached and not any(each.startswith(("200", "answer")) for each in case.right):
         return "accepted wrongly"

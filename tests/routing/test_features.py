@@ -6,6 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from fuzzing import fuzzed
 from signalbox.routing.expressions import variables
 from signalbox.routing.features import Facts
 
@@ -145,6 +146,7 @@ FIELDS = ["messages", "input", "prompt", "tools", "functions", "model", "max_tok
 FIELDS += ["include", "response_format", "text", "reasoning", "user", "instructions", "safety_identifier"]
 
 
+@fuzzed(100)
 @given(
     st.sampled_from(["chat", "completions", "embeddings", "responses"]),
     st.dictionaries(st.sampled_from(FIELDS), JUNK, max_size=6),

@@ -3,9 +3,10 @@
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from fuzzing import fuzzed
 from harness import CHAT, Router, StartRouter, Upstream, backend, chat, config, policy, request
 from signalbox.plan.expressions.check import Checker
 from signalbox.routing.config import Route, Share, Weighted
@@ -185,7 +186,7 @@ FIELDS += ["response_format", "logprobs", "text", "previous_response_id", "metad
 PATHS = ["chat/completions", "completions", "embeddings", "responses"]
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@fuzzed(150)
 @given(path=st.sampled_from(PATHS), fields=st.dictionaries(st.sampled_from(FIELDS), VALUES, max_size=5))
 async def test_no_body_makes_the_router_fail(strict: Router, path: str, fields: dict[str, Any]) -> None:
     client = await strict.connect()

@@ -6,6 +6,7 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fuzzing import fuzzed
 from harness import DONE, completion, event
 from signalbox.router.wire.edge import MessagesEdge
 
@@ -34,6 +35,7 @@ def told(out: bytes) -> list[Any]:
     return events
 
 
+@fuzzed(100)
 @given(cuts=st.lists(st.integers(0, len(WHOLE)), max_size=6).map(sorted))
 def test_the_same_comes_out_however_it_is_cut(cuts: list[int]) -> None:
     one = edge()

@@ -4,9 +4,10 @@ import itertools
 from unittest import mock
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
+from fuzzing import fuzzed
 from harness import CHAT, chat, chunk, request
 from signalbox.router.options import ProxyOptions
 from signalbox.router.wire.heads import Repetition
@@ -68,7 +69,7 @@ def read(pieces: list[bytes]) -> tuple[list[object], Owed, bool]:
     return seen, reader.owed, reader.deaf
 
 
-@settings(max_examples=300, deadline=None)
+@fuzzed(300)
 @given(data=STREAMS, cuts=st.lists(st.integers(0, 1_500), max_size=8))
 def test_cuts_make_no_difference(data: bytes, cuts: list[int]) -> None:
     ends = sorted({cut % len(data) for cut in cuts} | {0, len(data)}) if data else [0]
@@ -77,13 +78,13 @@ def test_cuts_make_no_difference(data: bytes, cuts: list[int]) -> None:
     assert read(pieces) == read([data])
 
 
-@settings(max_examples=50, deadline=None)
+@fuzzed(50)
 @given(data=STREAMS)
 def test_byte_by_byte(data: bytes) -> None:
     assert read([data[at : at + 1] for at in range(len(data))]) == read([data])
 
 
-@settings(max_examples=300, deadline=None)
+@fuzzed(300)
 @given(data=STREAMS, at=st.integers(0, 1_500), byte=st.integers(0, 255))
 def test_one_wrong_byte_is_read_or_refused(data: bytes, at: int, byte: int) -> None:
     if data:
@@ -112,7 +113,7 @@ LAST = request("POST", CHAT, "connection: close", body=b"{}")
 KEPT = request("POST", CHAT, *KEYED, body=b"x" * 13)
 
 
-@settings(max_examples=300, deadline=None)
+@fuzzed(300)
 @example(parts=[KEPT, LAST, KEPT], cuts=[len(KEPT + LAST)])
 @given(
     parts=st.lists(st.one_of(CHATS, CHATS, CHATS, OTHERS), min_size=2, max_size=6),

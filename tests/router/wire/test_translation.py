@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fuzzing import fuzzed
 from signalbox.router.wire import translation
 from signalbox.router.wire.events import Meaning
 from signalbox.router.wire.sse import EventStream
@@ -53,6 +54,7 @@ def test_a_chat_is_read_as_it_is() -> None:
 
 
 @pytest.mark.parametrize("native", [False, True])
+@fuzzed(100)
 @given(cuts=st.lists(st.integers(0, len(WHOLE)), max_size=6).map(sorted))
 def test_the_same_comes_out_however_it_is_cut(native: bool, cuts: list[int]) -> None:
     watched = stream(native)

@@ -6,9 +6,10 @@ from typing import Any
 import msgspec
 import pytest
 from google.protobuf import message_factory
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from fuzzing import fuzzed
 from signalbox.plan.expressions import checked, declarations
 from signalbox.plan.expressions.check import Checker
 from signalbox.plan.expressions.convert import Converter
@@ -253,10 +254,7 @@ def inputs(draw: st.DrawFn) -> Facts:
     return Facts("chat", draw(BODIES), headers, draw(TEXT), draw(st.sampled_from(["", "gold"])), targets)
 
 
-PATIENT = settings(deadline=None, max_examples=400, suppress_health_check=list(HealthCheck))
-
-
-@PATIENT
+@fuzzed(400)
 @given(expressions(labels=False), inputs())
 def test_translation_agrees_with_the_official_evaluator(source: str, facts: Facts) -> None:
     expected, got = official(source, facts), ours(source, facts)
@@ -266,7 +264,7 @@ def test_translation_agrees_with_the_official_evaluator(source: str, facts: Fact
         assert isinstance(got, str), (expected, got)
 
 
-@PATIENT
+@fuzzed(400)
 @given(expressions(labels=True), inputs(), st.dictionaries(st.sampled_from(["kind", "mood"]), TEXT))
 def test_a_missing_label_is_unknown_exactly_where_the_official_evaluator_has_no_value(
     source: str, facts: Facts, labels: dict[str, str]
@@ -281,7 +279,7 @@ def test_a_missing_label_is_unknown_exactly_where_the_official_evaluator_has_no_
         assert not isinstance(expected, bool)
 
 
-@PATIENT
+@fuzzed(400)
 @given(expressions(labels=True), inputs(), TEXT, TEXT)
 def test_resolving_unknowns_never_changes_a_decided_result(source: str, facts: Facts, one: str, other: str) -> None:
     facts.labels = {}

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fuzzing import fuzzed
 from signalbox.routing.formats.anthropic_backend import answer as backend_answer
 from signalbox.routing.formats.anthropic_backend import request as backend_request
 from signalbox.routing.formats.anthropic_backend.events import Chunks
@@ -38,6 +39,7 @@ values = st.recursive(
 bodies = st.dictionaries(names, values, max_size=8)
 
 
+@fuzzed(100)
 @given(bodies)
 def test_requests(body: dict[str, Any]) -> None:
     before = msgspec.json.encode(body)
@@ -47,6 +49,7 @@ def test_requests(body: dict[str, Any]) -> None:
     assert msgspec.json.encode(body) == before
 
 
+@fuzzed(100)
 @given(bodies)
 def test_answers(body: dict[str, Any]) -> None:
     msgspec.json.encode(backend_answer.translate(body, 0))
@@ -55,6 +58,7 @@ def test_answers(body: dict[str, Any]) -> None:
     assert isinstance(errors.message_of(body), str)
 
 
+@fuzzed(100)
 @given(st.lists(values, max_size=5))
 def test_streams(said: list[Any]) -> None:
     chunks, events = Chunks(0, with_usage=True), Events(thinking=True)
@@ -74,6 +78,7 @@ TURNS = st.lists(
 )
 
 
+@fuzzed(100)
 @given(TURNS)
 def test_there_and_back_says_the_same(turns: list[tuple[str, str]]) -> None:
     """Texts of a chat come back as they were, apart from where they stand: system first, neighbours together."""
