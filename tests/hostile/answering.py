@@ -10,7 +10,6 @@ from harness import Message, read_message
 from hostile.asking import Outcome
 from hostile.corpus import Case
 from hostile.engine import Engine, ask
-from hostile.playing import PATIENCE
 from hostile.systems import System
 
 # What an engine does after its answer is over by then; it may go on where nobody listens. Seconds.
@@ -26,7 +25,7 @@ async def answered(case: Case, number: int, system: System, engine: Engine) -> O
         reader, writer = await asyncio.open_connection("127.0.0.1", system.port, limit=1 << 16)
         try:
             writer.write(ask("case", model, case.stream))
-            text = await _outcome(reader, stream=case.stream)
+            text = await _outcome(reader, system, stream=case.stream)
             with suppress(TimeoutError):
                 async with asyncio.timeout(AFTERWARDS):
                     await engine.played[model].wait()
@@ -40,9 +39,9 @@ async def answered(case: Case, number: int, system: System, engine: Engine) -> O
     return Outcome(text if sound else "smuggled", reached=text in {"answer", "smuggled"})
 
 
-async def _outcome(reader: asyncio.StreamReader, *, stream: bool) -> str:
+async def _outcome(reader: asyncio.StreamReader, system: System, *, stream: bool) -> str:
     try:
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(system.patience):
             answer = await read_message(reader, until_close=True)
             while answer.status < 200:
                 answer = await read_message(reader, until_close=True)
@@ -106,7 +105,7 @@ async def _sound(system: System, user: str, model: str) -> bool:
     reader, writer = await asyncio.open_connection("127.0.0.1", system.port)
     try:
         writer.write(ask(user, model))
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(system.patience):
             answer = await read_message(reader, until_close=True)
         return bool(answer.status == 200 and answer.json["choices"][0]["message"]["content"].endswith(f" to {user}"))
     except (TimeoutError, AssertionError, ValueError, LookupError, TypeError, EOFError, OSError):

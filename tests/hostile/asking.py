@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from harness import Message, read_message
 from hostile.corpus import Case, Step
 from hostile.engine import Engine, ask
-from hostile.playing import PATIENCE, play
+from hostile.playing import play
 from hostile.systems import System
 
 _MARKED = re.compile(r"(?:c[0-9]{3}|(?:behind|apart)-[0-9]+)\Z").match
@@ -79,7 +79,7 @@ async def asked(case: Case, number: int, system: System, engine: Engine) -> Outc
         listening = None if stalls else asyncio.ensure_future(_listen(reader, heard, behind if case.behind else ""))
         sending = asyncio.ensure_future(_send(case, behind, writer))
         try:
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(system.patience):
                 if stalls:
                     await sending
                 await (listening or _listen(reader, heard, behind if case.behind else ""))
@@ -116,7 +116,7 @@ async def _ask(system: System, user: str) -> str:
     heard = Heard()
     try:
         writer.write(ask(user))
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(system.patience):
             await _listen(reader, heard, user)
     except TimeoutError:
         return "hang"

@@ -32,6 +32,7 @@ class System(Protocol):
 
     name: str
     port: int
+    patience: float
 
     def pid(self) -> int:
         """The process that serves; another one after a crash."""
@@ -46,6 +47,8 @@ class Ours:
     """A supervisor, with its one worker in a process of its own."""
 
     name = "signalbox"
+    # Seconds until a case hangs: many, because tests may run on a machine that is busy with others.
+    patience = 45.0
 
     def __init__(self, supervisor: Supervisor, log: Path) -> None:
         self._supervisor = supervisor
@@ -82,6 +85,7 @@ class Envoy:
     """Bare Envoy; it has no word for a defect of its own but its end."""
 
     name = "envoy"
+    patience = 12.0
 
     def __init__(self, process: "subprocess.Popen[bytes]", port: int) -> None:
         self._process = process
