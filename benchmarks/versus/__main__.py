@@ -3,6 +3,7 @@
 import argparse
 import os
 import resource
+import signal
 import sys
 import tempfile
 import time
@@ -30,6 +31,7 @@ def main() -> int:
     """Exit status 0: the run ended, whatever the figures; 1: it could not run, or --strict and a goal is short."""
     options = _options()
     resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # what was started ends as well
     try:
         with tempfile.TemporaryDirectory(prefix="signalbox-versus-") as scratch:
             directory = options.keep.absolute() if options.keep else Path(scratch)
