@@ -43,7 +43,25 @@ def quantiles(count: int, p50: float = 1.0, p99: float = 2.0, p999: float = 3.0)
 
 
 def counts(latency: Quantiles, *, busy: float = 0.5, first: Quantiles | None = None) -> Counts:
-    return Counts(2.0, 1000.0, 53000.0, 2.0 * busy, 0.4, 2000, 2000, 0, 1, 0, 0, {}, {}, [], latency, first or latency)
+    return Counts(
+        seconds=2.0,
+        per_second=1000.0,
+        events_per_second=53000.0,
+        cpu_seconds=2.0 * busy,
+        load_cpu_seconds=0.4,
+        counted=2000,
+        ok=2000,
+        unfinished=0,
+        opened=1,
+        reconnected=0,
+        waited=0,
+        failed={},
+        tally={},
+        samples=[],
+        latency_us=latency,
+        first_event_us=first or latency,
+        refused_us=quantiles(0),
+    )
 
 
 def rows(page: str, name: str) -> list[list[str]]:
