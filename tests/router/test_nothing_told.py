@@ -15,6 +15,7 @@ import yaml
 from prometheus_client.exposition import choose_encoder
 from stage import Stage
 
+from compiled import needs_python
 from faults import Table, read
 from harness import CHAT, DONE, STREAM_HEAD, Message, StartRouter, Upstream, chat, chunk, event, request, response
 from signalbox.loglines import TextFormatter
@@ -227,6 +228,7 @@ async def test_what_is_refused(stage: Stage, caplog: pytest.LogCaptureFixture, h
         await each.stop()
 
 
+@needs_python
 async def test_a_defect_of_the_router(
     stage: Stage, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
