@@ -24,7 +24,7 @@ NAMES = ("one", "two", "three")
 HEALTHY_SECONDS, FAULT_SECONDS, RELOAD_SECONDS = 2.0, 6.0, 1.0
 PATIENCE = 40.0
 GROWTH_PERCENT = 10.0
-KILLED = "killed"
+KILLED, HEALTHY = "killed", "none"
 # Streams that have begun cannot be saved from these, nor can the last step of a chain: they end with an error event.
 BEGUN = frozenset((KILLED, "stalled", "cut"))
 FAULTS: dict[str, dict[str, Any]] = {
@@ -54,7 +54,7 @@ class Totals:
 
 
 def run(settings: Settings) -> Report:
-    """Rounds of a healthy time, a fault, and a healthy time, until the time is over."""
+    """Rounds of a healthy time, a fault, and a healthy time; between two of them all engines come back."""
     minutes = float(os.environ.get("MINUTES", settings.choose(30, 0.6)))
     totals, sizes = Totals(), []
     with ExitStack() as stack:
@@ -68,6 +68,9 @@ def run(settings: Settings) -> Report:
         while number < 2 or time.monotonic() < until:
             fault, name = list(FAULTS)[number % len(FAULTS)], NAMES[number % len(NAMES)]
             settings.tell(f"round {number + 1}: {fault}, engine {name}; {max(0, until - time.monotonic()):.0f} s left")
+            # An engine stays out for a while after its fault: the next one must not leave a single one.
+            while router.total("signalbox_router_usable_endpoints") < len(NAMES):
+                _round(settings, router, totals, HEALTHY, 0, ports, name)
             _round(settings, router, totals, fault, pids[name], ports, name)
             if fault == KILLED:
                 pids[name] = start(name)
@@ -109,7 +112,7 @@ def _round(
     began, state = time.monotonic(), 0
     while any(each.active for each in runs.values()):
         passed = time.monotonic() - began
-        if state == 0 and passed > HEALTHY_SECONDS:
+        if state == 0 and passed > HEALTHY_SECONDS and fault != HEALTHY:
             state = 1
             totals.faults[fault] += 1
             if fault == KILLED:
