@@ -10,7 +10,7 @@ from pathlib import Path
 
 from benchmarks.harness.errors import BenchError
 
-sys.path.insert(0, str(Path(__file__).parents[3] / "tests"))
+sys.path.append(str(Path(__file__).parents[3] / "tests"))
 
 from cluster import cache
 

@@ -8,8 +8,7 @@ import anthropic
 import pytest
 from stage import Claude, Stage
 
-from conftest import StartRouter
-from harness import PATIENCE
+from harness import PATIENCE, StartRouter
 
 
 @pytest.fixture

@@ -4,8 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from conftest import StartUpstream
-from harness import Client, Upstream, backend, chat, config, policy, request, within
+from harness import Client, StartUpstream, Upstream, backend, chat, config, policy, request, within
 from signalbox.control.messages import Load, RouteWeights, SetWeights, Weights
 from signalbox.router.options import ProxyOptions, SupervisorOptions
 from signalbox.router.process.supervisor import Supervisor

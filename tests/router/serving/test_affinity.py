@@ -2,8 +2,20 @@
 
 import pytest
 
-from conftest import StartRouter, StartUpstream
-from harness import CHAT, Gate, Upstream, backend, chat, completion, config, policy, request, response
+from harness import (
+    CHAT,
+    Gate,
+    StartRouter,
+    StartUpstream,
+    Upstream,
+    backend,
+    chat,
+    completion,
+    config,
+    policy,
+    request,
+    response,
+)
 from signalbox.routing.config import Affinity
 
 

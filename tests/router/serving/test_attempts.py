@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 from scenes import ASK, HELLO, attempts, backends_of, in_order, stream
 
-from conftest import StartRouter, StartUpstream
 from harness import (
     Gate,
     Message,
     Router,
+    StartRouter,
+    StartUpstream,
     Upstream,
     backend,
     chat,

@@ -7,8 +7,19 @@ import msgspec
 import pytest
 from scenes import ASK, FULL, HELLO, LAST, STREAM, USAGE, attempts, backends_of, in_order
 
-from conftest import StartRouter
-from harness import DONE, STREAM_HEAD, Message, Router, Upstream, chunk, completion, config, request, response
+from harness import (
+    DONE,
+    STREAM_HEAD,
+    Message,
+    Router,
+    StartRouter,
+    Upstream,
+    chunk,
+    completion,
+    config,
+    request,
+    response,
+)
 from signalbox.router.wire import encoding
 
 EMBED = request(path="/v1/embeddings", body={"model": "auto", "input": ["a"]})

@@ -2,8 +2,7 @@
 
 from scenes import ASK, backends_of, in_order
 
-from conftest import StartRouter
-from harness import Upstream, chat, config, policy, request, response
+from harness import StartRouter, Upstream, chat, config, policy, request, response
 
 
 async def test_a_request_that_failed_everywhere_counts_for_its_last_target(

@@ -5,8 +5,7 @@ import asyncio
 import pytest
 from scenes import ASK, backends_of, in_order
 
-from conftest import StartRouter
-from harness import Gate, Router, Upstream, backend, completion, config, policy, response
+from harness import Gate, Router, StartRouter, Upstream, backend, completion, config, policy, response
 from signalbox.routing.config import Address, Pricing
 from waiting import until
 

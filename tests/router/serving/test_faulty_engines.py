@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from conftest import StartRouter
-from harness import Router, backend, chat, config, policy, request
+from harness import Router, StartRouter, backend, chat, config, policy, request
 from signalbox.routing.config import Address, ApiKey, Timeouts
 from signalbox.sim.faults import HEALTHY, Faults
 from signalbox.sim.profile import Profile

@@ -2,8 +2,7 @@
 
 import time
 
-from conftest import StartRouter
-from harness import Upstream, backend, chat, config, policy, request
+from harness import StartRouter, Upstream, backend, chat, config, policy, request
 from signalbox.routing.config import Limits
 
 ASK = request(body=chat())

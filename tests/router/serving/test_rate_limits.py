@@ -3,8 +3,7 @@
 import pytest
 from scenes import ASK, backends_of, in_order
 
-from conftest import StartRouter
-from harness import Upstream, completion, config, response
+from harness import StartRouter, Upstream, completion, config, response
 
 
 @pytest.mark.parametrize("status", [200, 400, 429])

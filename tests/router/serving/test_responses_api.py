@@ -6,8 +6,20 @@ import msgspec
 import pytest
 from scenes import in_order, stream
 
-from conftest import StartRouter, StartUpstream
-from harness import Client, Message, Router, Upstream, backend, config, policy, request, response, tenant
+from harness import (
+    Client,
+    Message,
+    Router,
+    StartRouter,
+    StartUpstream,
+    Upstream,
+    backend,
+    config,
+    policy,
+    request,
+    response,
+    tenant,
+)
 from signalbox.router.serving.response_ids import KEY_ENTRY, PREFIX
 from signalbox.routing.config import Access, Limits
 

@@ -9,8 +9,7 @@ from typing import ClassVar, cast
 import pytest
 from scenes import ASK
 
-from conftest import StartRouter
-from harness import backend, completion, config, policy, response
+from harness import StartRouter, backend, completion, config, policy, response
 from signalbox.control.messages import Load, RouteWeights, SetWeights, Weights
 from signalbox.routing.config import Address, Route, Share, Weighted
 

@@ -4,8 +4,7 @@ import pytest
 from configs import tenant
 from scenes import backends_of, in_order
 
-from conftest import StartRouter
-from harness import CHAT, Router, Upstream, backend, chat, config, policy, request
+from harness import CHAT, Router, StartRouter, Upstream, backend, chat, config, policy, request
 from signalbox.control.messages import Load, RouteWeights, SetWeights, Weights
 from signalbox.routing.config import Access, Feedback, Limits
 

@@ -7,8 +7,21 @@ from collections.abc import Sequence
 import pytest
 from scenes import HELLO, LAST, STREAM, USAGE, stream
 
-from conftest import StartRouter, StartUpstream
-from harness import DONE, Gate, Router, Upstream, backend, chat, completion, config, policy, request, response
+from harness import (
+    DONE,
+    Gate,
+    Router,
+    StartRouter,
+    StartUpstream,
+    Upstream,
+    backend,
+    chat,
+    completion,
+    config,
+    policy,
+    request,
+    response,
+)
 from signalbox.control.messages import Load, RouteWeights, SetWeights, Weights
 from signalbox.routing.config import Failover, Feedback, Policy, Route, RouterConfig, Share, Spill, Tier, Weighted
 from signalbox.routing.expressions.tree import Condition, Variable

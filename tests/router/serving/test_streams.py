@@ -6,8 +6,7 @@ import msgspec
 import pytest
 from scenes import FULL, HELLO, LAST, ROLE, STREAM, USAGE, attempts, backends_of, in_order, stream
 
-from conftest import StartRouter
-from harness import DONE, STREAM_HEAD, Message, Router, Upstream, chat, chunk, config, event, request
+from harness import DONE, STREAM_HEAD, Message, Router, StartRouter, Upstream, chat, chunk, config, event, request
 from signalbox.routing.config import Pricing
 from waiting import until
 

@@ -8,8 +8,7 @@ import msgspec
 import pytest
 from scenes import ASK, DONE_STREAM, HELLO, STREAM, attempts, backends_of, in_order
 
-from conftest import StartRouter
-from harness import STREAM_HEAD, Message, Router, Upstream, backend, chunk, config, policy
+from harness import STREAM_HEAD, Message, Router, StartRouter, Upstream, backend, chunk, config, policy
 from signalbox.routing.config import Address, Timeouts
 
 LIMITS = Timeouts(first_token_ms=2_000, idle_ms=5_000, request_ms=20_000)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from stage import Stage
 
-from conftest import StartRouter
+from harness import StartRouter
 
 
 @pytest.fixture

@@ -9,8 +9,7 @@ import pytest
 import trustme
 from scenes import ASK, DONE_STREAM, HELLO, LAST, STREAM
 
-from conftest import StartRouter
-from harness import DONE, Upstream, backend, config, policy
+from harness import DONE, StartRouter, Upstream, backend, config, policy
 from signalbox.router.wire.errors import ConfigRejectedError
 from signalbox.routing.config import Address, Backend, Tls
 from waiting import until

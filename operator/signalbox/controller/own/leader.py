@@ -52,11 +52,10 @@ class LeaderEndpoint:
             await self._write()  # at once: what is there leads to somebody else, if anywhere
             await self._own.known.wait()
             while True:
-                seen = self._own.changes  # more may happen while it is written
+                seen = self._own.changes
                 if self._own.live is None or not holds(self._own.live, self._wanted):
                     await self._write()
-                while self._own.changes == seen:
-                    await self._own.news()
+                await self._own.news(seen)
         finally:
             watching.cancel()
 

@@ -58,8 +58,9 @@ class Tls:
         try:
             await self._secret.known.wait()
             while True:
+                seen = self._secret.changes
                 self._load()
-                await self._secret.news()
+                await self._secret.news(seen)
         finally:
             watching.cancel()
 
@@ -67,14 +68,14 @@ class Tls:
         """Make it, and renew it, for ever: on the leader."""
         await self._secret.known.wait()
         while True:
-            wait = CHECK_SECONDS
+            seen, wait = self._secret.changes, CHECK_SECONDS
             try:
                 await self._renew()
             except ApiError as error:
                 if not (error.conflict or error.already_exists):
                     _log.warning("Secret %s/%s: %s", self._secret.namespace, self._secret.name, error)
                 wait = AGAIN_SECONDS
-            await self._secret.news(wait)
+            await self._secret.news(seen, wait)
 
     async def _renew(self) -> None:
         live = self._secret.live

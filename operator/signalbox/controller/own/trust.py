@@ -40,18 +40,18 @@ class WebhookTrust:
             await self._own.known.wait()
             while True:
                 self._changed.clear()
-                wait = LOOK_SECONDS
+                seen, wait = self._own.changes, LOOK_SECONDS
                 try:
                     await self._correct()
                 except ApiError as error:
                     _log.warning("MutatingWebhookConfiguration %s: %s", self._own.name, error)
                     wait = AGAIN_SECONDS
-                await self._news(wait)
+                await self._news(seen, wait)
         finally:
             watching.cancel()
 
-    async def _news(self, seconds: float) -> None:
-        waiting = {asyncio.create_task(self._own.news(seconds)), asyncio.create_task(self._changed.wait())}
+    async def _news(self, seen: int, seconds: float) -> None:
+        waiting = {asyncio.create_task(self._own.news(seen, seconds)), asyncio.create_task(self._changed.wait())}
         try:
             await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
         finally:

@@ -37,11 +37,12 @@ class Own:
         """What happened to it."""
         self._set(None if event == "DELETED" else obj)
 
-    async def news(self, seconds: float | None = None) -> None:
-        """Wait until it changes, or for so long."""
+    async def news(self, seen: int, seconds: float | None = None) -> None:
+        """Wait until there are more ``changes`` than were ``seen``, or for so long. Some may have come meanwhile."""
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
-                await self._news.wait()
+                while self.changes == seen:
+                    await self._news.wait()
 
     def _set(self, live: Object | None) -> None:
         self.live = live
