@@ -106,7 +106,7 @@ class Attempt(Line):
         self.connection = connection
         if self.owner.paused:  # still busy with an earlier answer on its connection
             self.pause_reading()
-        connection.transport.write(self._request)
+        connection.send(self._request)
 
     def not_connected(self, reason: str, timed_out: bool) -> None:
         """Nobody there."""

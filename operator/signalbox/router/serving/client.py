@@ -42,6 +42,7 @@ class ClientConnection:
         "_ended",
         "_exchange",
         "_keep_alive",
+        "_outbox",
         "_owed",
         "_proxy",
         "_reader",
@@ -60,6 +61,7 @@ class ClientConnection:
 
     def __init__(self, proxy: "Proxy") -> None:
         self._proxy = proxy
+        self._outbox = proxy.outbox
         self._reader = RequestReader(proxy.options, self._gate)
         self._exchange: Exchange | None = None
         self._serving = False  # a request is being answered
@@ -239,14 +241,15 @@ class ClientConnection:
 
     def write(self, data: bytes) -> None:
         """Send bytes as they are."""
-        self.transport.write(data)
+        self._outbox.send(self.transport, data)
 
     def whole(self, head: bytes, content: bytes) -> None:
         """Send an answer in one write; ``head`` is status line and headers without framing."""
         self._started = self._ended = True
-        self.transport.write(
+        self._outbox.send(
+            self.transport,
             b"%b%bcontent-length: %d\r\n\r\n%b"
-            % (head, self._connection_line(), len(content), b"" if self._bodyless else content)
+            % (head, self._connection_line(), len(content), b"" if self._bodyless else content),
         )
 
     def begin(self, head: bytes, length: bytes | None) -> None:
@@ -260,20 +263,20 @@ class ClientConnection:
         else:
             framing = b""
             self._keep_alive = False
-        self.transport.write(b"%b%b%b\r\n" % (head, self._connection_line(), framing))
+        self._outbox.send(self.transport, b"%b%b%b\r\n" % (head, self._connection_line(), framing))
 
     def part(self, data: bytes) -> None:
         """Send a part of the body."""
         if not self.chunks or self._sized:
-            self.transport.write(data)
+            self._outbox.send(self.transport, data)
         elif data:
-            self.transport.write(b"%x\r\n%b\r\n" % (len(data), data))
+            self._outbox.send(self.transport, b"%x\r\n%b\r\n" % (len(data), data))
 
     def end(self) -> None:
         """The body is complete."""
         self._ended = True
         if self.chunks and not self._sized:
-            self.transport.write(b"0\r\n\r\n")
+            self._outbox.send(self.transport, b"0\r\n\r\n")
 
     def cut(self) -> None:
         """The body stays incomplete: only the end of the connection can tell the client."""
@@ -322,7 +325,7 @@ class ClientConnection:
             elif owed is Owed.BODY:
                 self.deadline = now + options.body_timeout
                 if self._reader.current is not None and self._reader.current.head.expects:
-                    self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+                    self._outbox.send(self.transport, b"HTTP/1.1 100 Continue\r\n\r\n")
         elif owed is Owed.BODY:
             self.deadline += size / MIN_BODY_RATE
 
@@ -347,6 +350,7 @@ class ClientConnection:
         self.deadline = time.monotonic() + LINGER_SECONDS
         if self.transport.is_closing():
             return
+        self._outbox.flush()
         if unread:
             if self.transport.can_write_eof():  # TLS has no half of a connection: there the client closes, or time does
                 self.transport.write_eof()

@@ -30,6 +30,7 @@ from signalbox.router.upstream.health_checks import Check, HealthChecks
 from signalbox.router.upstream.resolver import ResolutionFailed, Resolver
 from signalbox.router.upstream.tls import TlsContexts
 from signalbox.router.wire.errors import ConfigRejectedError
+from signalbox.router.wire.outbox import Outbox
 from signalbox.routing.address_rules import AddressRefused, AddressRules, parse_networks
 from signalbox.routing.config import Address, Limits, RouterConfig, decode
 from signalbox.routing.ejection import Cause
@@ -55,7 +56,8 @@ class Proxy:
         self._random = random.Random(os.urandom(16))  # noqa: S311 - draws, not secrets
         rules = AddressRules(parse_networks(options.allow_cidrs), parse_networks(options.deny_cidrs))
         self._resolver = Resolver(rules, options.deny_hosts)
-        self._dialer = Dialer(rules, Proxies(), self._resolver)
+        self.outbox = Outbox()
+        self._dialer = Dialer(rules, Proxies(), self._resolver, self.outbox)
         self._checks = HealthChecks(self._dialer, self._checked, self._random)
         self._contexts = TlsContexts()
         self._steering = Steering()
@@ -251,6 +253,7 @@ class Proxy:
     def drain(self) -> None:
         """From here on connections close after their request; idle ones close now."""
         self.draining = True
+        self.outbox.flush()  # an answer may have been given in this turn
         for connection in list(self._connections):
             if connection.idle:
                 connection.transport.close()

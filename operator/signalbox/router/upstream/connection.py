@@ -8,6 +8,8 @@ from typing import Protocol, cast
 
 import httptools
 
+from signalbox.router.wire.outbox import Outbox
+
 # Of a head, with the interim ones before it; and of what is framing only, such as trailers, in one piece.
 MAX_HEAD_BYTES = 64 << 10
 _CODING = b"transfer-encoding"
@@ -46,6 +48,7 @@ class UpstreamConnection:
         "head_done",
         "headers",
         "idle_since",
+        "outbox",
         "parser",
         "persistent",
         "pieces",
@@ -55,7 +58,8 @@ class UpstreamConnection:
         "transport",
     )
 
-    def __init__(self) -> None:
+    def __init__(self, outbox: Outbox | None = None) -> None:
+        self.outbox = outbox or Outbox()
         self.receiver: Receiver | None = None
         self.reused = False
         self.idle_since = 0.0
@@ -141,6 +145,10 @@ class UpstreamConnection:
 
     def resume_writing(self) -> None:
         """See ``pause_writing``."""
+
+    def send(self, request: bytes) -> None:
+        """With what else this turn of the loop has to send."""
+        self.outbox.send(self.transport, request)
 
     # httptools
 

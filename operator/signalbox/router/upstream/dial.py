@@ -13,6 +13,7 @@ from urllib.parse import unquote, urlsplit
 
 from signalbox.router.upstream.connection import UpstreamConnection
 from signalbox.router.upstream.resolver import ResolutionFailed, Resolver
+from signalbox.router.wire.outbox import Outbox
 from signalbox.routing.address_rules import AddressRules
 from signalbox.routing.config import Address
 
@@ -55,9 +56,12 @@ def _matches(host: str, exception: str) -> bool:
 class Dialer:
     """Makes connections. Addresses are checked once more here: what a name resolved to may have changed since."""
 
-    def __init__(self, rules: AddressRules, proxies: Proxies, resolver: Resolver | None = None) -> None:
+    def __init__(
+        self, rules: AddressRules, proxies: Proxies, resolver: Resolver | None = None, outbox: Outbox | None = None
+    ) -> None:
         self._rules = rules
         self._resolver = resolver or Resolver(rules)
+        self._outbox = outbox
         self.proxies = proxies
 
     async def connect(
@@ -86,7 +90,7 @@ class Dialer:
     async def _connect(
         self, address: Address, context: ssl.SSLContext | None, server_name: str | None
     ) -> UpstreamConnection:
-        connection = UpstreamConnection()
+        connection = UpstreamConnection(self._outbox)
         await asyncio.get_running_loop().create_connection(
             lambda: as_protocol(connection), address.host, address.port, ssl=context, server_hostname=server_name
         )
@@ -102,7 +106,7 @@ class Dialer:
             name = f"{authority}:{address.port}".encode()
             transport.write(b"CONNECT %b HTTP/1.1\r\nhost: %b\r\n%b\r\n" % (name, name, self.proxies.authorization()))
             await tunnel.established
-            connection = UpstreamConnection()
+            connection = UpstreamConnection(self._outbox)
             secured = await loop.start_tls(transport, as_protocol(connection), context, server_hostname=server_name)
         except BaseException:
             transport.abort()

@@ -56,7 +56,7 @@ class Visit(Line):
         """Send."""
         connection.receiver = self
         self.connection = connection
-        connection.transport.write(self._request)
+        connection.send(self._request)
 
     def not_connected(self, reason: str, timed_out: bool) -> None:
         """Nobody there."""
