@@ -3,7 +3,6 @@
 import calendar
 import os
 import ssl
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -87,6 +86,8 @@ def _file(content: bytes) -> Iterator[str]:
         descriptor = os.memfd_create("pem")
         path = f"/proc/self/fd/{descriptor}"
     else:
+        import tempfile  # noqa: PLC0415 - macOS alone needs it, and what it imports is a tenth of a router's start
+
         descriptor, path = tempfile.mkstemp(prefix="signalbox-")
     try:
         with os.fdopen(descriptor, "wb", closefd=False) as file:

@@ -30,6 +30,16 @@ def test_the_list_of_commands_imports_none_of_them() -> None:
     assert all(f"  {command} " in shown for command in SUMMARIES)
 
 
+def test_a_command_collects_garbage_as_any_program_does() -> None:
+    code = (
+        "import gc; from signalbox.cli.main import main; main(['router', '--help'], standalone_mode=False);"
+        "print(gc.isenabled())"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.endswith(
+        "\nTrue\n"
+    )
+
+
 def test_an_unknown_command_is_wrong_usage() -> None:
     result = CliRunner().invoke(main, ["chek"])
     assert result.exit_code == 2

@@ -19,7 +19,8 @@ from compiled import needs_python
 from faults import Table, read
 from harness import CHAT, DONE, STREAM_HEAD, Message, StartRouter, Upstream, chat, chunk, event, request, response
 from signalbox.loglines import TextFormatter
-from signalbox.router.telemetry.metrics import Families, Process
+from signalbox.router.telemetry.metrics import Families
+from signalbox.router.telemetry.process import Process
 from waiting import until
 
 PROMPT, SYSTEM, ANSWER = "prompt-4711-of-the-client", "system-4711-of-the-client", "answer-4711-of-the-engine"

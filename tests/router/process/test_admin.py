@@ -7,7 +7,8 @@ from contextlib import asynccontextmanager
 import pytest
 
 from signalbox.router.process.admin import MAX_HEAD_BYTES, AdminServer, Health
-from signalbox.router.telemetry.metrics import Families, Process
+from signalbox.router.telemetry.metrics import Families
+from signalbox.router.telemetry.process import Process
 from signalbox.router.telemetry.snapshot import Snapshot
 
 

@@ -111,11 +111,18 @@ async def test_terminated_worker_leaves_in_good_order_and_is_replaced() -> None:
     [
         (
             "signalbox.router.serving.proxy, signalbox.router.process.worker",
-            "pydantic yaml aiohttp httpx kopf kubernetes cel_expr_python prometheus_client google.protobuf rich click",
+            "pydantic yaml aiohttp httpx kopf kubernetes cel_expr_python prometheus_client google.protobuf rich click "
+            "tempfile",
         ),
         (
             "signalbox.router.process.supervisor",
-            "pydantic yaml aiohttp httpx kopf kubernetes cel_expr_python google.protobuf rich click httptools re2",
+            "pydantic yaml aiohttp httpx kopf kubernetes cel_expr_python google.protobuf rich click httptools re2 "
+            "prometheus_client tempfile",
+        ),
+        (
+            "signalbox.cli.router",
+            "pydantic yaml aiohttp httpx kopf kubernetes cel_expr_python google.protobuf rich re2 prometheus_client "
+            "http.client email tempfile",
         ),
     ],
 )
@@ -123,6 +130,17 @@ def test_imports_are_lean(modules: str, forbidden: str) -> None:
     script = f"import sys, {modules}; print(*(set({forbidden.split()!r}) & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == ""
+
+
+def test_garbage_is_looked_for_once_the_modules_are_there_and_not_among_them() -> None:
+    script = (
+        "import gc, sys, uvloop\n"
+        "uvloop.run = lambda serve: (serve.close(), print(gc.isenabled(), gc.get_freeze_count() > 10_000))\n"
+        "sys.argv = ['signalbox.router', '0']\n"
+        "import signalbox.router.__main__"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["True", "True"], done.stderr
 
 
 def test_started_by_hand_says_who_starts_it() -> None:

@@ -2,7 +2,8 @@
 
 from prometheus_client import generate_latest
 
-from signalbox.router.telemetry.metrics import Families, Process
+from signalbox.router.telemetry.metrics import Families
+from signalbox.router.telemetry.process import Process
 from signalbox.router.telemetry.statistics import Statistics
 from signalbox.router.telemetry.totals import Totals
 

@@ -7,7 +7,8 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.registry import Collector
 
-from signalbox.router.telemetry.metrics import Families, Process, WorkerState
+from signalbox.router.telemetry.metrics import Families
+from signalbox.router.telemetry.process import Process, WorkerState
 from signalbox.router.telemetry.snapshot import EndpointGauge, Snapshot
 from signalbox.router.telemetry.statistics import Statistics
 

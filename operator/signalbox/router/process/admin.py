@@ -6,11 +6,12 @@ and closes; that is all of HTTP that probes and Prometheus need.
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
 
 import msgspec
-from prometheus_client.exposition import choose_encoder
 
-from signalbox.router.telemetry.metrics import Families
+if TYPE_CHECKING:
+    from signalbox.router.telemetry.metrics import Families
 
 MAX_HEAD_BYTES = 8 << 10
 TIMEOUT = 10.0
@@ -33,7 +34,7 @@ class AdminServer:
         *,
         healthy: Callable[[], Health],
         ready: Callable[[], Health],
-        metrics: Callable[[], Awaitable[Families]],
+        metrics: Callable[[], Awaitable["Families"]],
     ) -> None:
         self._probes = {"/healthz": healthy, "/readyz": ready}
         self._metrics = metrics
@@ -88,6 +89,8 @@ class AdminServer:
             text = "\n".join(problems) if problems else "ok"
             return _response(503 if problems else 200, text.encode() + b"\n")
         if path == "/metrics":
+            from prometheus_client.exposition import choose_encoder  # noqa: PLC0415 - see ``Supervisor``
+
             encode, content_type = choose_encoder(accept)
             return _response(200, encode(await self._metrics()), content_type)
         return _response(404, b"there are /healthz, /readyz and /metrics\n")

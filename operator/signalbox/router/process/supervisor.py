@@ -9,8 +9,7 @@ import os
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-
-from prometheus_client.registry import Collector
+from typing import TYPE_CHECKING
 
 from signalbox.control.messages import Applied, Leases, RouteWeights, Traffic, Ways, Weights
 from signalbox.router.options import SupervisorOptions
@@ -21,11 +20,16 @@ from signalbox.router.process.leased import Leased
 from signalbox.router.process.messages import Report, Setup
 from signalbox.router.process.ports import PortReservation
 from signalbox.router.process.steered import Steered
-from signalbox.router.telemetry.metrics import Families, Process, WorkerState
+from signalbox.router.telemetry.process import Process, WorkerState
 from signalbox.router.telemetry.snapshot import Snapshot
 from signalbox.router.telemetry.totals import Totals
 from signalbox.router.wire.errors import ConfigRejectedError
 from signalbox.routing.config import content_hash
+
+if TYPE_CHECKING:
+    from prometheus_client.registry import Collector
+
+    from signalbox.router.telemetry.metrics import Families
 
 BACKOFF_FIRST = 0.1
 BACKOFF_MOST = 10.0
@@ -44,7 +48,7 @@ class Supervisor:
     ``port`` and ``admin_port`` are known after ``start``. What ``collectors`` give is among the metrics, too.
     """
 
-    def __init__(self, options: SupervisorOptions, collectors: Sequence[Collector] = ()) -> None:
+    def __init__(self, options: SupervisorOptions, collectors: Sequence["Collector"] = ()) -> None:
         self._options = options
         self._collectors = collectors
         self._totals = Totals()
@@ -199,7 +203,10 @@ class Supervisor:
                 report.exception()
         return self._totals.snapshot()
 
-    async def _families(self) -> Families:
+    async def _families(self) -> "Families":
+        # Prometheus' client takes as long to import as all of this package: not before somebody asks for metrics.
+        from signalbox.router.telemetry.metrics import Families  # noqa: PLC0415
+
         snapshot = await self.snapshot()
         process = Process(
             workers=self.statuses,

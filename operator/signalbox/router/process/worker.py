@@ -291,6 +291,8 @@ def run(factory: Factory, arguments: list[str]) -> None:
         sys.exit("usage: python -m signalbox.router CONTROL_DESCRIPTOR (started by the supervisor)")
     to_standard_error(f"signalbox worker {os.getpid()}: %(message)s", logging.INFO, secret=True)
     allow_files()
+    gc.freeze()  # the modules; the collector was off while they were imported
     # Requests leave little garbage in cycles: look for it less often than by default.
     gc.set_threshold(20_000, 20, 50)
+    gc.enable()
     uvloop.run(serve(int(arguments[0]), factory))

@@ -5,14 +5,13 @@ the rest is ``signalbox_router_*``. Every label has a bounded set of values: mod
 text of a client; there is no tenant, prompt or key.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
-import msgspec
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from signalbox.router.in_force import InForce
 from signalbox.router.telemetry import classifications
+from signalbox.router.telemetry.process import Process
 from signalbox.router.telemetry.snapshot import (
     DURATION_BOUNDS,
     TOKEN_BOUNDS,
@@ -35,29 +34,6 @@ _OPERATIONS = {
 _PROVIDER = "openai"
 _WAY = ["policy", "route", "target", "backend"]
 _GEN_AI = ["gen_ai_operation_name", "gen_ai_provider_name", "gen_ai_request_model", "openai_api_type", *_WAY]
-
-
-class WorkerState(msgspec.Struct, frozen=True):
-    """One worker, as seen from outside. ``memory`` in bytes, ``lag`` of its loop in seconds."""
-
-    index: int
-    state: str
-    memory: int = 0
-    lag: float = 0.0
-
-
-class Process(msgspec.Struct, frozen=True, kw_only=True):
-    """The router as a whole, as its supervisor knows it. ``changed_at`` is in seconds since the epoch, and so is
-    ``certificate_ends``, None without HTTPS; ``steered`` goes by policy."""
-
-    workers: Sequence[WorkerState] = ()
-    restarts: int = 0
-    config_hash: str = ""
-    configs_applied: int = 0
-    configs_rejected: int = 0
-    changed_at: float = 0.0
-    certificate_ends: float | None = None
-    steered: Mapping[str, InForce] = {}
 
 
 class Families:
