@@ -2,6 +2,7 @@
 
 import asyncio
 
+import pytest
 import uvloop
 
 from harness import STREAM_HEAD, Gate, Router, Upstream, chat, chunk, completion, event, request, response
@@ -93,6 +94,20 @@ async def test_a_request_that_waits_for_100_in_a_pipeline_gets_it_in_its_turn(
     assert (await client.answer()).status == 200
     assert (await client.answer(head_only=True)).status == 100
     assert (await client.ask(body)).status == 200
+
+
+@pytest.mark.parametrize("end", ["drain", "eof"])
+async def test_an_answer_of_the_very_moment_in_which_a_connection_ends_is_sent(router: Router, end: str) -> None:
+    client = await router.connect()
+    (connection,) = await router.connections(1)
+    connection.data_received(request("GET", "/v1/models"))
+    if end == "drain":
+        router.proxy.drain()
+    else:
+        connection.eof_received()
+        connection.transport.close()
+    assert (await client.answer()).status == 200
+    assert await client.rest() == b""
 
 
 async def test_http_1_0_is_closed_unless_it_asks_otherwise(router: Router) -> None:

@@ -117,7 +117,8 @@ class ClientConnection:
             self._await_rest(len(data))
 
     def eof_received(self) -> None:
-        """The client will send no more, and is taken to have left."""
+        """The client will send no more, and is taken to have left, but not before it was told what it asked."""
+        self._outbox.flush()
 
     def pause_writing(self) -> None:
         """The client reads slowly: stop reading what it is to get."""
