@@ -74,6 +74,37 @@ def test_a_stream_is_held_until_its_first_content_and_then_released_as_it_came()
     assert held.inspect(held.release(), False) == first + delta(content="a")
 
 
+class Counting:
+    """A pattern that counts the bytes it was given to look at."""
+
+    def __init__(self, pattern: Any) -> None:
+        self._pattern = pattern
+        self.bytes = 0
+
+    def search(self, text: bytes, start: int) -> Any:
+        self.bytes += len(text) - start
+        return self._pattern.search(text, start)
+
+    def finditer(self, text: bytes) -> Any:
+        self.bytes += len(text)
+        return self._pattern.finditer(text)
+
+
+@pytest.mark.parametrize("end", [b"", b"\n\n", b"\r\n\r\n", b"\r\r"])
+@pytest.mark.parametrize("reading", ["hold", "inspect"])
+def test_a_long_event_in_short_reads_costs_what_it_costs_in_long_ones(
+    reading: str, end: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counting = Counting(events._END)
+    monkeypatch.setattr(events, "_END", counting)
+    event = b": %b%b" % (b"x" * 100_000, end)
+    watched = stream()
+    for at in range(0, len(event), 10):
+        getattr(watched, reading)(event[at : at + 10], False)
+    assert len(event) <= counting.bytes < 1.5 * len(event)
+    assert watched.held_bytes == (0 if reading == "inspect" and end else len(event))
+
+
 def test_an_error_before_content_is_seen_even_when_content_never_comes() -> None:
     held = stream()
     assert held.hold(delta(role="assistant") + FULL + DONE, True) is Meaning.ERROR

@@ -86,11 +86,9 @@ def test_the_same_passes_however_a_stream_is_cut(whole: bytes, cuts: list[int], 
 @fuzzed(100)
 @given(whole=STREAMS, cuts=CUTS)
 def test_events_are_the_same_however_they_come(whole: bytes, cuts: list[int]) -> None:
-    found: list[bytes] = []
-    rest = b""
-    for piece in pieces(whole, cuts):
-        complete, rest = events.split(rest + piece)
-        found += complete
+    splitter = events.Splitter()
+    found = [event for piece in pieces(whole, cuts) for event in splitter.feed(piece)]
+    assert len(splitter) == len(rest := splitter.take())
     assert (found, rest) == events.split(whole)
     assert b"".join([*found, rest]) == whole
 

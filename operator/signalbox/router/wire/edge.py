@@ -18,12 +18,12 @@ _NO_END = Refusal(502, "upstream_error", "The target ended its stream before its
 class MessagesEdge:
     """Of one request, at the client's side. A stream that has ended with an error says nothing more."""
 
-    __slots__ = ("_buffer", "_ended", "_events", "_thinking")
+    __slots__ = ("_ended", "_events", "_splitter", "_thinking")
 
     def __init__(self, *, thinking: bool) -> None:
         self._thinking = thinking
         self._events = Events(thinking=thinking)
-        self._buffer = b""
+        self._splitter = events.Splitter()
         self._ended = False
 
     def whole(self, status: int, content: bytes) -> bytes | None:
@@ -41,12 +41,11 @@ class MessagesEdge:
         """Some of the events of a chat's stream as those of a message; what is incomplete waits."""
         if self._ended:
             return b""
-        complete, self._buffer = events.split(self._buffer + data)
-        return self._written(complete)
+        return self._written(self._splitter.feed(data))
 
     def end(self) -> bytes:
         """What is left when the chat's stream is over."""
-        rest = self.part(b"\n\n") if self._buffer else b""
+        rest = self.part(b"\n\n") if len(self._splitter) else b""
         return rest + self._last()
 
     def _last(self) -> bytes:

@@ -13,6 +13,8 @@ import msgspec
 from signalbox.router.wire import usage
 
 _END = re.compile(rb"\r\n\r\n|\n\n|\r\r")
+# So much of an end may have come with the read before.
+_BEFORE = 3
 _DATA = re.compile(rb"^data:[ ]?(.*?)\r?$", re.MULTILINE)
 DONE = b"[DONE]"
 
@@ -49,6 +51,44 @@ def split(buffer: bytes) -> tuple[list[bytes], bytes]:
         events.append(buffer[start : match.end()])
         start = match.end()
     return events, buffer[start:]
+
+
+class Splitter:
+    """Events out of reads that end anywhere. No byte of an event that does not end is looked at twice."""
+
+    __slots__ = ("_rest",)
+
+    def __init__(self) -> None:
+        # One buffer that grows: an event that comes in tiny reads must not cost many times its size.
+        self._rest = bytearray()
+
+    def __len__(self) -> int:
+        """Size of the event that has not ended yet."""
+        return len(self._rest)
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """The events that a read completes, each with its terminator."""
+        rest = self._rest
+        if not rest:
+            complete, after = split(data)
+        else:
+            seen = len(rest)
+            rest += data
+            end = _END.search(rest, max(0, seen - _BEFORE))
+            if end is None:
+                return []
+            upto = end.end() - seen
+            complete, after = split(data[upto:])
+            del rest[seen + upto :]
+            complete.insert(0, bytes(rest))
+        if rest or after:
+            self._rest = bytearray(after)
+        return complete
+
+    def take(self) -> bytes:
+        """The event that has not ended yet, which will not go on."""
+        rest, self._rest = self._rest, bytearray()
+        return bytes(rest)
 
 
 def data_of(event: bytes) -> bytes:

@@ -4,7 +4,7 @@ import re
 from typing import Any
 
 from signalbox.router.wire import events, usage
-from signalbox.router.wire.events import Meaning
+from signalbox.router.wire.events import Meaning, Splitter
 
 _ERROR = re.compile(rb'"error"|^event:[ ]?error|"response\.failed"', re.MULTILINE)
 _USAGE = re.compile(rb'"usage"\s*:\s*\{')
@@ -19,7 +19,17 @@ class EventStream:
     the id of a response to the one that the client gets.
     """
 
-    __slots__ = ("_aligned", "_buffer", "_hide_usage", "_judged", "_plain", "_rename_id", "_renames", "error", "usage")
+    __slots__ = (
+        "_aligned",
+        "_held",
+        "_hide_usage",
+        "_plain",
+        "_rename_id",
+        "_renames",
+        "_splitter",
+        "error",
+        "usage",
+    )
 
     def __init__(
         self, *, hide_usage: bool, plain: bool, rename_id: Any = None, renames: dict[bytes, bytes] | None = None
@@ -28,8 +38,8 @@ class EventStream:
         self._plain = plain and rename_id is None
         self._rename_id = rename_id
         self._renames = dict(renames or {})
-        self._buffer = b""
-        self._judged = 0
+        self._held = bytearray()  # events that are complete, before the stream has begun
+        self._splitter = Splitter()
         self._aligned = False
         self.error: Any = None
         self.usage: usage.Usage | None = None
@@ -37,16 +47,13 @@ class EventStream:
     @property
     def held_bytes(self) -> int:
         """Size of what is held."""
-        return len(self._buffer)
+        return len(self._held) + len(self._splitter)
 
     def hold(self, data: bytes, done: bool) -> Meaning:
         """Add a read to what is held; the strongest meaning of its events. ERROR sets ``error``."""
-        self._buffer += data
-        complete, rest = events.split(self._buffer[self._judged :])
-        if done and rest:
-            complete.append(rest)
+        complete = self._whole_events(data, done)
+        self._held += b"".join(complete)
         for event in complete:
-            self._judged += len(event)
             meaning, value = events.meaning(event)
             if meaning is Meaning.ERROR:
                 self.error = events.error_of(value)
@@ -56,8 +63,8 @@ class EventStream:
 
     def release(self) -> bytes:
         """What was held, now to be passed on."""
-        held, self._buffer = self._buffer, b""
-        return held
+        held, self._held = self._held, bytearray()
+        return bytes(held) + self._splitter.take()
 
     def is_plain(self, raw: bytes, data: bytes) -> bool:
         """Whether a read may go to the client as it came.
@@ -67,8 +74,7 @@ class EventStream:
         if not self._plain:
             return False
         ends = raw.endswith(b"\n\n\r\n") and data.endswith(b"\n\n")
-        # Two plain searches: most reads pass them, and a regular expression costs more than all the rest of a read.
-        if self._aligned and ends and not self._buffer and b'"usage"' not in data and b"error" not in data:
+        if self._aligned and ends and not len(self._splitter) and b'"usage"' not in data and b"error" not in data:
             return True
         self._aligned = ends
         return False
@@ -78,7 +84,8 @@ class EventStream:
         complete = self._whole_events(data, done)
         whole = b"".join(complete)
         renaming = self._rename_id is not None or self._renames
-        if not renaming and b'"usage"' not in whole and not _ERROR.search(whole):
+        # Plain searches: most reads pass them, and a regular expression costs more than all the rest of a read.
+        if not renaming and b'"usage"' not in whole and b"error" not in whole and b"response.failed" not in whole:
             return whole
         out = []
         for event in complete:
@@ -96,10 +103,9 @@ class EventStream:
         return b"".join(out)
 
     def _whole_events(self, data: bytes, done: bool) -> list[bytes]:
-        complete, self._buffer = events.split(self._buffer + data)
-        if done and self._buffer:
-            complete.append(self._buffer)
-            self._buffer = b""
+        complete = self._splitter.feed(data)
+        if done and len(self._splitter):
+            complete.append(self._splitter.take())
         return complete
 
     def _renamed(self, event: bytes) -> bytes:
