@@ -104,8 +104,8 @@ fuzz: $(STAMP) ## Try 20,000 examples of every property of what is read from out
 bench-cluster: $(STAMP) ## Measure operator and routers on a node with pods (root, Linux, apt-get)
 	@PYTHONPATH=tests $(BIN)/python -m benchmarks.cluster
 
-bench: $(BENCH_STAMP) ## Compare with Envoy, nginx, LiteLLM, vllm-router: table, picture, JSON (C compiler, 25 min)
-	@$(BIN)/python -m benchmarks.versus
+bench: $(BENCH_STAMP) .compiled/.made ## Compare with Envoy, nginx, LiteLLM, vllm-router: table, picture, JSON (C compiler, 25 min)
+	@PYTHONPATH=.compiled $(BIN)/python -m benchmarks.versus
 
 bench-all: $(BENCH_STAMP) ## Run every other benchmark (needs a C compiler, an hour)
 	@$(BIN)/python -m benchmarks
