@@ -58,9 +58,11 @@ def test_the_context_window_holds_prompt_and_answer() -> None:
 
 
 def test_tokens_are_counted_only_for_a_bound() -> None:
-    needs = requirements("chat", {"messages": [{"role": "user", "content": "a"}]})
+    message = {"role": "user", "content": "a"}
+    needs = requirements("chat", {"messages": [message]})
     assert shortfall(backend(), needs) is None
-    assert "conversation_tokens" not in vars(needs._facts)
+    message["content"] = "a" * 400
+    assert shortfall(backend(99), needs) == "context window 99 < 100 tokens"
 
 
 ANTHROPIC = Backend(name="b", model="m", authority="b", format="Anthropic")

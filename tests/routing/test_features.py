@@ -125,11 +125,13 @@ def test_headers_ignore_case_and_read_empty_when_absent() -> None:
 
 
 def test_facts_are_computed_when_asked_for_and_once() -> None:
-    found = facts(CHAT)
-    assert "query_text" not in vars(found)
-    assert found.query_chars == 15
-    assert vars(found)["query_text"] is found.query_text
-    assert "query_has_code" not in vars(found)
+    message = {"role": "user", "content": "before"}
+    found = facts({"messages": [message]})
+    message["content"] = "until asked for"
+    assert found.query_text == "until asked for"
+    message["content"] = "afterwards"
+    assert (found.query_text, found.query_chars) == ("until asked for", 15)
+    assert found.conversation_chars == len("afterwards")
 
 
 JUNK = st.recursive(

@@ -1,20 +1,20 @@
-"""The facts that conditions speak about, each computed when first asked for and then kept.
+"""The facts that conditions speak about, each computed when asked for; what takes long, once.
 
 Bodies come from clients: whatever their shape, reading a fact never raises; a field of a wrong type counts as absent.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, Final, Generic, Protocol, TypeVar, overload
+from typing import Any, Final, Protocol
 
 from signalbox.routing import prompts
 from signalbox.routing.choosing.classified import NOTHING_SAID, Classified, Column, Judge, Result
 from signalbox.routing.code import has_code
 from signalbox.routing.formats.anthropic_client.request import Message
 
-_Value = TypeVar("_Value")
 _INT64_MAX: Final = 2**63 - 1
 _INT64_MIN: Final = -(2**63)
+_UNCOUNTED: Final = -1
 _NO_JUDGES: Final[Mapping[str, Judge]] = MappingProxyType({})
 
 
@@ -84,44 +84,39 @@ class AnswerFacts(Protocol):
     def tool_calls(self) -> int: ...
 
 
-class Lazy(Generic[_Value]):
-    """An attribute computed on first access, then stored on the instance, where plain attribute access finds it.
-
-    ``functools.cached_property`` does the same behind a lock, at ten times the cost.
-    """
-
-    __slots__ = ("_compute", "_name")
-
-    def __init__(self, compute: Callable[[Any], _Value]) -> None:
-        self._compute = compute
-        self._name = compute.__name__
-
-    @overload
-    def __get__(self, instance: None, owner: type) -> "Lazy[_Value]": ...
-    @overload
-    def __get__(self, instance: object, owner: type) -> _Value: ...
-    def __get__(self, instance: object, owner: type) -> "Lazy[_Value] | _Value":
-        if instance is None:
-            return self
-        value = self._compute(instance)
-        setattr(instance, self._name, value)
-        return value
-
-
 class Facts:
     """All facts of one request.
 
     ``operation`` is "chat", "completions", "embeddings" or "responses"; ``body`` the decoded JSON object; ``headers``
     have lower-case names. Looking up a classifier in ``labels``, ``scores`` or ``confidences`` asks it, or raises
-    ``UnknownValueError`` where it must be waited for. ``awaited`` is the one that the last undecided condition needs.
-    ``target`` and ``answer`` are set before an expression over them is asked, again for each target and each answer.
-    ``message`` is there where the chat in ``body`` was one for Anthropic's API.
+    ``UnknownValueError`` where it must be waited for; who knows what was said puts that in their place. ``awaited`` is
+    the one that the last undecided condition needs. ``target`` and ``answer`` are set before an expression over them is
+    asked, again for each target and each answer. ``message`` is there where the chat in ``body`` was one for
+    Anthropic's API.
     """
 
     target: CandidateFacts
     answer: AnswerFacts
     awaited = ""
     message: Message | None = None
+
+    # What takes a look at every message or character is kept; the rest is read again as fast as it would be found.
+    _classified: Classified | None = None
+    _labels: dict[str, str] | None = None
+    _scores: dict[str, float] | None = None
+    _confidences: dict[str, float] | None = None
+    _images = _UNCOUNTED
+    _text: str | None = None
+    _utf8: bytes | None = None
+    _lower: str | None = None
+    _words = _UNCOUNTED
+    _lines = _UNCOUNTED
+    _has_code: bool | None = None
+    _has_url: bool | None = None
+    _chars = _UNCOUNTED
+    _tokens = _UNCOUNTED
+    _turns = _UNCOUNTED
+    _system: str | None = None
 
     def __init__(
         self,
@@ -143,27 +138,50 @@ class Facts:
 
     # classifiers
 
-    @Lazy
+    @property
     def classified(self) -> Classified:
-        return Classified(self._judges, self.query_text)
+        found = self._classified
+        if found is None:
+            found = self._classified = Classified(self._judges, self.query_text)
+        return found
 
     @property
     def said(self) -> Mapping[str, Result]:
         """What classifiers have said so far."""
-        asked: Classified | None = self.__dict__.get("classified")
-        return NOTHING_SAID if asked is None else asked.results
+        return NOTHING_SAID if self._classified is None else self._classified.results
 
-    @Lazy
+    @property
     def labels(self) -> dict[str, str]:
-        return Column(self.classified, "label")
+        found = self._labels
+        if found is None:
+            found = self._labels = Column(self.classified, "label")
+        return found
 
-    @Lazy
+    @labels.setter
+    def labels(self, labels: dict[str, str]) -> None:
+        self._labels = labels
+
+    @property
     def scores(self) -> dict[str, float]:
-        return Column(self.classified, "score")
+        found = self._scores
+        if found is None:
+            found = self._scores = Column(self.classified, "score")
+        return found
 
-    @Lazy
+    @scores.setter
+    def scores(self, scores: dict[str, float]) -> None:
+        self._scores = scores
+
+    @property
     def confidences(self) -> dict[str, float]:
-        return Column(self.classified, "confidence")
+        found = self._confidences
+        if found is None:
+            found = self._confidences = Column(self.classified, "confidence")
+        return found
+
+    @confidences.setter
+    def confidences(self, confidences: dict[str, float]) -> None:
+        self._confidences = confidences
 
     def header(self, name: str) -> str:
         """The value of a request header, "" when absent; names ignore case."""
@@ -172,47 +190,49 @@ class Facts:
 
     # request
 
-    @Lazy
+    @property
     def request_model(self) -> str:
         return _text(self.body.get("model"))
 
-    @Lazy
+    @property
     def request_stream(self) -> bool:
         return self.body.get("stream") is True
 
-    @Lazy
+    @property
     def request_max_tokens(self) -> int | None:
         return prompts.max_tokens(self.body)
 
-    @Lazy
+    @property
     def request_temperature(self) -> float | None:
         value = self.body.get("temperature")
         if type(value) is int:
             return float(value) if _is_int64(value) else None
         return value if type(value) is float else None
 
-    @Lazy
+    @property
     def request_n(self) -> int | None:
         value = self.body.get("n")
         return value if _is_int64(value) else None
 
-    @Lazy
+    @property
     def request_tools(self) -> int:
         return prompts.count_tools(self.body)
 
-    @Lazy
+    @property
     def request_images(self) -> int:
-        return prompts.count_images(self.request_operation, self.body)
+        if self._images == _UNCOUNTED:
+            self._images = prompts.count_images(self.request_operation, self.body)
+        return self._images
 
-    @Lazy
+    @property
     def request_logprobs(self) -> bool:
         return prompts.wants_logprobs(self.request_operation, self.body)
 
-    @Lazy
+    @property
     def request_response_format(self) -> str:
         return prompts.response_format(self.body)
 
-    @Lazy
+    @property
     def request_reasoning_effort(self) -> str:
         effort = self.body.get("reasoning_effort")
         if effort is None and isinstance(reasoning := self.body.get("reasoning"), dict):
@@ -221,71 +241,95 @@ class Facts:
 
     # query
 
-    @Lazy
+    @property
     def query_text(self) -> str:
-        return prompts.query(self.request_operation, self.body)
+        found = self._text
+        if found is None:
+            found = self._text = prompts.query(self.request_operation, self.body)
+        return found
 
-    @Lazy
+    @property
     def query_text_utf8(self) -> bytes:
         """For regular expressions: RE2 works on bytes, and several conditions may ask."""
-        return self.query_text.encode("utf-8", "surrogatepass")
+        found = self._utf8
+        if found is None:
+            found = self._utf8 = self.query_text.encode("utf-8", "surrogatepass")
+        return found
 
-    @Lazy
+    @property
     def query_text_lower(self) -> str:
         """For ``containsWord``, which ignores case."""
-        return self.query_text.lower()
+        found = self._lower
+        if found is None:
+            found = self._lower = self.query_text.lower()
+        return found
 
-    @Lazy
+    @property
     def query_chars(self) -> int:
         return len(self.query_text)
 
-    @Lazy
+    @property
     def query_words(self) -> int:
-        return len(self.query_text.split())
+        if self._words == _UNCOUNTED:
+            self._words = len(self.query_text.split())
+        return self._words
 
-    @Lazy
+    @property
     def query_lines(self) -> int:
-        text = self.query_text
-        return text.count("\n") + 1 if text else 0
+        if self._lines == _UNCOUNTED:
+            text = self.query_text
+            self._lines = text.count("\n") + 1 if text else 0
+        return self._lines
 
-    @Lazy
+    @property
     def query_tokens(self) -> int:
         return prompts.estimate_tokens(self.query_text)
 
-    @Lazy
+    @property
     def query_has_code(self) -> bool:
-        return has_code(self.query_text, self.query_text_utf8)
+        found = self._has_code
+        if found is None:
+            found = self._has_code = has_code(self.query_text, self.query_text_utf8)
+        return found
 
-    @Lazy
+    @property
     def query_has_url(self) -> bool:
-        text = self.query_text
-        return "https://" in text or "http://" in text
+        found = self._has_url
+        if found is None:
+            text = self.query_text
+            found = self._has_url = "https://" in text or "http://" in text
+        return found
 
     # conversation
 
-    @Lazy
-    def _conversation(self) -> list[str]:
-        return prompts.texts(self.request_operation, self.body)
-
-    @Lazy
+    @property
     def conversation_chars(self) -> int:
-        return sum(map(len, self._conversation))
+        if self._chars == _UNCOUNTED:
+            self._chars = sum(map(len, prompts.texts(self.request_operation, self.body)))
+        return self._chars
 
-    @Lazy
+    @property
     def conversation_tokens(self) -> int:
-        return prompts.prompt_tokens(self.request_operation, self.body)
+        if self._tokens == _UNCOUNTED:
+            self._tokens = prompts.prompt_tokens(self.request_operation, self.body)
+        return self._tokens
 
-    @Lazy
+    @property
     def conversation_turns(self) -> int:
-        return prompts.count_turns(self.request_operation, self.body)
+        if self._turns == _UNCOUNTED:
+            self._turns = prompts.count_turns(self.request_operation, self.body)
+        return self._turns
 
-    @Lazy
+    @property
     def conversation_system(self) -> str:
-        return prompts.system(self.request_operation, self.body)
+        found = self._system
+        if found is None:
+            found = self._system = prompts.system(self.request_operation, self.body)
+        return found
 
     # user
 
-    @Lazy
+    @property
     def user_id(self) -> str:
         return _text(self.body.get("safety_identifier") or self.body.get("user"))
 

@@ -3,7 +3,6 @@
 Bodies come from clients: whatever their shape, nothing here raises; what has a wrong type counts as absent.
 """
 
-from collections.abc import Iterator
 from typing import Any, Final
 
 _INT64_MAX: Final = 2**63 - 1
@@ -41,10 +40,10 @@ def messages(operation: str, body: dict[str, Any]) -> list[Any]:
 def query(operation: str, body: dict[str, Any]) -> str:
     """The text of the last user message; of other operations, their input. Several parts are joined by newlines."""
     if operation == "chat" or (operation == "responses" and isinstance(body.get("input"), list)):
-        for message in reversed(messages(operation, body)):
+        found = messages(operation, body)
+        for message in found[::-1]:
             if isinstance(message, dict) and message.get("role") == "user":
-                content = message.get("content")
-                return content if isinstance(content, str) else "\n".join(_parts(content))
+                return "\n".join(contents(message.get("content")))
         return ""
     return "\n".join(_inputs(operation, body))
 
@@ -163,35 +162,32 @@ def transcript(operation: str, body: dict[str, Any]) -> str:
     return "\n\n".join(parts) if parts else "\n".join(texts(operation, body))
 
 
-def contents(content: object) -> Iterator[str]:
+def contents(content: object) -> list[str]:
     """The texts of a message's content, which is one or a list of parts."""
     if isinstance(content, str):
-        yield content
-    else:
-        yield from _parts(content)
-
-
-def _parts(content: object) -> Iterator[str]:
-    """The texts of a list of content parts."""
+        return [content]
+    found: list[str] = []
     if isinstance(content, list):
         for part in content:
-            if isinstance(part, dict) and part.get("type") in _TEXT_TYPES and isinstance(text := part.get("text"), str):
-                yield text
+            if isinstance(part, dict) and part.get("type") in _TEXT_TYPES:
+                text = part.get("text")
+                if isinstance(text, str):
+                    found.append(text)
+    return found
 
 
 def _input(operation: str, body: dict[str, Any]) -> object:
     return body.get("prompt" if operation == "completions" else "input")
 
 
-def _inputs(operation: str, body: dict[str, Any]) -> Iterator[str]:
+def _inputs(operation: str, body: dict[str, Any]) -> list[str]:
     """The strings of ``prompt`` or ``input``; token numbers are passed over."""
     found = _input(operation, body)
     if isinstance(found, str):
-        yield found
-    elif isinstance(found, list) and operation != "responses":
-        for item in found:
-            if isinstance(item, str):
-                yield item
+        return [found]
+    if isinstance(found, list) and operation != "responses":
+        return [item for item in found if isinstance(item, str)]
+    return []
 
 
 def _given_tokens(operation: str, body: dict[str, Any]) -> int:

@@ -11,7 +11,7 @@ import msgspec
 
 from signalbox.routing import prompts
 from signalbox.routing.chains import refusals, schema
-from signalbox.routing.features import Lazy
+from signalbox.routing.lazy import Lazy
 
 _INVALID: Final = object()
 
