@@ -19,6 +19,7 @@ from signalbox.local.resources import Options
 from signalbox.local.source import SourceError
 from signalbox.local.workspace import Workspace, read
 from signalbox.plan.routers import PlannedRouter
+from signalbox.routing.choosing.assumed import AssumedTarget
 from signalbox.routing.config import Policy, Tenant
 from signalbox.routing.features import Facts
 from signalbox.routing.formats.anthropic_client.request import translate
@@ -108,7 +109,7 @@ def explain(
     router, policy = _find(workspace, body["model"])
     who = _tenant(workspace, router, policy, key, tenant)
     backends = {backend.name: backend for backend in router.config.backends}
-    signals = {target.name: decisions.LiveSignals(config=backends[target.backend]) for target in policy.targets}
+    signals = {target.name: AssumedTarget(config=backends[target.backend]) for target in policy.targets}
     assumptions = assume_all(policy, signals, assume)
     message = translate(body) if operation == "messages" else None
     facts = Facts(

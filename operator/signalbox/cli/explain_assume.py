@@ -6,15 +6,15 @@ from typing import Final
 import click
 import msgspec
 
-from signalbox.local.explain import LiveSignals
 from signalbox.local.judges import Assumption
+from signalbox.routing.choosing.assumed import AssumedTarget
 from signalbox.routing.config import Policy
 from signalbox.routing.expressions.variables import CLASSIFIER_GROUPS, TARGET_BY_NAME, snake
 
 _KINDS: Final[dict[str, type]] = {"bool": bool, "int": int, "double": float, "string": str}
 
 
-def assume_all(policy: Policy, signals: Mapping[str, LiveSignals], texts: Iterable[str]) -> dict[str, Assumption]:
+def assume_all(policy: Policy, signals: Mapping[str, AssumedTarget], texts: Iterable[str]) -> dict[str, Assumption]:
     """Put what is assumed of targets into ``signals``; what is assumed of classifiers is returned, by name. Raises
     ``click.UsageError``."""
     found: dict[str, Assumption] = {}
@@ -28,7 +28,7 @@ def assume_all(policy: Policy, signals: Mapping[str, LiveSignals], texts: Iterab
     return found
 
 
-def _target(signals: Mapping[str, LiveSignals], path: str, value: str, text: str) -> None:
+def _target(signals: Mapping[str, AssumedTarget], path: str, value: str, text: str) -> None:
     try:
         group, name, field = path.split(".")
         if group != "targets":

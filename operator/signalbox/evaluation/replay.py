@@ -9,12 +9,12 @@ from signalbox.evaluation import chains
 from signalbox.evaluation.bill import Bill, Means
 from signalbox.evaluation.classifiers import facts_of, judges_of
 from signalbox.evaluation.given import Lacking, Refused, Table
-from signalbox.evaluation.idle import IdleTarget
 from signalbox.evaluation.lines import Line
 from signalbox.evaluation.outcome import Outcome, Way
 from signalbox.evaluation.shares import expected_shares
 from signalbox.routing import config, prompts
 from signalbox.routing.choosing import picking
+from signalbox.routing.choosing.assumed import AssumedTarget
 from signalbox.routing.choosing.ordered import OrderedChoice
 from signalbox.routing.decision import CompiledPolicy, CompiledRoute, Undecided
 from signalbox.routing.eligibility import Requirements, shortfall
@@ -37,7 +37,7 @@ class Replay:
         self._by_target = {target.name: backends[target.backend] for target in policy.targets}
         self._bill = Bill(self._by_target, means)
         self._targets = {
-            name: IdleTarget(backend, self._bill.expected_tokens(name)) for name, backend in self._by_target.items()
+            name: AssumedTarget(backend, self._bill.expected_tokens(name)) for name, backend in self._by_target.items()
         }
         self._judges = judges_of(policy)
         self._compiled = CompiledPolicy(policy, random.Random(0))  # noqa: S311 - nothing is drawn: shares are expected ones

@@ -3,56 +3,17 @@
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 
-import msgspec
-
 from signalbox.local.explain_chains import chain
 from signalbox.local.explain_choosing import objective, select
 from signalbox.local.explained import AskedRoute, Candidate, ChainPlan, Explanation
 from signalbox.local.judges import Assumption, asked
 from signalbox.routing import config
-from signalbox.routing.choosing import expectations
+from signalbox.routing.choosing.assumed import AssumedTarget
 from signalbox.routing.eligibility import Requirements, shortfall
 from signalbox.routing.expressions.references import read, references
 from signalbox.routing.expressions.translate import translate
 from signalbox.routing.expressions.values import UNKNOWN, EvaluationError, UnknownValueError
 from signalbox.routing.features import Facts
-
-
-class LiveSignals(msgspec.Struct, kw_only=True):
-    """What a running router would know of a target; by default, that of one that has just started."""
-
-    in_flight: int = 0
-    ttft_ms: int | None = None
-    error_rate: float = 0.0
-    healthy: bool = True
-    waiting: int | None = None
-    utilization: float | None = None
-    kv_cache_usage: float | None = None
-    overloaded: bool = False
-    config: config.Backend
-
-    @property
-    def token_correction(self) -> float:
-        """As estimated."""
-        return 1.0
-
-    @property
-    def expected_output_tokens(self) -> float:
-        """As long as none was seen."""
-        return expectations.PRIOR_OUTPUT_TOKENS
-
-    @property
-    def expected_ttft_ms(self) -> float | None:
-        """As measured, before that as the profile says."""
-        return self.config.profile.latency_ms if self.ttft_ms is None else self.ttft_ms
-
-    @property
-    def load(self) -> float:
-        """See ``expectations.load``."""
-        endpoints = max(1, len(self.config.endpoints))
-        most = self.config.limits.max_in_flight or expectations.PRIOR_CONCURRENCY * endpoints
-        capacity = most if self.config.concurrency is None else self.config.concurrency * endpoints
-        return expectations.load(self.utilization, self.in_flight, self.in_flight, capacity)
 
 
 def tenant_of_key(policy: config.Policy, secrets: Mapping[str, bytes], key: str) -> config.Tenant | None:
@@ -67,7 +28,7 @@ def tenant_of_key(policy: config.Policy, secrets: Mapping[str, bytes], key: str)
 def explain(
     policy: config.Policy,
     facts: Facts,
-    targets: Mapping[str, LiveSignals],
+    targets: Mapping[str, AssumedTarget],
     assumptions: Mapping[str, Assumption] | None = None,
 ) -> Explanation:
     """Decide as a router would that knows this of its targets; ``facts`` have the ``judges_of`` the policy."""
@@ -104,7 +65,7 @@ def _choose(
     found: Explanation,
     strategy: config.Strategy,
     facts: Facts,
-    targets: Mapping[str, LiveSignals],
+    targets: Mapping[str, AssumedTarget],
     needs: Requirements,
 ) -> None:
     """Fill in the candidates. Raises ``UnknownValueError``."""
@@ -135,7 +96,7 @@ def _choose(
             found.candidates = _candidates([each.targets for each in config.sets_of(strategy)], describe)
 
 
-def _refusal(candidates: Sequence[Candidate], targets: Mapping[str, LiveSignals], needs: Requirements) -> str:
+def _refusal(candidates: Sequence[Candidate], targets: Mapping[str, AssumedTarget], needs: Requirements) -> str:
     """What the router would answer by itself where nobody is left."""
     if any(candidate.share for candidate in candidates):
         return ""
