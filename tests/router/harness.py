@@ -328,6 +328,7 @@ class Router:
             client.leave()
         self.proxy.drain()
         await within(self.proxy.drained())
+        assert self.proxy.room.held == 0
         self.log.close()
 
 

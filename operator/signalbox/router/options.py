@@ -6,12 +6,14 @@ import msgspec
 
 
 class ProxyOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Bounds of a proxy. Bytes and seconds; ``max_connections`` is of clients, and fewer where the process may open
-    only few files. ``allow_cidrs`` opens networks that are closed to backends otherwise, ``deny_cidrs`` closes more,
-    and so do the addresses of ``deny_hosts``, whatever they are at the time. ``lease_patience`` is how long from its
-    start a worker waits for leases, see ``routing.limits.BackendLimits``."""
+    """Bounds of a proxy. Bytes and seconds; ``max_bodies_bytes`` is of all requests together, ``max_connections`` of
+    clients, and fewer where the process may open only few files. ``allow_cidrs`` opens networks that are
+    closed to backends otherwise, ``deny_cidrs`` closes more, and so do the addresses of ``deny_hosts``, whatever they
+    are at the time. ``lease_patience`` is how long from its start a worker waits for leases, see
+    ``routing.limits.BackendLimits``."""
 
     max_body_bytes: int = 8 << 20
+    max_bodies_bytes: int = 256 << 20
     max_header_bytes: int = 64 << 10
     max_connections: int = 8192
     allow_cidrs: tuple[str, ...] = ()

@@ -2,6 +2,7 @@
 
 import asyncio
 
+import msgspec
 import pytest
 
 from harness import (
@@ -121,6 +122,91 @@ async def test_the_largest_body(start_router: StartRouter, upstream: Upstream) -
     client = await router.connect()
     assert (await client.ask(request(body=chat(text="x" * rest)))).status == 200
     assert (await client.ask(request(body=chat(text="x" * (rest + 1))))).status == 413
+
+
+async def roomy(start_router: StartRouter, upstream: Upstream) -> Router:
+    """Room for one body of 70 kB, beside small ones."""
+    target = backend(upstream)
+    return await start_router(config(policy(target), target), max_bodies_bytes=120_000)
+
+
+LARGE = msgspec.json.encode(chat(text="x" * 70_000))
+BEGUN = request("POST", CHAT, f"content-length: {len(LARGE)}")
+
+
+@pytest.mark.parametrize("times", [1, 2], ids=["a new head", "the same head again"])
+async def test_bodies_beyond_the_room_for_all_are_refused_at_their_head(
+    start_router: StartRouter, upstream: Upstream, times: int
+) -> None:
+    router = await roomy(start_router, upstream)
+    first, second, third = [await router.connect() for _ in range(3)]
+    for _ in range(times - 1):
+        assert (await second.ask(BEGUN + LARGE)).status == 200
+    await first.send(BEGUN + LARGE[:100])
+    await until(lambda: router.proxy.room.held == len(LARGE))
+    refused = await second.ask(BEGUN)
+    assert (refused.status, refused.code, refused.header("retry-after")) == (503, "too_many_bodies", b"1")
+    assert await second.rest() == b""
+    assert (await third.ask(request(body=chat()))).status == 200, "a small one has room"
+    assert (await first.ask(LARGE[100:])).status == 200, "what was begun can end"
+    assert (await third.ask(BEGUN + LARGE)).status == 200
+    assert router.proxy.room.held == 0
+
+
+async def test_chunked_bodies_take_room_as_they_come(start_router: StartRouter, upstream: Upstream) -> None:
+    router = await roomy(start_router, upstream)
+    first, second = [await router.connect() for _ in range(2)]
+    for client in (first, second):
+        await client.send(request("POST", CHAT, "transfer-encoding: chunked") + chunk(LARGE[:40_000]))
+    await until(lambda: router.proxy.room.held == 80_000)
+    refused = await first.ask(chunk(LARGE[40_000:]))
+    assert (refused.status, refused.code) == (503, "too_many_bodies")
+    assert (await second.ask(chunk(LARGE[40_000:]) + chunk(b""))).status == 200
+
+
+async def test_a_body_takes_room_until_its_request_has_ended(start_router: StartRouter, upstream: Upstream) -> None:
+    router = await roomy(start_router, upstream)
+    answering = asyncio.Event()
+
+    async def wait(request: Message, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await answering.wait()
+        writer.write(response(200, completion()))
+
+    upstream.replies.append(wait)
+    first, second = [await router.connect() for _ in range(2)]
+    await first.send(BEGUN + LARGE)
+    await until(lambda: upstream.requests)
+    assert (await second.ask(BEGUN)).status == 503
+    answering.set()
+    assert (await first.answer()).status == 200
+    assert router.proxy.room.held == 0
+
+
+async def test_whoever_leaves_gives_back_its_room(start_router: StartRouter, upstream: Upstream) -> None:
+    router = await roomy(start_router, upstream)
+    client = await router.connect()
+    await client.send(BEGUN + LARGE[:100])
+    await until(lambda: router.proxy.room.held)
+    client.leave()
+    await until(lambda: not router.proxy.room.held)
+
+
+async def test_room_that_others_want_is_not_for_the_slow(start_router: StartRouter, upstream: Upstream) -> None:
+    router = await roomy(start_router, upstream)
+    slow, other = [await router.connect() for _ in range(2)]
+    await slow.send(BEGUN + LARGE[:100])
+    await until(lambda: router.proxy.room.held)
+    router.sweep(after=10)
+    assert router.proxy.room.held, "nobody else wants it"
+    assert (await other.ask(BEGUN)).status == 503
+    router.sweep(after=1)
+    assert router.proxy.room.held, "it has just begun"
+    other = await router.connect()
+    assert (await other.ask(BEGUN)).status == 503
+    router.sweep(after=3)
+    assert (await slow.answer()).status == 408
+    other = await router.connect()
+    assert (await other.ask(BEGUN + LARGE)).status == 200
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from harness import CHAT, chat, chunk, request
 from signalbox.router.options import ProxyOptions
 from signalbox.router.wire.heads import Repetition
 from signalbox.router.wire.requests import MAX_MISSES, Owed, RequestReader
+from signalbox.router.wire.room import Room
 
 OPTIONS = ProxyOptions(max_body_bytes=400, max_header_bytes=2_000)
 UPGRADE = ("connection: upgrade, x-a", "upgrade: h2c", "x-a: 1")
@@ -52,7 +53,7 @@ STREAMS = st.lists(st.one_of(WHOLE, WHOLE, WHOLE, ODD, st.binary(max_size=20)), 
 
 def read(pieces: list[bytes]) -> tuple[list[object], Owed, bool]:
     """Everything that can be said of what was read."""
-    reader = RequestReader(OPTIONS, lambda request, has_body: None)
+    reader = RequestReader(OPTIONS, lambda request, has_body: None, Room(1 << 30))
     for piece in pieces:
         reader.feed(piece)
     seen: list[object] = []
@@ -129,7 +130,7 @@ def test_a_head_that_comes_again_is_read_as_the_parser_reads_it(parts: list[byte
 
 
 def test_a_head_that_comes_again_is_the_same_head() -> None:
-    reader = RequestReader(OPTIONS, lambda head, has_body: None)
+    reader = RequestReader(OPTIONS, lambda head, has_body: None, Room(1 << 30))
     for size in (2, 117, 3):
         reader.feed(request("POST", CHAT, *KEYED, body=b"x" * size))
     first, second, third = reader.ready
@@ -139,7 +140,7 @@ def test_a_head_that_comes_again_is_the_same_head() -> None:
 
 @pytest.mark.parametrize("line", ["x-a: 1", "content-length: 2", "expect: 100-continue", "connection: close"])
 def test_heads_that_differ_or_need_care_are_never_taken_for_each_other(line: str) -> None:
-    reader = RequestReader(OPTIONS, lambda head, has_body: None)
+    reader = RequestReader(OPTIONS, lambda head, has_body: None, Room(1 << 30))
     reader.feed(request("POST", CHAT, *KEYED, body=b"{}"))
     reader.feed(request("POST", CHAT, *KEYED, line, body=b"{}"))
     reader.feed(request("POST", CHAT, *KEYED, line + " ", body=b"{}"))
@@ -147,7 +148,7 @@ def test_heads_that_differ_or_need_care_are_never_taken_for_each_other(line: str
 
 
 def test_who_sends_another_head_each_time_is_not_remembered() -> None:
-    reader = RequestReader(OPTIONS, lambda head, has_body: None)
+    reader = RequestReader(OPTIONS, lambda head, has_body: None, Room(1 << 30))
     for number in range(MAX_MISSES + 1):
         reader.feed(request("POST", CHAT, f"x-request-id: {number}", body=b"{}"))
     assert reader._repetition is None

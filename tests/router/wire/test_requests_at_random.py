@@ -11,6 +11,7 @@ from harness import CHAT, chat, chunk, request
 from hostile.running import requests as families
 from signalbox.router.options import ProxyOptions
 from signalbox.router.wire.requests import RequestReader
+from signalbox.router.wire.room import Room
 
 OPTIONS = ProxyOptions(max_body_bytes=4_000, max_header_bytes=4_000)
 # What the router takes out of heads, or reads otherwise on purpose (it ignores a wish for another protocol).
@@ -49,9 +50,11 @@ def mutated(draw: st.DrawFn) -> bytes:
 
 def taken(pieces: list[bytes]) -> list[Reading]:
     """The requests that the router would serve."""
-    reader = RequestReader(OPTIONS, lambda head, has_body: None)
+    room = Room(1 << 30)
+    reader = RequestReader(OPTIONS, lambda head, has_body: None, room)
     for piece in pieces:
         reader.feed(piece)
+        assert room.held == reader.taken + reader.waiting_bytes
     served = []
     for each in reader.ready:
         assert each.refusal is None or each.refusal.status != 500
@@ -59,6 +62,8 @@ def taken(pieces: list[bytes]) -> list[Reading]:
             served.append(Reading(each.head.method, each.head.path, each.head.headers, bytes(each.body)))
         if not each.head.keep_alive:
             break
+    reader.abandon()
+    assert room.held == 0
     return served
 
 

@@ -12,6 +12,7 @@ from signalbox.router.telemetry.entry import Entry
 from signalbox.router.wire.errors import Refusal, status_line
 from signalbox.router.wire.heads import Head
 from signalbox.router.wire.requests import Owed, Request, RequestReader
+from signalbox.router.wire.room import SMALL_BYTES
 from signalbox.routing.formats.anthropic_client.request import translate
 
 if TYPE_CHECKING:
@@ -22,6 +23,9 @@ MAX_PIPELINED = 8
 MAX_PIPELINED_BYTES = 1 << 20
 # A body must come at this rate (bytes a second), beyond the time that it has in any case.
 MIN_BODY_RATE = 16 << 10
+# The same for a large one while there is no room for others: a few heads, sent and left alone, must not keep it.
+SCARCE_BODY_RATE = 256 << 10
+SCARCE_SECONDS = 2.0
 # After the last answer, how long what the client still sends is thrown away: closing at once would reset the
 # connection and could take the answer with it (RFC 9112, section 9.6).
 LINGER_SECONDS = 5.0
@@ -37,16 +41,19 @@ class ClientConnection:
     """
 
     __slots__ = (
+        "_body_since",
         "_bodyless",
         "_closing",
         "_ended",
         "_exchange",
+        "_holds",
         "_keep_alive",
         "_outbox",
         "_owed",
         "_proxy",
         "_reader",
         "_reading_paused",
+        "_room",
         "_serving",
         "_sized",
         "_started",
@@ -62,7 +69,9 @@ class ClientConnection:
     def __init__(self, proxy: "Proxy") -> None:
         self._proxy = proxy
         self._outbox = proxy.outbox
-        self._reader = RequestReader(proxy.options, self._gate)
+        self._reader = RequestReader(proxy.options, self._gate, proxy.room)
+        self._room = proxy.room
+        self._holds = 0  # room that the body of the request takes that is being answered
         self._exchange: Exchange | None = None
         self._serving = False  # a request is being answered
         self._started = False  # something of its answer was sent
@@ -80,6 +89,7 @@ class ClientConnection:
         self.speaks = ""  # the operation whose API the client is answered in
         # Monotonic seconds by which the client must have sent what is due; 0 while it owes nothing.
         self.deadline = 0.0
+        self._body_since = 0.0
 
     # asyncio
 
@@ -92,7 +102,8 @@ class ClientConnection:
     def connection_lost(self, exc: Exception | None) -> None:
         """The client has left: what it asked for is not wanted any more."""
         self._closing = True
-        self._reader.ready.clear()
+        self._reader.abandon()
+        self._give_back()
         self._proxy.closed(self)
         exchange, self._exchange = self._exchange, None
         if exchange is not None:
@@ -145,6 +156,7 @@ class ClientConnection:
         if self._closing or not self._reader.ready:
             return
         request = self._reader.ready.popleft()
+        self._holds = len(request.body)
         self._serving = True
         self._started = self._ended = False
         self.deadline = 0.0
@@ -285,6 +297,7 @@ class ClientConnection:
 
     def finished(self) -> None:
         """The request is over: serve the next one, or close."""
+        self._give_back()
         self._exchange = None
         self._serving = False
         if self._closing:
@@ -293,6 +306,10 @@ class ClientConnection:
             self._close()
         else:
             self._continue()
+
+    def _give_back(self) -> None:
+        self._room.held -= self._holds
+        self._holds = 0
 
     def _continue(self) -> None:
         """Go on with what waits, once the client has taken enough of the answers before."""
@@ -324,6 +341,7 @@ class ClientConnection:
             if owed is Owed.HEAD:
                 self.deadline = now + options.header_timeout
             elif owed is Owed.BODY:
+                self._body_since = now
                 self.deadline = now + options.body_timeout
                 if self._reader.current is not None and self._reader.current.head.expects:
                     self._outbox.send(self.transport, b"HTTP/1.1 100 Continue\r\n\r\n")
@@ -344,7 +362,7 @@ class ClientConnection:
         reader = self._reader
         unread = reader.deaf or reader.current is not None or bool(reader.ready) or self._reading_paused
         self._closing = True
-        reader.ready.clear()
+        reader.abandon()
         if self._reading_paused:
             self._reading_paused = False
             self.transport.resume_reading()
@@ -368,7 +386,7 @@ class ClientConnection:
         if self.paused:
             if now - self.paused_since > self._proxy.options.body_timeout:
                 self.transport.abort()
-        elif self._serving or now < self.deadline:
+        elif self._serving or (now < self.deadline and not self._dawdles(now)):
             return
         elif self._closing:
             self.transport.abort()
@@ -377,3 +395,10 @@ class ClientConnection:
         else:
             self._reader.give_up(Refusal(408, "request_timeout", "The request came too slowly.", close=True))
             self._next()
+
+    def _dawdles(self, now: float) -> bool:
+        """Whether the room for a large body is wanted by others, and its client is slow to fill it."""
+        reader = self._reader
+        if not self._room.scarce or self._owed is not Owed.BODY or reader.taken <= SMALL_BYTES:
+            return False
+        return now > self._body_since + SCARCE_SECONDS + reader.received / SCARCE_BODY_RATE

@@ -31,6 +31,7 @@ from signalbox.router.upstream.resolver import ResolutionFailed, Resolver
 from signalbox.router.upstream.tls import TlsContexts
 from signalbox.router.wire.errors import ConfigRejectedError
 from signalbox.router.wire.outbox import Outbox
+from signalbox.router.wire.room import Room
 from signalbox.routing.address_rules import AddressRefused, AddressRules, parse_networks
 from signalbox.routing.config import Address, Limits, RouterConfig, decode
 from signalbox.routing.ejection import Cause
@@ -52,6 +53,7 @@ class Proxy:
         self.statistics = statistics
         self.live: live_state.Live | None = None
         self.draining = False
+        self.room = Room(options.max_bodies_bytes)
         self.log = log
         self._random = random.Random(os.urandom(16))  # noqa: S311 - draws, not secrets
         rules = AddressRules(parse_networks(options.allow_cidrs), parse_networks(options.deny_cidrs))
@@ -314,6 +316,7 @@ class Proxy:
         self._checks.update(check for backend in self._backends.values() for check in _checks(backend))
         for connection in list(self._connections):
             connection.check(now)
+        self.room.scarce = False
         for backend in (*self._backends.values(), *self._services.values()):
             for endpoint in backend.endpoints:
                 endpoint.close_idle(now - IDLE_SECONDS)

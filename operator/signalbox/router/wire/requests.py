@@ -14,6 +14,7 @@ import httptools
 from signalbox.router.options import ProxyOptions
 from signalbox.router.wire.errors import Refusal
 from signalbox.router.wire.heads import Head, Repetition
+from signalbox.router.wire.room import Room
 
 MAX_HEADERS = 128
 # Framing of a body (chunk sizes and extensions, trailers) may be this many times the body, beyond the bound of headers.
@@ -54,11 +55,14 @@ class RequestReader:
     ``current`` is the one being read. ``gate`` is asked when a head is complete, with whether a body follows, and may
     turn the request away before its body is read. After a refusal nothing more is read (``deaf``).
 
+    Bodies take ``room``; whoever takes a request out of ``ready`` gives back that of its body.
+
     A head that repeats the one before it, and its body, bypass the parser, which stays between two messages meanwhile.
     """
 
     __slots__ = (
         "_body_raw",
+        "_declared",
         "_gate",
         "_head_raw",
         "_misses",
@@ -68,14 +72,19 @@ class RequestReader:
         "_raw",
         "_repeated",
         "_repetition",
+        "_room",
+        "_taken",
         "current",
         "deaf",
         "in_head",
         "ready",
     )
 
-    def __init__(self, options: ProxyOptions, gate: Gate) -> None:
+    def __init__(self, options: ProxyOptions, gate: Gate, room: Room) -> None:
         self._options = options
+        self._room = room
+        self._taken = 0  # room for the body that is being read
+        self._declared = 0  # its length, where its head says it
         self._gate = gate
         self._parser = httptools.HttpRequestParser(self)
         self._head_raw = 0
@@ -96,6 +105,16 @@ class RequestReader:
         if self.current is None:
             return Owed.NOTHING
         return Owed.HEAD if self.in_head else Owed.BODY
+
+    @property
+    def taken(self) -> int:
+        """Room that the body takes that is being read."""
+        return self._taken
+
+    @property
+    def received(self) -> int:
+        """How much of it is here."""
+        return len(self._body())
 
     @property
     def waiting_bytes(self) -> int:
@@ -122,8 +141,8 @@ class RequestReader:
         """A request whose head came again; returns what follows it in ``data``."""
         request = Request(head)
         refusal = self._gate(head, length > 0)
-        if refusal is None and length > self._options.max_body_bytes:
-            refusal = self._too_large()
+        if refusal is None:
+            refusal = self._too_large() if length > self._options.max_body_bytes else self._room.take(length, length)
         if refusal is not None:
             self.current = request
             self.give_up(refusal)
@@ -133,6 +152,7 @@ class RequestReader:
             request.body = data[start:]
             self.current = request
             self.in_head = False
+            self._taken = length
             self._missing = end - len(data)
             return b""
         request.body = data[start:end]
@@ -209,9 +229,18 @@ class RequestReader:
         """Read no more; ``refusal`` answers the request that is being read."""
         request = self.current if self.current is not None else Request(Head())
         request.refusal = refusal
+        request.body = b""
+        self._room.held -= self._taken
+        self._taken = 0
         self.current = None
         self.deaf = True
         self.ready.append(request)
+
+    def abandon(self) -> None:
+        """Forget everything that was read."""
+        self._room.held -= self._taken + self.waiting_bytes
+        self._taken = 0
+        self.ready.clear()
 
     # httptools
 
@@ -273,6 +302,10 @@ class RequestReader:
         has_body = self._check_framing(head)
         head.complete()
         refusal = self._gate(head, has_body)
+        if refusal is None and self._declared:
+            refusal = self._room.take(self._declared, self._declared)
+            if refusal is None:
+                self._taken = self._declared
         if refusal is not None:
             raise refusal
         if b"expect" in headers:
@@ -286,6 +319,7 @@ class RequestReader:
     def _check_framing(self, head: Head) -> bool:
         """Whether a body follows. Raises ``Refusal`` for what could be read in two ways, or is too large."""
         headers = head.headers
+        self._declared = 0
         if head.chunks and b"host" not in headers:
             raise malformed("The Host header is missing.")
         coding = headers.get(b"transfer-encoding")
@@ -294,16 +328,23 @@ class RequestReader:
                 raise malformed("Only chunked transfer coding is understood.")
             return True
         # A length belongs to one body, a head to all that repeat it.
-        length = headers.pop(b"content-length", b"0")
-        if int(length) > self._options.max_body_bytes:
+        length = int(headers.pop(b"content-length", b"0"))
+        if length > self._options.max_body_bytes:
             raise self._too_large()
-        return length != b"0"
+        self._declared = length
+        return length > 0
 
     def on_body(self, body: bytes) -> None:
         """A piece of the body. Raises ``Refusal``."""
         self._append(body)
-        if len(self._body()) > self._options.max_body_bytes:
+        size = len(self._body())
+        if size > self._options.max_body_bytes:
             raise self._too_large()
+        if size > self._taken:
+            refusal = self._room.take(size - self._taken, size)
+            if refusal is not None:
+                raise refusal
+            self._taken = size
 
     def on_message_complete(self) -> None:
         """The request is whole."""
@@ -328,6 +369,7 @@ class RequestReader:
         assert request is not None
         self.current = None
         self.in_head = True
+        self._taken = 0  # from here on it is the request's
         self.ready.append(request)
 
     def _too_large(self) -> Refusal:
