@@ -5,7 +5,7 @@ import re
 import pytest
 
 from harness import CHAT, Router, StartRouter, Upstream, backend, chat, completion, config, policy, request, response
-from signalbox.router.wire.headers import FORWARDING
+from signalbox.router.wire.headers import ACCOUNT, FORWARDING, INTERNALS
 from signalbox.routing.config import ApiKey, Header, RequestMapping
 
 CONTENT = chat()
@@ -32,6 +32,7 @@ async def test_no_credential_and_nothing_of_one_hop_goes_upstream(router: Router
         "x-session-id: nominated as well",
         "user-agent: OpenAI/Python",
         "openai-organization: org-1",
+        "openai-project: project-1",
         "content-type: text/plain",
     )
     await client.send(request("POST", CHAT, *lines, body=CONTENT))
@@ -44,7 +45,6 @@ async def test_no_credential_and_nothing_of_one_hop_goes_upstream(router: Router
         b"content-type",
         b"content-length",
         b"user-agent",
-        b"openai-organization",
         b"x-request-id",
         b"traceparent",
     }
@@ -135,6 +135,15 @@ async def test_nothing_of_one_hop_comes_back(router: Router, upstream: Upstream)
         b"x-signalbox-route": b"default",
         b"content-length": str(len(answer.body)).encode(),
     }
+
+
+@pytest.mark.parametrize("name", sorted(ACCOUNT | INTERNALS))
+async def test_no_client_learns_what_stands_behind_the_router(router: Router, upstream: Upstream, name: bytes) -> None:
+    upstream.reply = response(200, completion(), f"{name.decode().title()}: engine-7.internal")
+    client = await router.connect()
+    answer = await client.ask(request(body=CONTENT))
+    assert answer.status == 200
+    assert name not in dict(answer.headers)
 
 
 async def test_ids_are_made_where_there_are_none(router: Router, upstream: Upstream) -> None:

@@ -47,10 +47,29 @@ FORWARDING = frozenset(
     )
 )
 
+# Whose account is to pay: it belongs to a credential, and no credential crosses the router, in either direction.
+ACCOUNT = frozenset((b"anthropic-organization-id", b"openai-organization", b"openai-project"))
+
+# What stands behind the router, by which machines, programs and versions: nothing that a client must know.
+INTERNALS = frozenset(
+    (
+        b"server",
+        b"via",
+        b"x-backend-server",
+        b"x-envoy-decorator-operation",
+        b"x-envoy-peer-metadata",
+        b"x-envoy-peer-metadata-id",
+        b"x-envoy-upstream-service-time",
+        b"x-powered-by",
+        b"x-served-by",
+    )
+)
+
 # Framing, and what the router writes itself. Credentials of the client end here.
 _NOT_UPSTREAM = (
     HOP_BY_HOP
     | FORWARDING
+    | ACCOUNT
     | {
         b"accept-encoding",
         b"api-key",
@@ -70,24 +89,29 @@ _NOT_UPSTREAM = (
 
 # ``access-control-…``: engines let any page read their answers, which is nothing to say of a router on a developer's
 # own machine; preflight requests are not answered either.
-_NOT_DOWNSTREAM = HOP_BY_HOP | {
-    b"access-control-allow-credentials",
-    b"access-control-allow-headers",
-    b"access-control-allow-methods",
-    b"access-control-allow-origin",
-    b"access-control-allow-private-network",
-    b"access-control-expose-headers",
-    b"access-control-max-age",
-    b"alt-svc",
-    b"clear-site-data",
-    b"content-encoding",
-    b"content-length",
-    b"proxy-authenticate",
-    b"set-cookie",
-    b"strict-transport-security",
-    b"www-authenticate",
-    b"x-request-id",
-}
+_NOT_DOWNSTREAM = (
+    HOP_BY_HOP
+    | ACCOUNT
+    | INTERNALS
+    | {
+        b"access-control-allow-credentials",
+        b"access-control-allow-headers",
+        b"access-control-allow-methods",
+        b"access-control-allow-origin",
+        b"access-control-allow-private-network",
+        b"access-control-expose-headers",
+        b"access-control-max-age",
+        b"alt-svc",
+        b"clear-site-data",
+        b"content-encoding",
+        b"content-length",
+        b"proxy-authenticate",
+        b"set-cookie",
+        b"strict-transport-security",
+        b"www-authenticate",
+        b"x-request-id",
+    }
+)
 
 OWN_PREFIX = b"x-signalbox-"
 
