@@ -30,6 +30,6 @@ _TWO_LINES: Final = Pattern(f"(?m)(?:{_LINE}).*\n(?s:.*)(?:{_LINE})")
 
 def has_code(text: str, utf8: bytes) -> bool:
     """``utf8`` is ``text`` encoded; the caller keeps it for other patterns."""
-    if FENCE in text:
+    if "`" in text and FENCE in text:  # a single character is found a hundred times faster
         return True
     return "\n" in text and _TWO_LINES.found_in(utf8)

@@ -1,10 +1,11 @@
 """What the router reads of a unary answer: usage, id, and an error inside a 200."""
 
-from typing import Annotated, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
 from signalbox.router.wire import usage
+from signalbox.router.wire.answer_fields import ABSENT, decode
 
 
 class Answer(NamedTuple):
@@ -15,42 +16,10 @@ class Answer(NamedTuple):
     id: str | None
 
 
-_Count = Annotated[int, msgspec.Meta(ge=0)] | None
-
-
-class _Details(msgspec.Struct):
-    cached_tokens: _Count = None
-
-
-class _Usage(msgspec.Struct):
-    prompt_tokens: _Count = None
-    input_tokens: _Count = None
-    cache_creation_input_tokens: _Count = None
-    cache_read_input_tokens: _Count = None
-    completion_tokens: _Count = None
-    output_tokens: _Count = None
-    prompt_tokens_details: _Details | None = None
-    input_tokens_details: _Details | None = None
-
-
-_ABSENT = msgspec.Raw()
-
-
-class _Fields(msgspec.Struct):
-    id: str | None = None
-    usage: _Usage | None = None
-    error: Any = None
-    object: str | None = None
-    choices: msgspec.Raw = _ABSENT
-
-
-_decode = msgspec.json.Decoder(_Fields).decode
-
-
 def read(body: bytes) -> Answer | None:
     """Read an answer; whatever is not of the known form has neither usage nor error. None: it is no JSON object."""
     try:
-        fields = _decode(body)
+        fields = decode(body)
         if not body.isascii():
             body.decode()  # what is skipped above is not looked at
         unlike = fields.object == "error"
@@ -70,7 +39,7 @@ def read(body: bytes) -> Answer | None:
             cached = seen.cache_read_input_tokens
             prompt += cached + (seen.cache_creation_input_tokens or 0)
         found = usage.Usage(prompt, cached, seen.completion_tokens or seen.output_tokens or 0)
-    error = fields.error if fields.choices is _ABSENT and fields.error else None
+    error = fields.error if fields.choices is ABSENT and fields.error else None
     return Answer(found, error, fields.id)
 
 
