@@ -106,7 +106,11 @@ def test_who_interrupts_it_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
         signal.raise_signal(signal.SIGINT)
 
     monkeypatch.setattr("signalbox.cli.evaluate.run", interrupted)
-    result = run("-f", str(EXAMPLE / "length"), "--data", DATA)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # who was started in the background ignores it
+    try:
+        result = run("-f", str(EXAMPLE / "length"), "--data", DATA)
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert (result.exit_code, result.stderr) == (130, "interrupted\n")
 
 

@@ -56,7 +56,10 @@ def sweep() -> None:
     On Linux the kernel ended their processes; elsewhere they may still run, and know the directory by their arguments.
     """
     for place in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
-        age = time.time() - place.stat().st_mtime
+        try:
+            age = time.time() - place.stat().st_mtime
+        except FileNotFoundError:
+            continue  # another run has just swept it
         if age < SETTLED_SECONDS:
             continue  # perhaps just made, and about to be locked
         if not (place / "lock").exists():
