@@ -1,6 +1,5 @@
 """What an upstream's answer means: whose fault it is, and whether another target may do better."""
 
-from email.utils import parsedate_to_datetime
 from enum import IntEnum
 from typing import Any
 
@@ -123,6 +122,9 @@ def retry_after(value: bytes | None, now_wall: float) -> float | None:
 
 
 def _seconds_until(date: str, now_wall: float) -> float:
+    # Seldom needed, and half a dozen modules: not at every start.
+    from email.utils import parsedate_to_datetime  # noqa: PLC0415
+
     return parsedate_to_datetime(date).timestamp() - now_wall
 
 

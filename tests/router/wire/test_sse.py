@@ -1,12 +1,15 @@
 """Events of a stream: where they end, what they mean, what of them a client gets."""
 
+import re
 from typing import Any
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from signalbox.router.wire import events
-from signalbox.router.wire.events import Meaning
+from signalbox.router.wire.events import Meaning, data_of, split
 from signalbox.router.wire.sse import EventStream
 from signalbox.router.wire.usage import Usage
 
@@ -63,6 +66,16 @@ def test_what_an_event_means(event: bytes, meaning: Meaning) -> None:
 
 def stream(**options: Any) -> EventStream:
     return EventStream(**{"hide_usage": True, "plain": False, **options})
+
+
+@given(st.lists(st.sampled_from([b"\n", b"\r", b"data:", b" ", b"event: x", b"\x0b", b"{}"])).map(b"".join))
+def test_the_short_ways_find_what_the_long_ones_do(text: bytes) -> None:
+    ends = [match.end() for match in re.finditer(rb"\r\n\r\n|\n\n|\r\r", text)]
+    pieces = [text[start:end] for start, end in zip([0, *ends], [*ends, len(text)], strict=True)]
+    assert split(text) == (pieces[:-1], pieces[-1])
+    for piece in pieces:
+        lines = re.findall(rb"^data:[ ]?(.*?)\r?$", piece, re.MULTILINE)
+        assert data_of(piece) == b"\n".join(lines).strip()
 
 
 def test_a_stream_is_held_until_its_first_content_and_then_released_as_it_came() -> None:

@@ -47,6 +47,11 @@ def split(buffer: bytes) -> tuple[list[bytes], bytes]:
     """Complete events, each with its terminator, and the incomplete rest."""
     events = []
     start = 0
+    if buffer.find(b"\r") < 0:  # mostly; and then without the regular expression, which takes ten times as long
+        while (end := buffer.find(b"\n\n", start)) >= 0:
+            events.append(buffer[start : end + 2])
+            start = end + 2
+        return events, buffer[start:]
     for match in _END.finditer(buffer):
         events.append(buffer[start : match.end()])
         start = match.end()
@@ -93,6 +98,8 @@ class Splitter:
 
 def data_of(event: bytes) -> bytes:
     """The data of an event; empty for a comment or a ping."""
+    if event.startswith(b"data:") and event.find(b"\n") == len(event) - 2 and event.find(b"\r") < 0:
+        return event[5:].strip()  # one line, as most are
     lines = _DATA.findall(event)
     return lines[0].strip() if len(lines) == 1 else b"\n".join(lines).strip()
 

@@ -90,7 +90,7 @@ class EventStream:
             return whole
         out = []
         for event in complete:
-            if _ERROR.search(event):
+            if (event.find(b"error") >= 0 or event.find(b"response.failed") >= 0) and _ERROR.search(event):
                 error = events.error_of(events.parse(event))
                 if error is not None:
                     self.error = error
