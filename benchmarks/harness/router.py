@@ -21,6 +21,7 @@ from benchmarks.harness.native import ROOT
 from benchmarks.harness.processes import free_ports, running, tree
 from signalbox.local.resources import Options
 from signalbox.local.workspace import read
+from signalbox.router.process.forked import NAME
 
 PROGRAM = Path(sys.executable).with_name("signalbox")
 POLICIES = ROOT / "policies"
@@ -43,7 +44,7 @@ class Router:
 
     def workers(self) -> list[int]:
         """The processes that serve."""
-        return [pid for pid in self.processes()[1:] if b"signalbox.router" in _command_line(pid)]
+        return [pid for pid in self.processes()[1:] if _serves(pid)]
 
     def worker(self) -> int:
         """The process that serves. Raises ``BenchError`` when there is not exactly one."""
@@ -73,10 +74,14 @@ class Router:
         return [line for line in lines if "durationMs" in line or "status" in line]
 
 
-def _command_line(pid: int) -> bytes:
+def _serves(pid: int) -> bool:
     with suppress(OSError):
-        return Path(f"/proc/{pid}/cmdline").read_bytes()
-    return b""
+        process = Path(f"/proc/{pid}")
+        # A worker of the command was forked from it; others are programs of their own.
+        return (process / "comm").read_text().strip() == NAME or b"signalbox.router" in (
+            process / "cmdline"
+        ).read_bytes()
+    return False
 
 
 def fetch(url: str, data: bytes | None = None) -> bytes:

@@ -1,12 +1,14 @@
 """signalbox router as a process: it waits for its files, follows them and ends well."""
 
 import json
+import os
 import re
 import signal
 import ssl
 import subprocess
 import sys
 import threading
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -17,6 +19,7 @@ import pytest
 import trustme
 
 from signalbox.cli.router import api_server
+from signalbox.router.process.forked import NAME, POSSIBLE
 from signalbox.routing.config import (
     FORMAT_VERSION,
     Access,
@@ -124,6 +127,46 @@ def test_it_waits_serves_follows_and_ends_well(router: Process, tmp_path: Path) 
     router.until(r"configuration \w+ is in force")
     assert models(port[1]) == ["two"]
     assert router.end() == 0
+
+
+def children(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+@pytest.mark.skipif(not POSSIBLE, reason="only Linux tells a loop that a process has ended")
+def test_workers_are_forked_and_replaced_by_programs_of_their_own(tmp_path: Path) -> None:
+    for name in ("config", "secrets"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "config" / "config.json").write_bytes(config("one"))
+    (tmp_path / "secrets" / "keys").write_bytes(b"0" * 64)
+    router = Process(tmp_path, "--workers", "2")
+    try:
+        port = router.until(r"serving on port (\d+), admin on port (\d+)")
+        first = children(router.process.pid)
+        assert [Path(f"/proc/{pid}/comm").read_text().strip() for pid in first] == [NAME, NAME]
+        assert models(port[1]) == ["one"]
+        os.kill(first[0], signal.SIGKILL)
+        router.until(rf"worker 0 \({first[0]}\) ended: signal SIGKILL")
+        assert until_ready(port[2])
+        assert first[1] in children(router.process.pid)
+        (other,) = set(children(router.process.pid)) - set(first)
+        assert b"signalbox.router" in Path(f"/proc/{other}/cmdline").read_bytes()
+        assert models(port[1]) == ["one"]
+        left = children(router.process.pid)
+    finally:
+        assert router.end() == 0
+    assert not [pid for pid in left if Path(f"/proc/{pid}").exists()]
+
+
+def until_ready(port: str) -> bool:
+    deadline = time.monotonic() + SECONDS
+    while time.monotonic() < deadline:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=SECONDS):
+                return True
+        except urllib.error.HTTPError:
+            time.sleep(0.02)
+    return False
 
 
 def test_https_for_clients_and_plain_probes(tmp_path: Path) -> None:

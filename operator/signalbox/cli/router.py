@@ -5,8 +5,9 @@ import ipaddress
 import logging
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -19,8 +20,11 @@ from signalbox.loglines import to_standard_error
 from signalbox.router.options import ProxyOptions, SupervisorOptions
 from signalbox.router.process.choice import ALONE_SECONDS
 from signalbox.router.process.follower import Follower
+from signalbox.router.process.forked import fork
 from signalbox.router.process.stream import Bridge
 from signalbox.router.process.supervisor import Supervisor
+from signalbox.router.process.worker import be
+from signalbox.router.serving.proxy import Proxy
 from signalbox.router.wire.errors import ConfigRejectedError
 from signalbox.routing.config import Address
 
@@ -109,7 +113,8 @@ def router(
         drain_timeout=drain_timeout,
         tls_directory=str(tls_dir) if tls_dir else None,
     )
-    sys.exit(asyncio.run(_serve(options, Follower(config_dir, secrets_dir, _say), control, grace)))
+    supervise = partial(Supervisor, options, forked=fork(workers, partial(be, Proxy)))
+    sys.exit(asyncio.run(_serve(supervise, workers, Follower(config_dir, secrets_dir, _say), control, grace)))
 
 
 def api_server(environment: Mapping[str, str]) -> tuple[str, ...]:
@@ -142,23 +147,25 @@ def _control(url: str | None, ca: Path | None, token: Path | None) -> Endpoint |
     return Endpoint(url, ca, token)
 
 
-async def _serve(options: SupervisorOptions, follower: Follower, control: Endpoint | None, grace: float) -> int:
-    bridge = Bridge(follower, options.workers, _say)
+async def _serve(
+    supervise: Callable[[], Supervisor], workers: int, follower: Follower, control: Endpoint | None, grace: float
+) -> int:
+    bridge = Bridge(follower, workers, _say)
     if control is None:
-        return await _run(options, follower, bridge, grace)
+        return await _run(supervise, follower, bridge, grace)
     client = Client(control, bridge)
     follower.changed = client.changed
     streaming = asyncio.create_task(client.run())
     try:
-        return await _run(options, follower, bridge, grace)
+        return await _run(supervise, follower, bridge, grace)
     finally:
         streaming.cancel()
 
 
-async def _run(options: SupervisorOptions, follower: Follower, bridge: Bridge, grace: float) -> int:
+async def _run(supervise: Callable[[], Supervisor], follower: Follower, bridge: Bridge, grace: float) -> int:
     signals = Signals()
     asked = asyncio.create_task(signals.asked.wait())
-    starting = asyncio.create_task(_start(options, follower))
+    starting = asyncio.create_task(_start(supervise, follower))
     await asyncio.wait({starting, asked}, return_when=asyncio.FIRST_COMPLETED)
     if not starting.done():
         starting.cancel()
@@ -175,11 +182,11 @@ async def _run(options: SupervisorOptions, follower: Follower, bridge: Bridge, g
     return await stop(supervisor, signals, grace)
 
 
-async def _start(options: SupervisorOptions, follower: Follower) -> Supervisor:
+async def _start(supervise: Callable[[], Supervisor], follower: Follower) -> Supervisor:
     """Start with the first files that can serve. Raises ``ClickException`` when a port is taken."""
     while True:
         found = await follower.next()
-        supervisor = Supervisor(options)
+        supervisor = supervise()
         try:
             await supervisor.start(found.config, found.secrets)
         except ConfigRejectedError as error:

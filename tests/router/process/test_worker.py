@@ -121,7 +121,7 @@ async def test_terminated_worker_leaves_in_good_order_and_is_replaced() -> None:
         ),
         (
             "signalbox.cli.router",
-            "pydantic yaml aiohttp httpx kopf kubernetes cel_expr_python google.protobuf rich re2 prometheus_client "
+            "pydantic yaml aiohttp httpx kopf kubernetes cel_expr_python google.protobuf rich prometheus_client "
             "http.client email tempfile",
         ),
     ],

@@ -7,10 +7,12 @@ import os
 import signal
 import socket
 from collections.abc import Callable, Mapping
+from typing import Protocol
 
 import msgspec
 
 from signalbox.control.messages import Weights
+from signalbox.router.process.forked import Forked
 from signalbox.router.process.messages import (
     Abort,
     Ask,
@@ -40,15 +42,27 @@ class ChildGoneError(Exception):
     """The worker died, or was killed because it did not answer in time."""
 
 
+class Process(Protocol):
+    """A process of the operating system; its ``returncode`` is None while it runs."""
+
+    @property
+    def pid(self) -> int: ...
+
+    @property
+    def returncode(self) -> int | None: ...
+
+    def kill(self) -> None: ...
+
+    async def wait(self) -> int: ...
+
+
 class Child:
-    """A worker process and the control link to it. Make one with ``start``.
+    """A worker process and the control link to it. Make one with ``start``, or with ``adopt``.
 
     ``generation`` is that of the configuration it serves, 0 for none yet. ``reported_at`` is loop time.
     """
 
-    def __init__(
-        self, index: int, process: asyncio.subprocess.Process, link: Link[ToSupervisor], answer_timeout: float
-    ) -> None:
+    def __init__(self, index: int, process: Process, link: Link[ToSupervisor], answer_timeout: float) -> None:
         self.index = index
         self.serial = next(_serials)
         self.generation = 0
@@ -93,7 +107,31 @@ class Child:
         finally:
             # Only the child may hold its end: otherwise neither would notice that the other has died.
             theirs.close()
-        child = cls(index, process, await Link.open(ours, ToSupervisor), answer_timeout)
+        return await cls._connected(index, process, ours, setup, answer_timeout, on_report)
+
+    @classmethod
+    async def adopt(
+        cls,
+        index: int,
+        forked: Forked,
+        setup: Setup,
+        answer_timeout: float,
+        on_report: Callable[["Child", Report], None],
+    ) -> "Child":
+        """Tell a process that waits already where to listen."""
+        return await cls._connected(index, forked, forked.control, setup, answer_timeout, on_report)
+
+    @classmethod
+    async def _connected(
+        cls,
+        index: int,
+        process: Process,
+        control: socket.socket,
+        setup: Setup,
+        answer_timeout: float,
+        on_report: Callable[["Child", Report], None],
+    ) -> "Child":
+        child = cls(index, process, await Link.open(control, ToSupervisor), answer_timeout)
         child._reading = asyncio.ensure_future(child._read(on_report))
         child._link.send(setup)
         return child

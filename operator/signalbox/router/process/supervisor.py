@@ -16,6 +16,7 @@ from signalbox.router.options import SupervisorOptions
 from signalbox.router.process.admin import AdminServer, Health
 from signalbox.router.process.certificate import end_of
 from signalbox.router.process.child import Child, ChildGoneError
+from signalbox.router.process.forked import Forked
 from signalbox.router.process.leased import Leased
 from signalbox.router.process.messages import Report, Setup
 from signalbox.router.process.ports import PortReservation
@@ -45,12 +46,16 @@ _log = logging.getLogger("signalbox.router.process.supervisor")
 class Supervisor:
     """Workers on one port, one configuration in force, and the admin port.
 
-    ``port`` and ``admin_port`` are known after ``start``. What ``collectors`` give is among the metrics, too.
+    ``port`` and ``admin_port`` are known after ``start``. What ``collectors`` give is among the metrics, too. Workers
+    that are ``forked`` already are taken from that list before others are started.
     """
 
-    def __init__(self, options: SupervisorOptions, collectors: Sequence["Collector"] = ()) -> None:
+    def __init__(
+        self, options: SupervisorOptions, collectors: Sequence["Collector"] = (), forked: list[Forked] | None = None
+    ) -> None:
         self._options = options
         self._collectors = collectors
+        self._forked = forked if forked is not None else []
         self._totals = Totals()
         self._steered = Steered(time.monotonic)
         self._leased = Leased(options.workers)
@@ -287,7 +292,10 @@ class Supervisor:
             drain_timeout=options.drain_timeout,
             tls_directory=options.tls_directory,
         )
-        child = await Child.start(index, options.command, setup, options.answer_timeout, self._reported)
+        if self._forked:
+            child = await Child.adopt(index, self._forked.pop(0), setup, options.answer_timeout, self._reported)
+        else:
+            child = await Child.start(index, options.command, setup, options.answer_timeout, self._reported)
         if (weights := self._steered.weights) is not None:
             child.steer(weights, self._steered.heard_ago)
         child.grant(self._leased.part(index))
