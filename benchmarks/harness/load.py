@@ -40,6 +40,7 @@ class Counts(msgspec.Struct, frozen=True):
     opened: int
     reconnected: int
     waited: int
+    unsent: int
     failed: dict[str, int]
     tally: dict[str, int]
     samples: list[str]
@@ -70,6 +71,7 @@ class Load:
     ramp: float = 0.0
     grace: float = 0.0
     timeout: float = 60.0
+    drop: int = 0
     tally: str = ""
     skip_events: int = 0
     headers: Sequence[str] = chat.HEADERS
@@ -83,7 +85,7 @@ class Load:
             file = directory / f"body-{abs(hash(content)):x}.json"
             file.write_bytes(content)
             command += ["--body", file]
-        for name in ("connections", "seconds", "warmup", "rate", "ramp", "grace", "timeout", "skip_events"):
+        for name in ("connections", "seconds", "warmup", "rate", "ramp", "grace", "timeout", "drop", "skip_events"):
             command += [f"--{name.replace('_', '-')}", str(getattr(self, name))]
         for pid in pids:
             command += ["--cpu-of", str(pid)]

@@ -1,12 +1,13 @@
 // A load generator for chat completions: HTTP/1.1 keep-alive on epoll; every answer is checked to its last byte.
 //
 //   load --port P --body FILE [--body FILE]... [--header "Name: value"]... [--path /v1/chat/completions]
-//        [--connections 64] [--warmup 1] [--seconds 5] [--rate 0] [--ramp 0] [--grace 0] [--timeout 60]
+//        [--connections 64] [--warmup 1] [--seconds 5] [--rate 0] [--ramp 0] [--grace 0] [--timeout 60] [--drop 0]
 //        [--cpu-of PID]... [--tally HEADER] [--skip-events 0]
 //
 // Without --rate it is a closed loop: every connection sends its next request when its last one is over. With --rate it
 // is an open loop: arrivals are a Poisson process (the same for every run), a request that finds all connections busy
-// waits for one, and latency counts from the moment at which the request was due: no coordinated omission.
+// waits for one, and latency counts from the moment at which the request was due: no coordinated omission. With --drop 1
+// it does not wait but is never sent, as by clients whose pools are full: the result says how many.
 // Requests due in the window [warmup, warmup + seconds) are counted; GRACE is how long they may last beyond it. CPU time
 // is that of the given processes over the window. The first event of a stream is the one after SKIP-EVENTS. The result is
 // one JSON object on stdout (result.h).
@@ -34,7 +35,7 @@ struct connection {
 
 static int poller, clock_fd, port, connection_count = 64, body_count, pid_count;
 static const char *path = "/v1/chat/completions", *tally_header;
-static double warmup = 1, rate, ramp, grace, timeout = 60;
+static double warmup = 1, rate, ramp, grace, timeout = 60, drop;
 static struct buffer requests[MAX_BODIES], headers;
 static pid_t pids[MAX_PIDS];
 static struct connection *connections, *idle;
@@ -218,7 +219,8 @@ static void arrive(int64_t now) {
     for (; next_arrival <= now && next_arrival < window_end; next_arrival += (int64_t)(-log1p(-drand48()) / rate * (double)SECOND)) {
         struct connection *c = idle;
         if (!c) {
-            remember_arrival(next_arrival);
+            if (drop > 0) result.unsent += in_window(next_arrival);
+            else remember_arrival(next_arrival);
             continue;
         }
         idle = c->next_idle;
@@ -276,6 +278,7 @@ static bool read_options(int argc, char **argv) {
         else if (!strcmp(name, "--ramp")) ramp = atof(value);
         else if (!strcmp(name, "--grace")) grace = atof(value);
         else if (!strcmp(name, "--timeout")) timeout = atof(value);
+        else if (!strcmp(name, "--drop")) drop = atof(value);
         else if (!strcmp(name, "--skip-events")) skipped_events = strtoull(value, NULL, 10);
         else if (!strcmp(name, "--tally")) tally_header = value;
         else if (!strcmp(name, "--cpu-of") && pid_count < MAX_PIDS) pids[pid_count++] = (pid_t)atoi(value);

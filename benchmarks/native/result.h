@@ -16,9 +16,10 @@ struct tally {
 };
 
 // `window_ok` and `window_events` are by the time at which they came; everything else by the time at which the request
-// was due. `waited` arrivals found no free connection. `refused` is the time to an answer whose status is no success.
+// was due. `waited` arrivals found no free connection, `unsent` ones neither, and were dropped. `refused` is the time to
+// an answer whose status is no success.
 struct result {
-    uint64_t counted, ok, unfinished, window_ok, window_events, opened, reconnected, waited;
+    uint64_t counted, ok, unfinished, window_ok, window_events, opened, reconnected, waited, unsent;
     uint64_t failures[FAILURES], statuses[STATUSES];
     struct tally tallies[TALLIES];
     struct histogram latency, first_event, refused;
@@ -67,6 +68,7 @@ static inline void print_result(const struct result *s) {
     print_count("opened", s->opened);
     print_count("reconnected", s->reconnected);
     print_count("waited", s->waited);
+    print_count("unsent", s->unsent);
     printf("\"failed\":{");
     const char *comma = "";
     for (int i = 0; i < STATUSES; i++)

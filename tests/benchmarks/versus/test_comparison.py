@@ -55,6 +55,7 @@ def counts(latency: Quantiles, *, busy: float = 0.5, first: Quantiles | None = N
         opened=1,
         reconnected=0,
         waited=0,
+        unsent=0,
         failed={},
         tally={},
         samples=[],

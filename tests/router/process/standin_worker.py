@@ -54,6 +54,9 @@ class StandIn:
     def protocol(self) -> asyncio.Protocol:
         return Connection(self)
 
+    def turn_away(self, pending: int) -> bytes | None:
+        return None
+
     def steer(self, weights: Weights, heard_ago: float) -> None:
         self.weights = weights
 

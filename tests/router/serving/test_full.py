@@ -12,7 +12,7 @@ from waiting import until
     [
         pytest.param(8192, 1 << 20, 8192, id="as wanted"),
         pytest.param(8192, -1, 8192, id="any number of files"),
-        pytest.param(8192, 1024, (1024 - SPARE_DESCRIPTORS) // 2, id="few files"),
+        pytest.param(8192, 1024, (1024 - SPARE_DESCRIPTORS) // 3, id="few files"),
         pytest.param(8192, 16, 1, id="never none"),
     ],
 )
@@ -42,3 +42,30 @@ async def test_a_connection_too_many_is_told_so(start_router: StartRouter, upstr
     assert [(c.first, c.second, c.value) for c in router.statistics.snapshot().rejected] == [
         ("", "too_many_connections", 1)
     ]
+
+
+async def test_who_could_not_be_told_in_peace_is_told_at_the_door(
+    start_router: StartRouter, upstream: Upstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = backend(upstream)
+    router = await start_router(config(policy(target), target), max_connections=2)
+    kept = await router.connect()
+    await router.connections(1)
+    assert router.proxy.turn_away(0) is None
+    assert router.proxy.turn_away(1) is None  # there are too many, but there is time to tell one more
+    lingering = router.proxy.lingering
+    monkeypatch.setattr("signalbox.router.serving.proxy.MAX_LINGERING", len(lingering))
+    assert router.proxy.turn_away(0) is None
+    assert b"too_many_connections" in (router.proxy.turn_away(1) or b"")
+    assert [(c.first, c.second, c.value) for c in router.statistics.snapshot().rejected] == [
+        ("", "too_many_connections", 1)
+    ]
+    kept.leave()
+
+
+async def test_endpoints_share_the_idle_connections(start_router: StartRouter, upstream: Upstream) -> None:
+    one, other = backend(upstream, "one"), backend(upstream, "other")
+    router = await start_router(config(policy(one), one), max_connections=100)
+    assert router.proxy._dialer.most_idle == 100
+    router.configure(config(policy(one, other), one, other))
+    assert router.proxy._dialer.most_idle == 50

@@ -22,6 +22,7 @@ import uvloop
 from signalbox.control.messages import Weights
 from signalbox.loglines import to_standard_error
 from signalbox.router.options import ProxyOptions
+from signalbox.router.process.acceptor import Acceptor
 from signalbox.router.process.certificate import LOOK_SECONDS, Certificate
 from signalbox.router.process.messages import (
     Abort,
@@ -66,6 +67,10 @@ class Application(Protocol):
     def protocol(self) -> asyncio.Protocol:
         """Serve one client connection."""
 
+    def turn_away(self, pending: int) -> bytes | None:
+        """What to tell one more client who is then left at once, ``pending`` others being about to be served: None, as
+        long as ``protocol`` is for it."""
+
     def steer(self, weights: Weights, heard_ago: float) -> None:
         """Send requests where the weights say, which were heard so many seconds ago."""
 
@@ -100,6 +105,7 @@ class Worker:
         self._factory = factory
         self._statistics = Statistics()
         self._server: asyncio.Server | None = None
+        self._acceptors: list[Acceptor] = []
         self._prepared: tuple[int, Callable[[], None]] | None = None
         self._certificate: Certificate | None = None
         self._finish = asyncio.Event()
@@ -138,6 +144,8 @@ class Worker:
     async def _end(self) -> None:
         if self._server is not None:
             self._server.close()
+        for acceptor in self._acceptors:
+            acceptor.close()
         self._application.drain()
         self._report(0)
         try:
@@ -227,6 +235,11 @@ class Worker:
             backlog=BACKLOG,
             **secure,
         )
+        application = self._application
+        self._acceptors = [
+            Acceptor(each.fileno(), application.protocol, application.turn_away, secure)
+            for each in self._server.sockets
+        ]
 
     async def _follow_certificate(self) -> None:
         said = ""
@@ -289,10 +302,15 @@ def run(factory: Factory, arguments: list[str]) -> None:
     """Entry point of the process: the only argument is the number of the control descriptor."""
     if len(arguments) != 1 or not arguments[0].isdigit():
         sys.exit("usage: python -m signalbox.router CONTROL_DESCRIPTOR (started by the supervisor)")
+    be(factory, int(arguments[0]))
+
+
+def be(factory: Factory, descriptor: int) -> None:
+    """Be a worker to the end of the process."""
     to_standard_error(f"signalbox worker {os.getpid()}: %(message)s", logging.INFO, secret=True)
     allow_files()
     gc.freeze()  # the modules; the collector was off while they were imported
     # Requests leave little garbage in cycles: look for it less often than by default.
     gc.set_threshold(20_000, 20, 50)
     gc.enable()
-    uvloop.run(serve(int(arguments[0]), factory))
+    uvloop.run(serve(descriptor, factory))

@@ -20,7 +20,8 @@ ANSWER = b"%b%bconnection: close\r\ncontent-length: %d\r\n\r\n%b" % (
 # so many at a time.
 LINGER_SECONDS = 1.0
 MAX_LINGERING = 256
-# A connection of a client may need another to an engine; the rest is for logs, checks and the supervisor.
+# A connection of a client may need another to an engine, and as many may be idle; the rest is for logs, checks and the
+# supervisor.
 SPARE_DESCRIPTORS = 64
 
 
@@ -28,7 +29,7 @@ def most_connections(wanted: int, descriptors: int) -> int:
     """How many connections of clients a worker keeps that may open so many files (negative: any number)."""
     if descriptors < 0:
         return wanted
-    return max(1, min(wanted, (descriptors - SPARE_DESCRIPTORS) // 2))
+    return max(1, min(wanted, (descriptors - SPARE_DESCRIPTORS) // 3))
 
 
 class FullConnection(asyncio.Protocol):

@@ -16,7 +16,7 @@ from signalbox.router.options import ProxyOptions
 from signalbox.router.serving import live as live_state
 from signalbox.router.serving.attempt import Attempt
 from signalbox.router.serving.client import ClientConnection
-from signalbox.router.serving.full import FullConnection, most_connections
+from signalbox.router.serving.full import ANSWER, FULL, MAX_LINGERING, FullConnection, most_connections
 from signalbox.router.serving.keys import KeyTable
 from signalbox.router.serving.response_ids import KEY_ENTRY, ResponseIds
 from signalbox.router.serving.steering import Steering
@@ -25,7 +25,7 @@ from signalbox.router.telemetry.snapshot import EndpointGauge
 from signalbox.router.telemetry.statistics import Statistics
 from signalbox.router.upstream.backend import BackendState, Prepared
 from signalbox.router.upstream.dial import Dialer, Proxies
-from signalbox.router.upstream.endpoint import IDLE_SECONDS
+from signalbox.router.upstream.endpoint import IDLE_SECONDS, Endpoint
 from signalbox.router.upstream.health_checks import Check, HealthChecks
 from signalbox.router.upstream.resolver import ResolutionFailed, Resolver
 from signalbox.router.upstream.tls import TlsContexts
@@ -40,6 +40,7 @@ from signalbox.routing.retries import RetryBudget
 
 SWEEP_SECONDS = 0.25
 RESOLVE_SECONDS = 5.0
+LEAST_IDLE = 16
 NO_LIMITS = Limits()
 
 _log = logging.getLogger(__name__)
@@ -124,6 +125,7 @@ class Proxy:
                 self._services,
             )
             self._steering.use(policies, self._backends, time.monotonic())
+            self._share_idle()
             if not self._tasks:
                 self._tasks = [asyncio.ensure_future(self._sweep()), asyncio.ensure_future(self._resolve_regularly())]
             else:
@@ -239,6 +241,13 @@ class Proxy:
             return FullConnection(self)
         return cast("asyncio.Protocol", ClientConnection(self))  # by its methods
 
+    def turn_away(self, pending: int) -> bytes | None:
+        """See ``worker.Application``. Not before as many were refused who are given the time to read why."""
+        if len(self._connections) + pending < self._most_connections or len(self.lingering) < MAX_LINGERING:
+            return None
+        self.statistics.rejected("", FULL.code)
+        return ANSWER
+
     def opened(self, connection: ClientConnection) -> None:
         """A client has connected."""
         self._connections.add(connection)
@@ -317,9 +326,18 @@ class Proxy:
         for connection in list(self._connections):
             connection.check(now)
         self.room.scarce = False
-        for backend in (*self._backends.values(), *self._services.values()):
-            for endpoint in backend.endpoints:
-                endpoint.close_idle(now - IDLE_SECONDS)
+        for endpoint in self._share_idle():
+            endpoint.close_idle(now - IDLE_SECONDS)
+
+    def _share_idle(self) -> list[Endpoint]:
+        """All endpoints, each of which may keep its part of as many idle connections as clients may have.
+
+        With a small bound, a worker that has much to do would have the more: to open connections, and to close them.
+        """
+        known = (*self._backends.values(), *self._services.values())
+        endpoints = [endpoint for backend in known for endpoint in backend.endpoints]
+        self._dialer.most_idle = max(LEAST_IDLE, self._most_connections // max(1, len(endpoints)))
+        return endpoints
 
 
 def _needs_dns(backend: BackendState) -> bool:

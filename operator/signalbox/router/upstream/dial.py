@@ -18,6 +18,7 @@ from signalbox.routing.address_rules import AddressRules
 from signalbox.routing.config import Address
 
 MAX_CONNECT_HEAD = 16 << 10
+MOST_IDLE = 512
 
 
 class Proxies:
@@ -54,7 +55,10 @@ def _matches(host: str, exception: str) -> bool:
 
 
 class Dialer:
-    """Makes connections. Addresses are checked once more here: what a name resolved to may have changed since."""
+    """Makes connections. Addresses are checked once more here: what a name resolved to may have changed since.
+
+    ``most_idle`` is how many of them each endpoint may keep.
+    """
 
     def __init__(
         self, rules: AddressRules, proxies: Proxies, resolver: Resolver | None = None, outbox: Outbox | None = None
@@ -63,6 +67,7 @@ class Dialer:
         self._resolver = resolver or Resolver(rules)
         self._outbox = outbox
         self.proxies = proxies
+        self.most_idle = MOST_IDLE
 
     async def connect(
         self, address: Address, context: ssl.SSLContext | None, server_name: str | None

@@ -14,7 +14,6 @@ from signalbox.routing.ejection import EndpointHealth
 # Most engines close an idle connection after 5 s (uvicorn) to 75 s (nginx): taking the last one used first keeps the
 # others idle long enough to be closed here, before the other side does it at a bad moment.
 IDLE_SECONDS = 30.0
-MAX_IDLE = 512
 
 
 class Endpoint:
@@ -74,7 +73,7 @@ class Endpoint:
     def give(self, connection: UpstreamConnection, now: float) -> None:
         """Put a connection back, or close it."""
         connection.receiver = None
-        if self.retired or len(self.idle) >= MAX_IDLE or connection.transport.is_closing():
+        if self.retired or len(self.idle) >= self.dialer.most_idle or connection.transport.is_closing():
             connection.transport.close()
             return
         connection.renew()

@@ -1,0 +1,106 @@
+"""Clients that knock while the loop is busy.
+
+libuv accepts one connection in each turn of its loop. With turns of 50 ms that is 20 a second, and thousands wait in
+the kernel, unseen: for their turn, and even to be refused; where more wait than fit in its queue, they try again after
+seconds. Whoever still waits at the end of a turn is let in here, or told at once that there are too many.
+"""
+
+import asyncio
+import logging
+import os
+import socket
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, Final
+
+SHARE: Final = 0.25
+"""Of the time, at most: whoever knocks without end must not keep those from being served who are in. libuv's own one in
+a turn comes on top."""
+MOST_SAVED_SECONDS: Final = 0.05
+READ_BYTES: Final = 64 << 10
+
+_log = logging.getLogger(__name__)
+
+
+class Acceptor:
+    """Beside a server of the loop, on the same socket: that takes one connection a turn, and this one the others.
+
+    ``turn_away``, asked with how many are on their way to ``factory``, says None, or what one more is told who is left
+    at once. With TLS, which ``options`` then say, nothing can be told before the handshake, and the connection closes.
+    """
+
+    def __init__(
+        self,
+        descriptor: int,
+        factory: Callable[[], asyncio.Protocol],
+        turn_away: Callable[[int], bytes | None],
+        options: dict[str, Any],
+    ) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._socket = socket.socket(fileno=os.dup(descriptor))
+        self._socket.setblocking(False)
+        self._factory = factory
+        self._turn_away = turn_away
+        self._options = options
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._scheduled = False
+        self._closed = False
+        self._saved = MOST_SAVED_SECONDS
+        self._counted = time.monotonic()
+        self._loop.add_reader(self._socket, self._knocked)
+
+    def _knocked(self) -> None:
+        if not self._scheduled:
+            self._scheduled = True
+            # The server first, which is faster: mostly nobody is left then.
+            self._loop.call_soon(self._accept)
+
+    def _accept(self) -> None:
+        self._scheduled = False
+        if self._closed:
+            return
+        began = now = time.monotonic()
+        self._saved = min(MOST_SAVED_SECONDS, self._saved + (began - self._counted) * SHARE)
+        self._counted = began
+        while now - began < self._saved:
+            try:
+                client = self._socket.accept()[0]
+            except OSError:  # nobody waits, or has left; when no file can be opened the server knows what to do
+                break
+            if (answer := self._turn_away(len(self._tasks))) is not None:
+                self._leave(client, answer)
+            else:
+                task = self._loop.create_task(self._serve(client))
+                self._tasks.add(task)
+                task.add_done_callback(self._tasks.discard)
+            now = time.monotonic()
+        self._saved -= now - began
+
+    def _leave(self, client: socket.socket, answer: bytes) -> None:
+        with client, suppress(OSError):
+            client.setblocking(False)
+            if not self._options:
+                client.send(answer)
+                # What has come already: if it stayed unread, closing would reset the connection and might take the
+                # answer with it.
+                client.recv(READ_BYTES)
+
+    async def _serve(self, client: socket.socket) -> None:
+        try:
+            client.setblocking(False)
+            await self._loop.connect_accepted_socket(self._factory, client, **self._options)
+        except OSError:  # that of TLS, too: as for any client that leaves, or does not speak it
+            client.close()
+        except Exception:
+            _log.exception("cannot serve a connection")
+            client.close()
+
+    def close(self) -> None:
+        """Let nobody in any more."""
+        if self._closed:
+            return
+        self._closed = True
+        with suppress(OSError):
+            self._loop.remove_reader(self._socket)
+        self._socket.close()

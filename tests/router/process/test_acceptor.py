@@ -1,0 +1,165 @@
+"""Many connections that come in one turn of a loop: all of them are let in soon."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from types import SimpleNamespace
+from typing import cast
+
+import pytest
+
+from signalbox.router.process.acceptor import MOST_SAVED_SECONDS, SHARE, Acceptor
+from waiting import until
+
+
+class Served(asyncio.Protocol):
+    """Says which came."""
+
+    let_in = 0
+    refused = 0
+    most = 1000
+    transports: list[asyncio.Transport]
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        transport = cast("asyncio.Transport", transport)  # by its methods
+        type(self).let_in += 1
+        self.transports.append(transport)
+        transport.write(b"come in")
+
+    @classmethod
+    def turned_away(cls, pending: int) -> bytes | None:
+        if cls.let_in + pending < cls.most:
+            return None
+        cls.refused += 1
+        return b"too many"
+
+
+class Clock:
+    """It goes on by a step with each look."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+        self.step = 0.0
+
+    def monotonic(self) -> float:
+        self.now += self.step
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr("signalbox.router.process.acceptor.time", SimpleNamespace(monotonic=clock.monotonic))
+    return clock
+
+
+class Door:
+    """A server with its acceptor, and clients that knock."""
+
+    def __init__(self, server: asyncio.Server, acceptor: Acceptor, protocol: type[Served]) -> None:
+        self.server = server
+        self.acceptor = acceptor
+        self.protocol = protocol
+        self.address = server.sockets[0].getsockname()
+        self.clients: list[socket.socket] = []
+
+    def knock(self, count: int) -> list[socket.socket]:
+        """Connections that the kernel makes, while the loop does something else."""
+        self.clients += (new := [socket.create_connection(self.address, 5) for _ in range(count)])
+        return new
+
+
+@pytest.fixture
+async def door(clock: Clock) -> AsyncIterator[Door]:
+    protocol = type("Here", (Served,), {"transports": []})
+    server = await asyncio.get_running_loop().create_server(protocol, "127.0.0.1", 0, backlog=1024)
+    acceptor = Acceptor(server.sockets[0].fileno(), protocol, protocol.turned_away, {})
+    found = Door(server, acceptor, protocol)
+    yield found
+    acceptor.close()
+    server.close()
+    for each in (*found.clients, *found.protocol.transports):
+        each.close()
+    await asyncio.sleep(0)
+
+
+async def turns(count: int) -> None:
+    for _ in range(count):
+        await asyncio.sleep(0)
+
+
+async def test_all_are_let_in_within_a_few_turns(door: Door) -> None:
+    clients = door.knock(200)
+    await turns(20)
+    assert door.protocol.let_in == 200
+    for client in clients:
+        assert client.recv(7) == b"come in"
+    assert all(
+        each.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+        for each in door.protocol.transports
+    )
+
+
+async def test_letting_in_takes_a_part_of_the_time(door: Door, clock: Clock) -> None:
+    door.server.close()  # what the server itself lets in is not meant
+    asyncio.get_running_loop().remove_reader(door.acceptor._socket)  # nor more than what is asked for here
+    door.knock(100)
+    clock.step = 0.001  # so long takes one
+    most = round(MOST_SAVED_SECONDS / clock.step)
+    door.acceptor._accept()
+    await until(lambda: door.protocol.let_in >= most)
+    await turns(20)
+    assert door.protocol.let_in <= most + 2  # the last one may take longer than is left
+    clock.now += 0.1
+    door.acceptor._accept()
+    more = round((0.1 + MOST_SAVED_SECONDS) * SHARE / clock.step)
+    await until(lambda: door.protocol.let_in >= most + more)
+    await turns(20)
+    assert door.protocol.let_in <= most + more + 4
+
+
+async def test_one_too_many_is_told_and_left(door: Door) -> None:
+    door.protocol.most = 5
+    door.server.close()
+    clients = door.knock(20)
+    for client in clients[:10]:
+        client.send(b"a request")
+    await until(lambda: door.protocol.refused == 15)
+    told = [client.recv(8) for client in clients]
+    assert sorted(told) == [b"come in"] * 5 + [b"too many"] * 15
+    assert all(client.recv(8) == b"" for client, said in zip(clients, told, strict=True) if said == b"too many")
+
+
+async def test_with_tls_nothing_is_told_that_nobody_would_understand(door: Door) -> None:
+    door.protocol.most = 0
+    door.server.close()
+    door.acceptor._options = {"ssl": object()}
+    clients = door.knock(3)
+    await until(lambda: door.protocol.refused == 3)
+    assert [client.recv(8) for client in clients] == [b""] * 3
+
+
+async def test_who_has_left_already_harms_nobody(door: Door) -> None:
+    for client in door.knock(50):
+        client.close()
+    staying = door.knock(5)
+    await turns(20)
+    assert door.protocol.let_in >= 5
+    assert [client.recv(7) for client in staying] == [b"come in"] * 5
+
+
+async def test_what_fails_for_one_is_only_said(door: Door, caplog: pytest.LogCaptureFixture) -> None:
+    door.acceptor._factory = lambda: 1 / 0  # type: ignore[assignment,return-value]
+    door.knock(20)
+    await until(lambda: "cannot serve a connection" in caplog.text)
+    await turns(20)
+    assert door.protocol.let_in < 20
+
+
+async def test_nobody_is_let_in_after_the_end(door: Door) -> None:
+    door.knock(20)
+    door.acceptor._knocked()
+    door.acceptor.close()
+    door.server.close()
+    await turns(5)
+    assert door.protocol.let_in <= 2
