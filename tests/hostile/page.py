@@ -10,7 +10,11 @@ from hostile.corpus import Case, Family
 from hostile.running import VERDICTS, verdict
 
 PAGE = Path(__file__).parents[2] / "docs" / "hostile.md"
-SIDES = {"requests": "Hostile requests", "engines": "Hostile engines"}
+SIDES = {
+    "requests": "Hostile requests",
+    "tls": "Hostile requests at a TLS port",
+    "engines": "Hostile engines",
+}
 
 
 @dataclass

@@ -1,7 +1,7 @@
 """The whole corpus against a system: what came of each case, and what that means."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -13,10 +13,12 @@ from hostile.answering import answered
 from hostile.asking import Outcome, asked
 from hostile.corpus import Case, Family, families
 from hostile.engine import Engine
+from hostile.secure import WORDS, Certified
 from hostile.systems import WHOLE_SECONDS, Ours, System, ours
 from hostile.words import ENGINES, REQUESTS
 from signalbox.routing.config import Policy, Timeouts
 
+All = Callable[[Family, System, Engine], Awaitable[Mapping[str, Outcome]]]
 VERDICTS = ("right", "refused otherwise", "allowed", "accepted wrongly", "crash", "hang", "garbage")
 
 
@@ -43,35 +45,50 @@ def requests() -> list[Family]:
     return families("requests", REQUESTS)
 
 
+def tls() -> list[Family]:
+    """What they do where TLS is spoken."""
+    return families("tls", {**REQUESTS, **WORDS})
+
+
 def engines() -> list[Family]:
     """Everything that hostile engines do."""
     return families("engines", ENGINES)
 
 
 @asynccontextmanager
-async def router(directory: Path) -> AsyncIterator[tuple[Ours, Engine]]:
+async def router(
+    directory: Path, *, workers: int = 1, certified: Certified | None = None
+) -> AsyncIterator[tuple[Ours, Engine]]:
     """A router before one sound engine."""
     engine = await Engine("engine").start()
     target = backend(engine)
+    configuration = config(policy(target), target)
     try:
-        async with ours(config(policy(target), target), directory) as system:
+        async with ours(configuration, directory, workers=workers, certified=certified) as system:
             yield system, engine
     finally:
         await engine.stop()
 
 
 async def ask_all(family: Family, system: System, engine: Engine) -> Mapping[str, Outcome]:
-    """The outcome of each case of a family, by its name."""
-    outcomes = [asked(case, number, system, engine) for number, case in enumerate(family.cases)]
-    if family.together:
-        found = await asyncio.gather(*outcomes)
-    else:
-        found = [await each for each in outcomes]
-    return {case.name: outcome for case, outcome in zip(family.cases, found, strict=True)}
+    """The outcome of each case of a family, by its name: the worst of its rounds."""
+    worst: dict[str, Outcome] = {}
+    for _ in range(family.rounds):
+        outcomes = [
+            asked(case, number, system, engine, beneath=family.beneath, together=family.together)
+            for number, case in enumerate(family.cases)
+        ]
+        found = await asyncio.gather(*outcomes) if family.together else [await each for each in outcomes]
+        for case, outcome in zip(family.cases, found, strict=True):
+            if case.name not in worst or verdict(case, outcome) != "right":
+                worst[case.name] = outcome
+    return worst
 
 
 @asynccontextmanager
-async def two_engines(directory: Path) -> AsyncIterator[tuple[Ours, Engine]]:
+async def two_engines(
+    directory: Path, *, workers: int = 1, certified: Certified | None = None
+) -> AsyncIterator[tuple[Ours, Engine]]:
     """A router before a hostile engine, with a model for each case, and a good one, which is asked next."""
     cases = [case for family in engines() for case in family.cases]
     first = await Engine("first", {f"e{number:03}": case for number, case in enumerate(cases)}).start()
@@ -83,7 +100,7 @@ async def two_engines(directory: Path) -> AsyncIterator[tuple[Ours, Engine]]:
         msgspec.structs.replace(in_order(each, second), name=each.name, models=(each.name,)) for each in hostile
     ]
     try:
-        async with ours(config(policies, *hostile, second), directory) as system:
+        async with ours(config(policies, *hostile, second), directory, workers=workers, certified=certified) as system:
             yield system, first
     finally:
         await first.stop()
