@@ -85,6 +85,13 @@ def test_snapshot_travels() -> None:
     assert msgspec.msgpack.decode(msgspec.msgpack.encode(snapshot), type=Snapshot) == snapshot
 
 
+def test_a_sum_that_no_message_holds_does_not_end_the_messages() -> None:
+    statistics = counted()
+    statistics.series("p", "r", "t", "b", "m", "chat").finished(200, 0.3, cost_picos=2**70)
+    sent = msgspec.msgpack.decode(msgspec.msgpack.encode(statistics.snapshot()), type=Snapshot)
+    assert sent.series[0].cost_picos == 2**63 - 1
+
+
 def test_totals_sum_workers_and_never_go_back() -> None:
     totals = Totals()
     totals.update(1, counted(1).snapshot())

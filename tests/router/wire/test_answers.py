@@ -43,6 +43,14 @@ def test_usage_in_all_its_forms(value: dict[str, Any], expected: Usage) -> None:
     assert usage.of_tail(tail) == expected
 
 
+@pytest.mark.parametrize("number", ["100000001", "18446744073709551616", "9" * 37, "1e300"])
+def test_counts_that_no_answer_has_are_none(number: str) -> None:
+    value = b'{"prompt_tokens": %b, "completion_tokens": 3}' % number.encode()
+    assert read(b'{"usage": %b}' % value).usage == Usage(0, 0, 3)
+    assert usage.of(msgspec.json.decode(value)) == Usage(0, 0, 3)
+    assert usage.of_tail(b'"usage": %b}' % value) == Usage(0, 0, 3)
+
+
 @pytest.mark.parametrize(
     "content",
     [

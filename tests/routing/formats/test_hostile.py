@@ -122,3 +122,15 @@ def test_a_stream_there_and_back_is_the_same_message(thinking: bool) -> None:
     chunks, events = Chunks(0, with_usage=True), Events(thinking=thinking)
     heard = [event for each in said for chunk in chunks.feed(each) for event in events.feed(chunk)] + events.end()
     assert heard[1:] == said[1:]
+
+
+def test_an_input_that_is_too_deep_to_be_written() -> None:
+    """It may have been read with fewer calls below."""
+    deep: dict[str, Any] = {}
+    for _ in range(3000):
+        deep = {"a": deep}
+    call = {"type": "tool_use", "id": "a", "name": "b", "input": deep}
+    found = client_request.translate({"messages": [{"role": "assistant", "content": [call]}]})
+    assert "too deep" in str(found.obstacle)
+    while deep:  # what is nested this deep would be freed as deep
+        deep = deep["a"]

@@ -23,6 +23,8 @@ from signalbox.router.telemetry.snapshot import (
 
 MAX_SERIES = 10_000
 OTHER = "_other"
+# A snapshot holds integers of 64 bits; prices and counts come from outside, and their sum must not be what ends it.
+MOST = 2**63 - 1
 
 
 class Series:
@@ -125,7 +127,7 @@ class Series:
             Histogram(self._input_sum, list(self._input)),
             Histogram(self._output_sum, list(self._output)),
             self._cached,
-            self._cost,
+            min(self._cost, MOST),
             self._retries,
         )
 

@@ -4,7 +4,9 @@ from typing import Annotated, Any
 
 import msgspec
 
-Count = Annotated[int, msgspec.Meta(ge=0)] | None
+from signalbox.router.wire.usage import MAX_TOKENS
+
+Count = Annotated[int, msgspec.Meta(ge=0, le=MAX_TOKENS)] | None
 
 
 class Details(msgspec.Struct):

@@ -27,8 +27,18 @@ def for_backend(
     """Encode the body for a backend; the original stays as it is, for other attempts.
 
     ``message`` is the request of a client that speaks Anthropic's API itself: a backend that does, too, gets that.
-    Raises ``Refusal`` for what cannot be said in the backend's API.
+    Raises ``Refusal`` for what cannot be said in the backend's API, and for what could be read but not be written: the
+    bound on nesting is one on the depth of calls, and here they are deeper.
     """
+    try:
+        return _for_backend(body, backend, operation, stream, message)
+    except RecursionError:
+        raise Refusal(400, "invalid_json", "The body is nested too deeply.") from None
+
+
+def _for_backend(
+    body: dict[str, Any], backend: Backend, operation: str, stream: bool, message: dict[str, Any] | None
+) -> bytes:
     mapping = backend.request
     if backend.format == "Anthropic":
         out = _message(body, message, backend)

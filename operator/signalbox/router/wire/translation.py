@@ -17,6 +17,7 @@ from signalbox.routing.formats.usage import merged
 _encode = msgspec.json.Encoder().encode
 
 _CUT = {"type": "api_error", "message": "the stream ended before the message did"}
+_DEEP = {"type": "api_error", "message": "an event is nested too deeply"}
 
 
 def reading(backend: Backend, *, native: bool, with_usage: bool) -> "Translation | None":
@@ -48,14 +49,17 @@ class Translation:
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             value = None
         error = answer.error(value)
-        if error is not None:
-            return _encode({"error": error})
-        if status >= 400:
-            return content
-        chat = answer.translate(value, int(time.time())) if isinstance(value, dict) else None
-        if chat is None:
-            raise Untold("answered what is no message")
-        return _encode(chat)
+        try:
+            if error is not None:
+                return _encode({"error": error})
+            if status >= 400:
+                return content
+            chat = answer.translate(value, int(time.time())) if isinstance(value, dict) else None
+            if chat is not None:
+                return _encode(chat)
+        except RecursionError:  # it could be read, a few calls less deep
+            pass
+        raise Untold("answered what is no message")
 
     def stream(self) -> EventStream:
         """The events of a message, as the chunks of a chat."""
@@ -99,7 +103,11 @@ class MessageStream(EventStream):
             self.error = events.error_of(value)
             if self.error is not None:
                 break
-            out.append(put(event, value))
+            try:
+                out.append(put(event, value))
+            except RecursionError:  # it could be read, a few calls less deep
+                self.error = _DEEP
+                break
         if done and self.error is None and not self._complete:
             self.error = _CUT
         return b"".join(out)

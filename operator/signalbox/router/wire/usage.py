@@ -1,11 +1,15 @@
 """Token usage, as OpenAI-compatible endpoints report it, and its price."""
 
 import re
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
 from signalbox.routing.config import Pricing
+
+# No answer has more tokens: ten times the largest context windows there are. What counts tokens is sent as 64 bits, and
+# must not end with one answer that claims otherwise.
+MAX_TOKENS: Final = 100_000_000
 
 
 class Usage(NamedTuple):
@@ -54,7 +58,7 @@ def cost(usage: Usage, pricing: Pricing | None) -> int:
 def _count(value: Any) -> int:
     if isinstance(value, float) and value.is_integer():  # some gateways write 5.0
         value = int(value)
-    return value if isinstance(value, int) and value >= 0 else 0
+    return value if isinstance(value, int) and 0 <= value <= MAX_TOKENS else 0
 
 
 # Two levels are enough: usage objects hold numbers and objects of numbers.

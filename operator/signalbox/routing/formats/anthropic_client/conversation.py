@@ -77,7 +77,7 @@ class Conversation:
             for block in content:
                 kind = block.get("type") if isinstance(block, dict) else ""
                 if kind == "tool_use":
-                    calls.append(_call(block))
+                    calls.append(self._call(block, at))
                 rest.append(None if kind in ("tool_use", "thinking", "redacted_thinking") else block)
         parts = self._parts(rest, f"{at}.content")
         if any(part["type"] != "text" for part in parts):
@@ -89,6 +89,15 @@ class Conversation:
         if calls:
             message["tool_calls"] = calls
         self.out.append(message)
+
+    def _call(self, block: dict[str, Any], at: str) -> dict[str, Any]:
+        try:
+            arguments = _encode(block.get("input") or {}).decode()
+        except RecursionError:  # it could be read, a few calls less deep
+            self._block(f"{at}.content", "the input of a call is nested too deeply")
+            arguments = "{}"
+        function = {"name": block.get("name"), "arguments": arguments}
+        return {"id": block.get("id"), "type": "function", "function": function}
 
     def _parts(self, content: Any, at: str) -> list[dict[str, Any]]:
         if isinstance(content, str):
@@ -116,11 +125,6 @@ class Conversation:
 def _simple(parts: list[dict[str, Any]]) -> Any:
     """One text is a text: every engine reads that."""
     return parts[0]["text"] if len(parts) == 1 and parts[0]["type"] == "text" else parts
-
-
-def _call(block: dict[str, Any]) -> dict[str, Any]:
-    function = {"name": block.get("name"), "arguments": _encode(block.get("input") or {}).decode()}
-    return {"id": block.get("id"), "type": "function", "function": function}
 
 
 def _url(source: Any) -> str | None:
