@@ -8,6 +8,7 @@ import pytest
 from harness import (
     CHAT,
     STREAM_HEAD,
+    Gate,
     Message,
     Router,
     StartRouter,
@@ -22,6 +23,7 @@ from harness import (
     request,
     response,
 )
+from signalbox.router.serving.client import MAX_PIPELINED
 from waiting import until
 
 
@@ -229,6 +231,98 @@ async def test_slow_clients(router: Router, upstream: Upstream, sent: bytes, aft
     assert (answer.status, answer.code, answer.header("connection")) == (408, "request_timeout", b"close")
     assert await client.rest() == b""
     assert not upstream.requests
+
+
+@pytest.mark.parametrize("apart", [False, True], ids=["in one read", "later"])
+@pytest.mark.parametrize(
+    ("begun", "after"),
+    [
+        pytest.param(b"POST /v1/chat/completions HT", 11, id="head"),
+        pytest.param(BEGUN + LARGE[:100], 31, id="body"),
+        pytest.param(request("POST", CHAT, "transfer-encoding: chunked") + chunk(LARGE[:100]), 31, id="chunks"),
+        pytest.param(
+            request("POST", CHAT, "expect: 100-continue", f"content-length: {len(LARGE)}"), 31, id="expecting"
+        ),
+    ],
+)
+async def test_what_is_read_behind_an_answer_has_no_more_time(
+    router: Router, upstream: Upstream, begun: bytes, after: float, apart: bool
+) -> None:
+    slow = Gate(response(200, completion("first")))
+    upstream.replies.append(slow)
+    client = await router.connect()
+    (connection,) = await router.connections(1)
+    await client.send(request(body=chat()) + (b"" if apart else begun))
+    await upstream.wait_requests(1)
+    if apart:
+        await client.send(begun)
+    await until(lambda: connection._reader.current)
+    held = router.proxy.room.held
+    router.sweep(after=after - 2)
+    assert router.proxy.room.held == held
+    router.sweep(after=after)
+    assert router.proxy.room.held == len(msgspec.json.encode(chat())), "only what is being answered"
+    slow.open()
+    assert b"first" in (await client.answer()).body
+    refused = await client.answer()
+    assert (refused.status, refused.code, refused.header("connection")) == (408, "request_timeout", b"close")
+    assert await client.rest() == b""
+    assert len(upstream.requests) == 1
+
+
+async def test_each_body_behind_an_answer_has_its_own_time(router: Router, upstream: Upstream) -> None:
+    slow = Gate(response(200, completion()))
+    upstream.replies.append(slow)
+    client = await router.connect()
+    (connection,) = await router.connections(1)
+    await client.send(request(body=chat()) + BEGUN + LARGE[:100])
+    await upstream.wait_requests(1)
+    await until(lambda: connection._reader.current)
+    connection.deadline -= 20
+    await client.send(LARGE[100:] + BEGUN + LARGE[:100])
+    await until(lambda: len(connection._reader.ready) == 1)
+    router.sweep(after=29)
+    slow.open()
+    for sent in (b"", b"", LARGE[100:]):
+        assert (await client.ask(sent)).status == 200
+
+
+async def test_whoever_keeps_up_behind_an_answer_is_served(router: Router, upstream: Upstream) -> None:
+    slow = Gate(response(200, completion()))
+    upstream.replies.append(slow)
+    client = await router.connect()
+    (connection,) = await router.connections(1)
+    body = msgspec.json.encode(chat(text="x" * 1_000_000))
+    await client.send(request(body=chat()) + request("POST", CHAT, f"content-length: {len(body)}"))
+    await upstream.wait_requests(1)
+    await client.send(body[:-1])
+    await until(lambda: connection._reader.received == len(body) - 1)
+    router.sweep(after=60)
+    slow.open()
+    assert (await client.answer()).status == 200
+    assert (await client.ask(body[-1:])).status == 200
+
+
+async def test_who_is_not_read_is_not_slow_unless_others_want_its_room(
+    start_router: StartRouter, upstream: Upstream
+) -> None:
+    router = await roomy(start_router, upstream)
+    slow = Gate(response(200, completion()))
+    upstream.replies.append(slow)
+    client, other = [await router.connect() for _ in range(2)]
+    await client.send(request(body=chat()))
+    await upstream.wait_requests(1)
+    await client.send(request(body=chat()) * MAX_PIPELINED + BEGUN + LARGE[:100])
+    await until(lambda: router.proxy.room.held > len(LARGE))
+    router.sweep(after=50)
+    assert router.proxy.room.held > len(LARGE)
+    assert (await other.ask(BEGUN)).status == 503
+    router.sweep(after=3)
+    assert (await (await router.connect()).ask(BEGUN + LARGE)).status == 200
+    slow.open()
+    for _ in range(MAX_PIPELINED + 1):
+        assert (await client.answer()).status == 200
+    assert (await client.answer()).status == 408
 
 
 async def test_a_refused_client_that_never_closes_is_closed(router: Router) -> None:

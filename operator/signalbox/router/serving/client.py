@@ -87,7 +87,8 @@ class ClientConnection:
         self.paused_since = 0.0
         self.request_id = b""
         self.speaks = ""  # the operation whose API the client is answered in
-        # Monotonic seconds by which the client must have sent what is due; 0 while it owes nothing.
+        # Monotonic seconds by which the client must have sent what is due; of no meaning while a request is answered
+        # and nothing is read behind it.
         self.deadline = 0.0
         self._body_since = 0.0
 
@@ -114,8 +115,12 @@ class ClientConnection:
         if self._closing:
             return
         reader = self._reader
+        waiting = len(reader.ready)
         reader.feed(data)
         if self._serving or self.paused:
+            if len(reader.ready) > waiting:
+                self._owed = Owed.NOTHING  # what is being read now has just begun
+            self._await_rest(len(data))
             if not self._reading_paused and (
                 len(reader.ready) >= MAX_PIPELINED
                 or (len(reader.ready) > 1 and reader.waiting_bytes > MAX_PIPELINED_BYTES)
@@ -123,7 +128,10 @@ class ClientConnection:
                 self._reading_paused = True
                 self.transport.pause_reading()
         elif reader.ready:
+            self._owed = Owed.NOTHING
             self._next()
+            if reader.current is not None:
+                self._await_rest(0)
         else:
             self._await_rest(len(data))
 
@@ -159,7 +167,6 @@ class ClientConnection:
         self._holds = len(request.body)
         self._serving = True
         self._started = self._ended = False
-        self.deadline = 0.0
         try:
             self._serve(request)
         except Exception:
@@ -321,19 +328,26 @@ class ClientConnection:
             self._serving = True
             asyncio.get_running_loop().call_soon(self._next)
             return
+        current = reader.current
         if self._reading_paused:
             self._reading_paused = False
+            self._owed = Owed.NOTHING  # its client could not send
             self.transport.resume_reading()
-        if self._proxy.draining and reader.current is None:
-            self._close()
-            return
-        self._owed = Owed.NOTHING
-        self.deadline = time.monotonic() + self._proxy.options.keep_alive
+        elif current is not None and current.head.expects:
+            self._owed = Owed.NOTHING  # its client may have waited for its turn
+        if current is None:
+            if self._proxy.draining:
+                self._close()
+                return
+            self._owed = Owed.NOTHING
+            self.deadline = time.monotonic() + self._proxy.options.keep_alive
         self._await_rest(0)
 
     def _await_rest(self, size: int) -> None:
-        """Nothing can be served: say by when the client must have sent the rest of what it has begun."""
+        """Say by when the client must have sent the rest of what it has begun."""
         owed = self._reader.owed
+        if self._closing:
+            return
         if owed is not self._owed:
             self._owed = owed
             options = self._proxy.options
@@ -343,7 +357,8 @@ class ClientConnection:
             elif owed is Owed.BODY:
                 self._body_since = now
                 self.deadline = now + options.body_timeout
-                if self._reader.current is not None and self._reader.current.head.expects:
+                current = self._reader.current
+                if current is not None and current.head.expects and not (self._serving or self.paused):
                     self._outbox.send(self.transport, b"HTTP/1.1 100 Continue\r\n\r\n")
         elif owed is Owed.BODY:
             self.deadline += size / MIN_BODY_RATE
@@ -383,18 +398,25 @@ class ClientConnection:
 
     def check(self, now: float) -> None:
         """Close connections whose client owes something for too long."""
-        if self.paused:
-            if now - self.paused_since > self._proxy.options.body_timeout:
-                self.transport.abort()
-        elif self._serving or (now < self.deadline and not self._dawdles(now)):
+        if self.paused and now - self.paused_since > self._proxy.options.body_timeout:
+            self.transport.abort()
+        elif self._serving or self.paused:
+            # What was asked before is answered first; what is read behind it has no more time than anything else.
+            if self._reader.current is not None and not self._closing and self._is_late(now):
+                self._reader.give_up(_too_slow())
+        elif not self._is_late(now):
             return
         elif self._closing:
             self.transport.abort()
         elif self._reader.current is None:
             self._close()
         else:
-            self._reader.give_up(Refusal(408, "request_timeout", "The request came too slowly.", close=True))
+            self._reader.give_up(_too_slow())
             self._next()
+
+    def _is_late(self, now: float) -> bool:
+        # Who is not read cannot send: there only room that others want counts.
+        return self._dawdles(now) or (now >= self.deadline and not self._reading_paused)
 
     def _dawdles(self, now: float) -> bool:
         """Whether the room for a large body is wanted by others, and its client is slow to fill it."""
@@ -402,3 +424,7 @@ class ClientConnection:
         if not self._room.scarce or self._owed is not Owed.BODY or reader.taken <= SMALL_BYTES:
             return False
         return now > self._body_since + SCARCE_SECONDS + reader.received / SCARCE_BODY_RATE
+
+
+def _too_slow() -> Refusal:
+    return Refusal(408, "request_timeout", "The request came too slowly.", close=True)
