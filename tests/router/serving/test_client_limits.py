@@ -24,6 +24,7 @@ from harness import (
     response,
 )
 from signalbox.router.serving.client import MAX_PIPELINED
+from signalbox.router.wire.room import UNWEIGHED_BYTES
 from waiting import until
 
 
@@ -182,6 +183,51 @@ async def test_a_body_takes_room_until_its_request_has_ended(start_router: Start
     answering.set()
     assert (await first.answer()).status == 200
     assert router.proxy.room.held == 0
+
+
+@pytest.mark.parametrize(
+    ("value", "size"),
+    [
+        pytest.param(b"[]", 1_600_000, id="lists"),
+        pytest.param(b'{"":[]}', 2_100_000, id="objects and lists"),
+        pytest.param(b'""', 7_000_000, id="strings"),
+    ],
+)
+async def test_a_body_of_too_many_values_is_refused(
+    router: Router, upstream: Upstream, value: bytes, size: int
+) -> None:
+    client = await router.connect()
+    body = b'{"model":"auto","x":[%b]}' % b",".join([value] * (size // (len(value) + 1)))
+    answer = await client.ask(request(body=body))
+    assert (answer.status, answer.code) == (400, "too_complex")
+    assert router.proxy.room.held == 0
+    text = {"model": "auto", "messages": [{"role": "user", "content": (value * size)[:3_000_000].decode()}]}
+    assert (await client.ask(request(body=text))).status == 200, "in a prompt, it is text"
+    assert len(upstream.requests) == 1
+
+
+async def test_what_bodies_take_once_decoded_is_bounded(start_router: StartRouter, upstream: Upstream) -> None:
+    target = backend(upstream)
+    router = await start_router(config(policy(target), target), max_bodies_bytes=8 << 20)
+    slow = Gate(response(200, completion()))
+    upstream.replies += [slow, slow]
+    filling, first, second, third = [await router.connect() for _ in range(4)]
+    await filling.send(request("POST", CHAT, f"content-length: {UNWEIGHED_BYTES + 1}"))
+    await until(lambda: router.proxy.room.held)
+    begun = router.proxy.room.held
+    values = request(body={"model": "auto", "x": [[]] * 30_000})  # 90 kB, which become 3 MB
+    await first.send(values)
+    await upstream.wait_requests(1)
+    assert 3_000_000 < router.proxy.room.held < 5_000_000
+    refused = await second.ask(values)
+    assert (refused.status, refused.code, refused.header("retry-after")) == (503, "too_many_bodies", b"1")
+    await third.send(request(body=chat(text="[],[]," * 15_000)))
+    await upstream.wait_requests(2)
+    slow.open()
+    assert (await third.answer()).status == 200, "the same in a text"
+    assert (await first.answer()).status == 200
+    assert router.proxy.room.held == begun
+    assert (await first.ask(values)).status == 200
 
 
 async def test_whoever_leaves_gives_back_its_room(start_router: StartRouter, upstream: Upstream) -> None:

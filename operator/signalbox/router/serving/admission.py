@@ -8,6 +8,7 @@ import msgspec
 from signalbox.router.wire.errors import Refusal
 from signalbox.router.wire.heads import Head
 from signalbox.router.wire.requests import Request
+from signalbox.router.wire.weight import has_too_many, too_complex
 
 if TYPE_CHECKING:
     from signalbox.router.serving.live import Live, LivePolicy
@@ -84,6 +85,8 @@ def admit(live: "Live", request: Request) -> Admitted:
 
 
 def _read(body: bytes | bytearray) -> dict[str, Any]:
+    if has_too_many(body):
+        raise too_complex()
     try:
         data = _decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:

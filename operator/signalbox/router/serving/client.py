@@ -4,7 +4,7 @@ import asyncio
 import logging
 import random
 import time
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from signalbox.router.serving import admission
 from signalbox.router.serving.exchange import Exchange
@@ -12,7 +12,8 @@ from signalbox.router.telemetry.entry import Entry
 from signalbox.router.wire.errors import Refusal, status_line
 from signalbox.router.wire.heads import Head
 from signalbox.router.wire.requests import Owed, Request, RequestReader
-from signalbox.router.wire.room import SMALL_BYTES
+from signalbox.router.wire.room import SMALL_BYTES, UNWEIGHED_BYTES
+from signalbox.router.wire.weight import MAX_WEIGHT, too_complex, weight
 from signalbox.routing.formats.anthropic_client.request import translate
 
 if TYPE_CHECKING:
@@ -192,6 +193,8 @@ class ClientConnection:
                 return
             live = admission.in_force(self._proxy.live)
             policy, tenant, tier, data = admission.admit(live, request)
+            if self._room.held > UNWEIGHED_BYTES:
+                self._weigh(data)
         except Refusal as refusal:
             self._answer_refusal(refusal)
             return
@@ -205,6 +208,16 @@ class ClientConnection:
             exchange.start(tier)
         except Refusal as refusal:
             exchange.refuse(refusal)
+
+    def _weigh(self, data: dict[str, Any]) -> None:
+        """Take room for what a body takes beyond its size, now that it is decoded. Raises ``Refusal``."""
+        beyond = weight(data)
+        if beyond > MAX_WEIGHT:
+            raise too_complex()
+        refusal = self._room.take(beyond, self._holds + beyond)
+        if refusal is not None:
+            raise refusal
+        self._holds += beyond
 
     def _answer(self, status: int, content: bytes) -> None:
         """Answer what never becomes an exchange."""

@@ -5,10 +5,14 @@ from signalbox.router.wire.errors import Refusal
 # Larger bodies leave a quarter of the room to those up to this size: whoever fills it with large ones keeps no small
 # one out.
 SMALL_BYTES = 64 << 10
+# While all together are no larger than this, nobody asks what they take once they are decoded, which is 50 times as
+# much at most.
+UNWEIGHED_BYTES = 1 << 20
 
 
 class Room:
-    """Of one worker. ``held`` is the size of the bodies that are being read, wait or are served.
+    """Of one worker. ``held`` is the size of the bodies that are being read, wait or are served, with what the latter
+    take beyond it once they are decoded.
 
     A body of a known length takes its room before it is read, so that what was begun can end: nobody waits for room,
     and so nobody waits for each other. One in chunks takes it as it comes. ``scarce``: somebody was turned away since
