@@ -7,7 +7,7 @@ SIDE_BY_SIDE := -n auto --dist loadfile --no-loadscope-reorder
 BENCH_STAMP := $(VENV)/.installed-bench
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test compiled test-compiled test-long test-page pictures test-cluster test-monitoring test-engines cluster cluster-down lint format generate faults hostile fuzz bench bench-all bench-cluster bench-scale soak clean
+.PHONY: help setup demo test compiled test-compiled image image-twice test-long test-page pictures test-cluster test-monitoring test-engines cluster cluster-down lint format generate faults hostile fuzz bench bench-all bench-cluster bench-scale soak clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,12 +38,20 @@ test-long: $(STAMP) ## Run the tests that take minutes: every crash point, minut
 	@rm -rf .compiled
 	@SIGNALBOX_COMPILED=1 $(BIN)/python -m hatchling build -t wheel -d dist
 	@$(BIN)/python -m zipfile -e "$$(ls -t dist/signalbox-*-cp*.whl | head -1)" .compiled
+	@$(BIN)/python -m compileall -q --invalidation-mode unchecked-hash .compiled # as an installation has it
 	@touch $@
 
 compiled: .compiled/.made ## Build the wheel with the hot path compiled (needs a C compiler; two minutes)
 
-test-compiled: .compiled/.made ## Run the tests of the router with the hot path compiled
-	@PYTHONPATH=.compiled $(BIN)/pytest $(SIDE_BY_SIDE) tests/router tests/routing
+TESTS ?= tests/router tests/routing
+test-compiled: .compiled/.made ## Run the tests of the router with the hot path compiled (TESTS=tests/router/wire: some)
+	@PYTHONPATH=.compiled $(BIN)/pytest $(SIDE_BY_SIDE) $(TESTS)
+
+image: $(STAMP) ## Build the image by buildah, without a network, for the tests (root, Linux, apt-get; three minutes)
+	@PYTHONPATH=tests $(BIN)/python -m cluster image
+
+image-twice: $(STAMP) ## Build the image twice, and compare every byte (as above; six minutes)
+	@$(BIN)/pytest -m long tests/cluster/node/test_image.py
 
 test-cluster: $(STAMP) ## Run the tests that need pods: on a node in namespaces of its own (root, Linux, apt-get)
 	@$(BIN)/pytest -m node

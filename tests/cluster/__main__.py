@@ -11,7 +11,7 @@ import click
 from cluster import cache, programs
 from cluster.build import helm, kstatus, prometheus, promtool
 from cluster.errors import ClusterError
-from cluster.node import installation, outside
+from cluster.node import installation, outside, packages, product
 from cluster.node.outside import Enclosure
 from cluster.running import connected
 from cluster.workdir import Workdir
@@ -66,6 +66,13 @@ def build(*, monitoring: bool) -> None:
     if monitoring:
         promtool(say)
         prometheus(say)
+
+
+@main.command()
+def image() -> None:
+    """Make the image of this tree, as `make test-cluster` would."""
+    packages.ensure(say)
+    click.echo(f"it is in the archive {product.image(say)}")
 
 
 @main.command()

@@ -12,6 +12,7 @@ import pytest
 from cluster import cache, golang, programs, workdir
 from cluster.build import DNS, KUBERNETES, Progress
 from cluster.errors import ClusterError
+from cluster.node import product
 from cluster.processes import Component, free_ports, wait_until
 
 TESTS = Path(__file__).parents[1]
@@ -116,6 +117,20 @@ def test_only_old_versions_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     cache.made("bin/a-new", lambda place: place.touch(), print)
     names = {file.name for file in (tmp_path / "bin").iterdir() if not file.name.startswith(".")}
     assert names == {"a-recent", "a-new", "b-old"}
+
+
+def test_what_a_killed_build_of_the_image_left_goes(tmp_path: Path) -> None:
+    for name in (".signalbox-1.new.store", ".signalbox-2.new.store"):
+        (tmp_path / name / "root").mkdir(parents=True)
+    for name in ("signalbox-1", "signalbox-2", "signalbox-3", "signalbox-4", ".signalbox-1.lock"):
+        (tmp_path / name).touch()
+    two_hours_ago = time.time() - 7200
+    for name in (".signalbox-1.new.store", "signalbox-1", ".signalbox-1.lock"):
+        os.utime(tmp_path / name, (two_hours_ago, two_hours_ago))
+    product.drop_old(tmp_path / "signalbox-4")
+    assert {place.name for place in tmp_path.iterdir()} == {
+        *(".signalbox-2.new.store", "signalbox-2", "signalbox-3", "signalbox-4", ".signalbox-1.lock")
+    }
 
 
 def test_versions_of_go() -> None:

@@ -14,8 +14,9 @@ from cluster import build, cache
 from cluster.build import Say
 from cluster.errors import ClusterError
 
-BASE, PAUSE = "localhost/base:1", "localhost/pause:1"
+BASE, BUILDER, PAUSE = "localhost/base:1", "localhost/builder:1", "localhost/pause:1"
 BASE_PACKAGES = "python3,python3-venv,ca-certificates"
+BUILDER_PACKAGES = f"{BASE_PACKAGES},python3-dev,gcc,libc6-dev"
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 CONFIG = "application/vnd.oci.image.config.v1+json"
 LAYER = "application/vnd.oci.image.layer.v1.tar"
@@ -43,24 +44,35 @@ def pause(say: Say) -> Path:
 
 def base(say: Say) -> Path:
     """Debian's smallest system with Python, of the release and from the mirror that this machine itself uses."""
+    return system(BASE, BASE_PACKAGES, say)
+
+
+def builder(say: Say) -> Path:
+    """The same with a C compiler."""
+    return system(BUILDER, BUILDER_PACKAGES, say)
+
+
+def system(image: str, packages: str, say: Say) -> Path:
+    """Debian with these packages."""
     suite, mirror = debian()
+    kind = image.partition("/")[2].partition(":")[0]
 
     def make(place: Path) -> None:
-        say(f"making the base image of Debian {suite} (a minute)")
+        say(f"making the {kind} image of Debian {suite} (a minute)")
         root, layer = place.with_name(f"{place.name}.root"), place.with_name(f"{place.name}.layer")
         cache.remove(root)
         try:
-            run("debootstrap", "--variant=minbase", f"--include={BASE_PACKAGES}", suite, str(root), mirror)
+            run("debootstrap", "--variant=minbase", f"--include={packages}", suite, str(root), mirror)
             for waste in ("var/cache/apt", "var/lib/apt/lists", "usr/share/doc", "usr/share/man", "usr/share/locale"):
                 cache.remove(root / waste)
             run("tar", "--directory", str(root), "--numeric-owner", "--create", "--file", str(layer), ".")
-            write(place, BASE, layer, ["python3"])
+            write(place, image, layer, ["python3"])
         finally:
             cache.remove(root)
             cache.remove(layer)
 
-    name = hashlib.sha256(f"{suite} {BASE_PACKAGES}".encode()).hexdigest()[:16]
-    return cache.made(f"images/base-{name}", make, say)
+    name = hashlib.sha256(f"{suite} {packages}".encode()).hexdigest()[:16]
+    return cache.made(f"images/{kind}-{name}", make, say)
 
 
 def debian() -> tuple[str, str]:

@@ -15,13 +15,14 @@ from cluster import cache
 from cluster.build import Say
 from cluster.errors import ClusterError
 from cluster.node import images
-from cluster.node.images import BASE, run
+from cluster.node.images import BASE, BUILDER, run
 
 REPOSITORY, TAG = "localhost/signalbox", "dev"
 NAME = f"{REPOSITORY}:{TAG}"
 ROOT = Path(__file__).parents[3]
 KEPT = 2  # older images, beside the newest
 IN_USE_SECONDS = 3600.0
+EPOCH = 1580601600  # of all times in the image, as in the Dockerfile
 
 # What the Dockerfile copies, as .dockerignore lets it.
 FILES = (
@@ -29,28 +30,29 @@ FILES = (
     ".dockerignore",
     "scripts/install",
     "scripts/compiled.py",
+    "scripts/sbom.py",
     "pyproject.toml",
     "constraints.txt",
     "README.md",
     "LICENSE",
 )
-FOLDERS = {"operator": "*.py", "manifests/examples": "*.*"}
+FOLDERS = ("operator", "manifests/examples")
 
 
 def image(say: Say) -> Path:
     """An OCI archive with the image of this tree."""
-    base = images.base(say)
+    base, builder = images.base(say), images.builder(say)
     wheels = downloaded(base, say)
-    name = f"images/signalbox-{digest([base.name, wheels.name], sources())}"
-    place = cache.made(name, lambda place: build(place, base, wheels, say), say)
+    name = f"images/signalbox-{digest([base.name, builder.name, wheels.name], sources())}"
+    place = cache.made(name, lambda place: build(place, base, builder, wheels, say), say)
     drop_old(place)
     return place
 
 
 def sources() -> list[Path]:
     """Every file that goes into the image."""
-    found = [file for folder, pattern in FOLDERS.items() for file in (ROOT / folder).rglob(pattern)]
-    return sorted([*found, *(ROOT / name for name in FILES)])
+    found = [file for folder in FOLDERS for file in (ROOT / folder).rglob("*") if file.is_file()]
+    return sorted([*(file for file in found if file.parent.name != "__pycache__"), *(ROOT / name for name in FILES)])
 
 
 def digest(parts: Iterable[str], files: Iterable[Path]) -> str:
@@ -65,7 +67,8 @@ def digest(parts: Iterable[str], files: Iterable[Path]) -> str:
 def downloaded(base: Path, say: Say) -> Path:
     """A directory of wheels: all that the image needs, and what builds the package itself."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    wanted = [*project["build-system"]["requires"], *project["project"]["dependencies"]]
+    tools = project["project"]["optional-dependencies"]["compiled"]
+    wanted = [*project["build-system"]["requires"], *tools, *project["project"]["dependencies"]]
 
     def make(place: Path) -> None:
         say("fetching the wheels of the image")
@@ -94,16 +97,18 @@ def python_of(base: Path) -> str:
     raise ClusterError(f"no Python is found in {base}")
 
 
-def build(place: Path, base: Path, wheels: Path, say: Say) -> None:
+def build(place: Path, base: Path, builder: Path, wheels: Path, say: Say, context: Path = ROOT) -> None:
     """Build the image, in a store that lasts no longer. There is no network in it, not even by accident."""
-    say(f"building the image {NAME} (a minute)")
+    say(f"building the image {NAME} (two or three minutes: the hot path is compiled)")
     begin = time.monotonic()
     with store(place.with_name(f"{place.name}.store")) as buildah:
-        identity = run(*buildah, "pull", "--quiet", f"oci-archive:{base}").split()[-1]
-        run(*buildah, "tag", identity, BASE)
+        for archive, name in ((base, BASE), (builder, BUILDER)):
+            identity = run(*buildah, "pull", "--quiet", f"oci-archive:{archive}").split()[-1]
+            run(*buildah, "tag", identity, name)
         run(
-            *("unshare", "--net", *buildah, "build", "--quiet", "--isolation=chroot", f"--build-arg=BASE={BASE}"),
-            *(f"--build-context=wheels={wheels}", f"--tag={NAME}", str(ROOT)),
+            *("unshare", "--net", *buildah, "build", "--quiet", "--isolation=chroot", f"--timestamp={EPOCH}"),
+            *(f"--build-arg=BASE={BASE}", f"--build-arg=BUILDER={BUILDER}", f"--build-context=wheels={wheels}"),
+            *(f"--tag={NAME}", str(context)),
         )
         run(*buildah, "push", "--quiet", "--disable-compression", NAME, f"oci-archive:{place}:{NAME}")
     grown = (unpacked_size(place) - unpacked_size(base)) / 1e6
@@ -151,6 +156,6 @@ def drop_old(newest: Path) -> None:
         key=lambda place: place.stat().st_mtime,
         reverse=True,
     )
-    for place in others[KEPT:]:
+    for place in [*others[KEPT:], *newest.parent.glob(".signalbox-*.new*")]:  # and what builds left that were killed
         if time.time() - place.stat().st_mtime > IN_USE_SECONDS:
-            place.unlink(missing_ok=True)
+            cache.remove(place)
