@@ -23,6 +23,7 @@ from harness import (
     request,
     response,
 )
+from signalbox.router.serving import client as client_module
 from signalbox.router.serving.client import MAX_PIPELINED
 from signalbox.router.wire.room import UNWEIGHED_BYTES
 from waiting import until
@@ -204,6 +205,19 @@ async def test_a_body_of_too_many_values_is_refused(
     text = {"model": "auto", "messages": [{"role": "user", "content": (value * size)[:3_000_000].decode()}]}
     assert (await client.ask(request(body=text))).status == 200, "in a prompt, it is text"
     assert len(upstream.requests) == 1
+
+
+async def test_no_depth_of_a_body_is_a_defect(
+    router: Router, upstream: Upstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client_module, "UNWEIGHED_BYTES", -1)
+    client = await router.connect()
+    statuses = []
+    for depth in range(900, 1_000):
+        nested = b'{"":' * depth + b"0" + b"}" * depth
+        statuses.append((await client.ask(request(body=b'{"model":"auto","x":%b}' % nested))).status)
+    assert statuses == sorted(statuses)
+    assert set(statuses) == {200, 400}
 
 
 async def test_what_bodies_take_once_decoded_is_bounded(start_router: StartRouter, upstream: Upstream) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import math
+import tracemalloc
 from typing import Any
 
 import msgspec
@@ -13,6 +14,7 @@ from fuzzing import fuzzed
 from signalbox.router.serving.admission import _read
 from signalbox.router.wire.body import for_backend
 from signalbox.router.wire.errors import Refusal
+from signalbox.router.wire.weight import containers, weight
 from signalbox.routing.config import Backend
 
 BACKEND = Backend(name="b", model="real", authority="b")
@@ -98,3 +100,30 @@ def test_an_engine_gets_what_the_client_said(text: str, stream: bool) -> None:
         expected["stream_options"] = {**(options if isinstance(options, dict) else {}), "include_usage": True}
     assert sent == {**expected, "model": "real"}
     assert read == msgspec.json.decode(text)
+
+
+@fuzzed(100)
+@given(text=TEXTS)
+def test_it_takes_no_more_memory_than_it_weighs(text: str) -> None:
+    body = f'{{"x":[{",".join([text] * 100)}]}}'.encode()
+    tracemalloc.start()
+    try:
+        data = _read(body)
+        msgspec.json.encode(data)
+        taken, _ = tracemalloc.get_traced_memory()
+    except Refusal:
+        assume(False)
+    finally:
+        tracemalloc.stop()
+    assert taken <= len(body) + weight(data)
+
+
+@fuzzed(100)
+@given(text=TEXTS)
+def test_its_lists_and_objects_are_counted(text: str) -> None:
+    everything = json.loads(text, object_pairs_hook=lambda pairs: [value for _, value in pairs])
+
+    def begun(value: Any) -> int:
+        return 1 + sum(map(begun, value)) if isinstance(value, list) else 0
+
+    assert containers(text.encode()) == begun(everything)

@@ -211,7 +211,10 @@ class ClientConnection:
 
     def _weigh(self, data: dict[str, Any]) -> None:
         """Take room for what a body takes beyond its size, now that it is decoded. Raises ``Refusal``."""
-        beyond = weight(data)
+        try:
+            beyond = weight(data)
+        except RecursionError:
+            raise too_complex() from None
         if beyond > MAX_WEIGHT:
             raise too_complex()
         refusal = self._room.take(beyond, self._holds + beyond)

@@ -33,36 +33,39 @@ def has_too_many(body: bytes | bytearray) -> bool:
     """
     if len(body) <= 2 * MAX_CONTAINERS or body.count(b"[") + body.count(b"{") <= MAX_CONTAINERS:
         return False
-    # Brackets inside of strings are text. A backslash is nowhere else, and those that are left escape no quote.
+    return containers(body) > MAX_CONTAINERS
+
+
+def containers(body: bytes | bytearray) -> int:
+    """How many lists and objects JSON begins: brackets inside of strings are text."""
+    # A backslash is nowhere else, and those that are left escape no quote.
     bare = bytes(body).replace(b"\\\\", b"").replace(b'\\"', b"")
     outside = b"".join(bare.split(b'"')[::2])
-    return outside.count(b"[") + outside.count(b"{") > MAX_CONTAINERS
+    return outside.count(b"[") + outside.count(b"{")
 
 
-def weight(data: dict[str, Any]) -> int:
-    """Bytes that decoded JSON takes at most, beyond the bytes that it was decoded from."""
-    total = 0
-    containers: list[Any] = [data]
-    while containers:
-        container = containers.pop()
-        items: list[Any]
-        if isinstance(container, dict):
-            total += _OBJECT + _MEMBER * len(container)
-            items = [*container, *container.values()]
-        else:
-            items = container
-            total += _LIST + _ITEM * len(items)
-        for item in items:
-            if isinstance(item, str):
-                total += _STRING if item.isascii() else _WIDE_STRING + _WIDE * len(item)
-            elif isinstance(item, (list, dict)):
-                containers.append(item)
-            else:
-                total += _NUMBER
-    return total
+def weight(value: Any) -> int:
+    """Bytes that decoded JSON takes at most, beyond the bytes that it was decoded from.
+
+    Raises ``RecursionError`` for what nests about as deep as it can be decoded.
+    """
+    if isinstance(value, str):
+        return _STRING if value.isascii() else _WIDE_STRING + _WIDE * len(value)
+    total: int
+    if isinstance(value, dict):
+        total = _OBJECT + _MEMBER * len(value)
+        for name, item in value.items():
+            total += weight(name) + weight(item)
+        return total
+    if isinstance(value, list):
+        total = _LIST + _ITEM * len(value)
+        for item in value:
+            total += weight(item)
+        return total
+    return _NUMBER
 
 
 def too_complex() -> Refusal:
     """The answer to a body of too many values."""
-    bounds = f"{MAX_CONTAINERS} lists and objects, and values that take {MAX_WEIGHT >> 20} MiB once decoded"
-    return Refusal(400, "too_complex", f"A body may hold {bounds}.")
+    bounds = f"{MAX_CONTAINERS} lists and objects, and take {MAX_WEIGHT >> 20} MiB once decoded"
+    return Refusal(400, "too_complex", f"A body may nest a few hundred times, hold {bounds}.")
