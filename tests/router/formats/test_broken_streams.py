@@ -6,7 +6,7 @@ import msgspec
 import pytest
 from scenes import FULL, HELLO, LAST, attempts, stream
 
-from harness import CHAT, DONE, StartRouter, Upstream, backend, chat, config, policy, request
+from harness import CHAT, DONE, StartRouter, Upstream, backend, chat, config, policy, request, response
 
 MESSAGES = "/v1/messages"
 ASK = {"model": "auto", "max_tokens": 9, "messages": [{"role": "user", "content": "hi"}], "stream": True}
@@ -54,6 +54,16 @@ async def test_a_message_of_anthropic(start_router: StartRouter, upstream: Upstr
     error = msgspec.json.decode(body.removesuffix(b"\n\n").rsplit(b"data: ", 1)[1])
     assert (error["type"], error["error"]["type"]) == ("error", "api_error")
     assert counted == {("engine", "failure"): 1}
+
+
+async def test_a_page_instead_of_an_error_is_one_of_the_client_s_api(
+    start_router: StartRouter, upstream: Upstream
+) -> None:
+    upstream.reply = response(400, b"<html>no</html>")
+    target = backend(upstream, format="Anthropic")
+    client = await (await start_router(config(policy(target), target))).connect()
+    answer = await client.ask(request("POST", MESSAGES, body=ASK))
+    assert (answer.status, answer.json["type"], answer.json["error"]["type"]) == (400, "error", "invalid_request_error")
 
 
 async def test_a_message_of_openai(start_router: StartRouter, upstream: Upstream) -> None:

@@ -110,6 +110,28 @@ def test_a_message_without_an_end_is_cut(native: bool) -> None:
     assert watched.error is not None
 
 
+@pytest.mark.parametrize("native", [False, True])
+@pytest.mark.parametrize("at_once", [False, True])
+def test_what_comes_behind_the_end_is_no_part_of_a_message(native: bool, at_once: bool) -> None:
+    watched = stream(native)
+    alone = stream(native).inspect(WHOLE, True)
+    behind = event("ping") + HELLO + STOP + OVERLOADED
+    if at_once:
+        out = watched.inspect(WHOLE + behind, True)
+    else:
+        out = watched.inspect(WHOLE, False) + watched.inspect(behind, False) + watched.inspect(HELLO, True)
+    assert watched.error is None
+    assert out == alone
+
+
+@pytest.mark.parametrize("error", [b"null", b"5", b'{"type": 5}'])
+def test_an_error_that_is_none_is_one_of_the_chat_s(error: bytes) -> None:
+    read = translation.reading(ANTHROPIC, native=False, with_usage=False)
+    assert read is not None
+    found = msgspec.json.decode(read.unary(400, b'{"type": "error", "error": %b}' % error))["error"]
+    assert isinstance(found["message"], str)
+
+
 def test_a_unary_error_is_the_chat_s_own() -> None:
     read = translation.reading(ANTHROPIC, native=False, with_usage=False)
     assert read is not None

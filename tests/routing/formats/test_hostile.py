@@ -17,6 +17,7 @@ from signalbox.routing.formats.anthropic_client import errors
 from signalbox.routing.formats.anthropic_client import request as client_request
 from signalbox.routing.formats.anthropic_client.events import Events, OutOfOrderError
 from signalbox.routing.formats.untranslatable import Untranslatable
+from signalbox.routing.formats.usage import merged
 
 FIELDS = """
 messages role content type text image_url url file file_data tool_calls function arguments name id tools tool_choice
@@ -134,3 +135,49 @@ def test_an_input_that_is_too_deep_to_be_written() -> None:
     assert "too deep" in str(found.obstacle)
     while deep:  # what is nested this deep would be freed as deep
         deep = deep["a"]
+
+
+def test_usage_does_not_grow_with_what_nobody_reads() -> None:
+    usage = merged({}, {"input_tokens": 5, **{f"key{number}": number for number in range(1000)}})
+    assert merged(usage, {"output_tokens": 3, "input_tokens": None, "more": 1}) == {
+        "input_tokens": 5,
+        "output_tokens": 3,
+    }
+
+
+@pytest.mark.parametrize("other", [5, ["a"], {"a": 1}, True])
+def test_no_client_gets_another_type_for_a_text(other: Any) -> None:
+    """Neither of the chat nor of the message reads one there."""
+    said = backend_answer.translate(
+        {
+            "type": "message",
+            "id": other,
+            "model": other,
+            "content": [{"type": "text", "text": other}, {"type": "tool_use", "id": other, "name": other}],
+        },
+        0,
+    )
+    assert said is not None
+    assert (said["id"], said["model"], said["choices"][0]["message"]["content"]) == (None, None, None)
+    assert said["choices"][0]["message"]["tool_calls"][0]["id"] is None
+    chunks = Chunks(0, with_usage=False)
+    for event in (
+        {"type": "message_start", "message": {"id": other, "model": other}},
+        {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": other}},
+        {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": other}},
+        {"type": "content_block_start", "index": 1, "content_block": {"type": "tool_use", "id": other, "name": other}},
+        {"type": "content_block_delta", "index": 1, "delta": {"type": "input_json_delta", "partial_json": other}},
+    ):
+        for chunk in chunks.feed(event):
+            assert chunk["id"] is None
+            delta = chunk["choices"][0]["delta"]
+            assert delta.get("content") in (None, "")
+            for call in delta.get("tool_calls", ()):
+                assert (call["id"], call["function"]["name"]) == (None, None)
+    call = {"id": other, "function": {"name": other, "arguments": "{}"}}
+    message = client_answer.translate(
+        {"id": other, "model": other, "choices": [{"message": {"content": other, "tool_calls": [call]}}]}, thinking=True
+    )
+    assert message is not None
+    assert (message["id"], message["model"]) == (None, None)
+    assert message["content"] == [{"type": "tool_use", "id": None, "name": None, "input": {}}]

@@ -246,7 +246,7 @@ class Exchange(Tries):
         """A 200 that held the client's own error: the client gets it with the status that it names."""
         refusal = replies.inside(error, outcome)
         if outcome is Outcome.CONTEXT_LENGTH:
-            self.too_long(attempt, refusal.status, {b"content-type": b"application/json"}, refusal.body())
+            self.too_long(attempt, refusal.status, {b"content-type": b"application/json"}, refusal.body(self.api))
             return
         self._ended(attempt, "client")
         self.refuse(refusal)
@@ -331,7 +331,7 @@ class Exchange(Tries):
         elif status >= 400 and answers.read(content) is None:
             # A page of whatever stands before the engine; clients of the API read error objects.
             headers = {**headers, b"content-type": b"application/json"}
-            content = replies.as_refusal(self.target, status, content).body()
+            content = replies.as_refusal(self.target, status, content).body(self.api)
         self.client.whole(replies.head(self, status, headers, attempt), content)
         booking.served(self, attempt, status, time.monotonic())
         self.client.finished()

@@ -17,6 +17,8 @@ from signalbox.routing.formats.usage import merged
 _encode = msgspec.json.Encoder().encode
 
 _CUT = {"type": "api_error", "message": "the stream ended before the message did"}
+# Of an error that is none of the API: its body would be none of the chat's either.
+_UNSAID = {"message": "The request failed.", "type": "upstream_error", "param": None, "code": "upstream_error"}
 _DEEP = {"type": "api_error", "message": "an event is nested too deeply"}
 
 
@@ -53,7 +55,7 @@ class Translation:
             if error is not None:
                 return _encode({"error": error})
             if status >= 400:
-                return content
+                return content if value is None else _encode({"error": _UNSAID})
             chat = answer.translate(value, int(time.time())) if isinstance(value, dict) else None
             if chat is not None:
                 return _encode(chat)
@@ -91,7 +93,13 @@ class MessageStream(EventStream):
     def inspect(self, data: bytes, done: bool) -> bytes:
         complete = self._whole_events(data, done)
         whole = b"".join(complete)
-        if not done and b'"usage"' not in whole and b"error" not in whole and b"message_stop" not in whole:
+        if (
+            not done
+            and not self._complete
+            and b'"usage"' not in whole
+            and b"error" not in whole
+            and b"message_stop" not in whole
+        ):
             return whole  # nothing in it that the router must see
         return self._each(complete, done, self._watch)
 
@@ -99,6 +107,8 @@ class MessageStream(EventStream):
         """What ``put`` makes of each event, up to an error. A message that has no end is one, too."""
         out = []
         for event in complete:
+            if self._complete:
+                break  # whatever comes behind the end is no part of the message
             value = events.parse(event)
             self.error = events.error_of(value)
             if self.error is not None:

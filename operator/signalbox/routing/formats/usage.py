@@ -5,6 +5,8 @@ from typing import Any
 
 _MESSAGES_FIELDS = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens", "output_tokens")
 
+_KEPT_FIELDS = (*_MESSAGES_FIELDS, "output_tokens_details")
+
 
 def chat_usage(usage: object) -> dict[str, Any]:
     """``usage`` of a chat, from that of a message."""
@@ -42,10 +44,13 @@ def messages_usage(usage: object) -> dict[str, Any]:
 
 
 def merged(usage: dict[str, Any], newer: object) -> dict[str, Any]:
-    """The usage of a stream of Messages after one more event: its counts are totals, absent where nothing changed."""
+    """The usage of a stream of Messages after one more event: its counts are totals, absent where nothing changed.
+
+    Only what is read later is kept: an engine may name any number of others.
+    """
     if not isinstance(newer, dict):
         return usage
-    return {**usage, **{name: value for name, value in newer.items() if value is not None}}
+    return {**usage, **{name: newer[name] for name in _KEPT_FIELDS if newer.get(name) is not None}}
 
 
 def count(value: object) -> int:

@@ -5,6 +5,7 @@ from typing import Any, Final
 import msgspec
 
 from signalbox.routing.formats.stopping import finish_reason
+from signalbox.routing.formats.texts import text
 from signalbox.routing.formats.usage import chat_usage
 
 _encode = msgspec.json.Encoder().encode
@@ -41,23 +42,23 @@ def translate(message: dict[str, Any], created: int) -> dict[str, Any] | None:
     if isinstance(message.get("stop_sequence"), str):
         choice["stop_reason"] = message["stop_sequence"]
     return {
-        "id": message.get("id"),
+        "id": text(message.get("id")),
         "object": "chat.completion",
         "created": created,
-        "model": message.get("model"),
+        "model": text(message.get("model")),
         "choices": [choice],
         "usage": chat_usage(message.get("usage")),
     }
 
 
 def _joined(blocks: list[dict[str, Any]], kind: str) -> str | None:
-    texts = [text for block in blocks if block.get("type") == kind and isinstance(text := block.get(kind), str)]
+    texts = [said for block in blocks if block.get("type") == kind and isinstance(said := block.get(kind), str)]
     return "".join(texts) if texts else None
 
 
 def _call(block: dict[str, Any]) -> dict[str, Any]:
-    function = {"name": block.get("name"), "arguments": _encode(block.get("input") or {}).decode()}
-    return {"id": block.get("id"), "type": "function", "function": function}
+    function = {"name": text(block.get("name")), "arguments": _encode(block.get("input") or {}).decode()}
+    return {"id": text(block.get("id")), "type": "function", "function": function}
 
 
 def error(body: object) -> dict[str, Any] | None:
@@ -65,6 +66,6 @@ def error(body: object) -> dict[str, Any] | None:
     found = body.get("error") if isinstance(body, dict) else None
     if not isinstance(found, dict) or not isinstance(found.get("type"), str):
         return None
-    kind, message = found["type"], found.get("message")
-    code = "context_length_exceeded" if isinstance(message, str) and _TOO_LONG in message.lower() else kind
+    kind, message = found["type"], text(found.get("message")) or "The request failed."
+    code = "context_length_exceeded" if _TOO_LONG in message.lower() else kind
     return {"message": message, "type": _TYPES.get(kind, kind), "param": None, "code": code}

@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 
 from signalbox.routing.formats.stopping import finish_reason
+from signalbox.routing.formats.texts import text
 from signalbox.routing.formats.usage import chat_usage, merged
 
 _encode = msgspec.json.Encoder().encode
@@ -51,7 +52,7 @@ class Chunks:
 
     def _begin(self, message: Any) -> list[dict[str, Any]]:
         if isinstance(message, dict):
-            self._id, self._model = message.get("id"), message.get("model")
+            self._id, self._model = text(message.get("id")), text(message.get("model"))
             self.usage = merged(self.usage, message.get("usage"))
         return [self._said({"role": "assistant", "content": ""})]
 
@@ -62,13 +63,13 @@ class Chunks:
         if kind == "tool_use":
             number = self._calls[at] = len(self._calls)
             self._bare[at] = block.get("input") or {}
-            function = {"name": block.get("name"), "arguments": ""}
-            call = {"index": number, "id": block.get("id"), "type": "function", "function": function}
+            function = {"name": text(block.get("name")), "arguments": ""}
+            call = {"index": number, "id": text(block.get("id")), "type": "function", "function": function}
             return [self._said({"tool_calls": [call]})]
-        if kind == "text" and block.get("text"):
-            return [self._said({"content": block["text"]})]
-        if kind == "thinking" and block.get("thinking"):
-            return [self._said({"reasoning_content": block["thinking"]})]
+        if kind == "text" and (said := text(block.get("text"))):
+            return [self._said({"content": said})]
+        if kind == "thinking" and (thought := text(block.get("thinking"))):
+            return [self._said({"reasoning_content": thought})]
         return []
 
     def _delta(self, at: Any, delta: Any) -> list[dict[str, Any]]:
@@ -76,12 +77,17 @@ class Chunks:
             return []
         kind = delta.get("type")
         if kind == "text_delta":
-            return [self._said({"content": delta.get("text")})]
+            return [self._said({"content": text(delta.get("text"))})]
         if kind == "thinking_delta":
-            return [self._said({"reasoning_content": delta.get("thinking")})]
-        if kind == "input_json_delta" and isinstance(at, int) and at in self._calls and delta.get("partial_json"):
+            return [self._said({"reasoning_content": text(delta.get("thinking"))})]
+        if (
+            kind == "input_json_delta"
+            and isinstance(at, int)
+            and at in self._calls
+            and (more := text(delta.get("partial_json")))
+        ):
             self._bare.pop(at, None)
-            return [self._arguments(at, delta["partial_json"])]
+            return [self._arguments(at, more)]
         return []
 
     def _stop(self, at: Any) -> list[dict[str, Any]]:
@@ -100,8 +106,8 @@ class Chunks:
             choice["stop_reason"] = delta["stop_sequence"]
         return [self._chunk([choice])]
 
-    def _arguments(self, at: int, text: Any) -> dict[str, Any]:
-        return self._said({"tool_calls": [{"index": self._calls[at], "function": {"arguments": text}}]})
+    def _arguments(self, at: int, more: str) -> dict[str, Any]:
+        return self._said({"tool_calls": [{"index": self._calls[at], "function": {"arguments": more}}]})
 
     def _said(self, delta: dict[str, Any]) -> dict[str, Any]:
         return self._chunk([self._choice(delta, None)])

@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 
 from signalbox.routing.formats.stopping import stop
+from signalbox.routing.formats.texts import text
 from signalbox.routing.formats.usage import messages_usage
 
 _decode = msgspec.json.Decoder().decode
@@ -22,16 +23,16 @@ def translate(chat: dict[str, Any], *, thinking: bool) -> dict[str, Any] | None:
     thoughts = reasoning(said)
     if thinking and thoughts:
         content.append({"type": "thinking", "thinking": thoughts, "signature": ""})
-    text = said.get("content") or said.get("refusal")
-    if isinstance(text, str) and text:
-        content.append({"type": "text", "text": text})
+    words = text(said.get("content")) or text(said.get("refusal"))
+    if words:
+        content.append({"type": "text", "text": words})
     calls = said.get("tool_calls")
     blocks = [_call(call) for call in calls if isinstance(call, dict)] if isinstance(calls, list) else []
     return {
-        "id": chat.get("id"),
+        "id": text(chat.get("id")),
         "type": "message",
         "role": "assistant",
-        "model": chat.get("model"),
+        "model": text(chat.get("model")),
         "content": content + blocks,
         **stop(choice.get("finish_reason"), choice.get("stop_reason"), bool(blocks)),
         "usage": messages_usage(chat.get("usage")),
@@ -48,13 +49,13 @@ def _call(call: dict[str, Any]) -> dict[str, Any]:
     function = call.get("function")
     function = function if isinstance(function, dict) else {}
     given = _arguments(function.get("arguments"))
-    return {"type": "tool_use", "id": call.get("id"), "name": function.get("name"), "input": given}
+    return {"type": "tool_use", "id": text(call.get("id")), "name": text(function.get("name")), "input": given}
 
 
-def _arguments(text: Any) -> dict[str, Any]:
+def _arguments(given: Any) -> dict[str, Any]:
     """The input of a call. Arguments that were cut off, or are none, are handed on as what they are."""
     try:
-        found = _decode(text or "{}") if isinstance(text, str) else text
+        found = _decode(given or "{}") if isinstance(given, str) else given
     except (msgspec.DecodeError, UnicodeError, RecursionError):
         found = None
-    return found if isinstance(found, dict) else {"INVALID_JSON": text}
+    return found if isinstance(found, dict) else {"INVALID_JSON": given}

@@ -7,6 +7,7 @@ from typing import Any
 
 from signalbox.routing.formats.anthropic_client.answer import reasoning
 from signalbox.routing.formats.stopping import stop
+from signalbox.routing.formats.texts import text
 from signalbox.routing.formats.usage import messages_usage
 
 Event = dict[str, Any]
@@ -82,10 +83,10 @@ class Events:
         if thoughts and self._thinking:
             self._open("thinking", {"thinking": "", "signature": ""}, out)
             self._add({"type": "thinking_delta", "thinking": thoughts}, out)
-        text = delta.get("content") or delta.get("refusal")
-        if isinstance(text, str) and text:
+        words = text(delta.get("content")) or text(delta.get("refusal"))
+        if words:
             self._open("text", {"text": ""}, out)
-            self._add({"type": "text_delta", "text": text}, out)
+            self._add({"type": "text_delta", "text": words}, out)
         calls = delta.get("tool_calls")
         for call in calls if isinstance(calls, list) else ():
             if isinstance(call, dict):
@@ -98,14 +99,14 @@ class Events:
         function = function if isinstance(function, dict) else {}
         if number not in self._calls:
             self._close(out)
-            self._open("tool_use", {"id": call.get("id"), "name": function.get("name"), "input": {}}, out)
+            self._open("tool_use", {"id": text(call.get("id")), "name": text(function.get("name")), "input": {}}, out)
             self._calls.add(number)
             self._call = number
-        text = function.get("arguments")
-        if isinstance(text, str) and text:
+        more = text(function.get("arguments"))
+        if more:
             if self._block != "tool_use" or self._call != number:
                 raise OutOfOrderError
-            self._add({"type": "input_json_delta", "partial_json": text}, out)
+            self._add({"type": "input_json_delta", "partial_json": more}, out)
 
     def _open(self, kind: str, fields: dict[str, Any], out: list[Event]) -> None:
         if self._block == kind:
@@ -128,10 +129,10 @@ class Events:
 def _start(chunk: dict[str, Any]) -> Event:
     """The counts of the prompt come with the end: a chat tells them last."""
     message: dict[str, Any] = {
-        "id": chunk.get("id"),
+        "id": text(chunk.get("id")),
         "type": "message",
         "role": "assistant",
-        "model": chunk.get("model"),
+        "model": text(chunk.get("model")),
         "content": [],
         "stop_reason": None,
         "stop_sequence": None,
