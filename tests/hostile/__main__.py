@@ -14,7 +14,20 @@ import uvloop
 from hostile.corpus import Family
 from hostile.engine import Engine
 from hostile.page import PAGE, Played, page
-from hostile.running import All, answer_all, ask_all, engines, requests, router, tls, two_engines, verdict
+from hostile.running import (
+    All,
+    answer_all,
+    ask_all,
+    engines,
+    engines_of_two_workers,
+    requests,
+    router,
+    tls,
+    two_engines,
+    two_engines_of_two_workers,
+    two_workers,
+    verdict,
+)
 from hostile.secure import Certified
 from hostile.systems import Ours, System, envoy, envoy_program
 
@@ -28,12 +41,15 @@ class Side:
     stage: Callable[..., AbstractAsyncContextManager[tuple[Ours, Engine]]]
     play: All
     certified: bool = False
+    workers: int = 1
 
 
 SIDES = (
     Side("requests", requests(), router, ask_all),
     Side("tls", tls(), router, ask_all, certified=True),
+    Side("workers", two_workers(), router, ask_all, workers=2),
     Side("engines", engines(), two_engines, answer_all),
+    Side("workers_engines", engines_of_two_workers(), two_engines_of_two_workers, answer_all, workers=2),
 )
 
 
@@ -72,11 +88,11 @@ async def main() -> int:
         here = Path(made)
         for side in SIDES:
             certified = Certified(here) if side.certified else None
-            async with side.stage(here, certified=certified) as (system, engine):
+            async with side.stage(here, certified=certified, workers=side.workers) as (system, engine):
                 played.append(await _play(side, system, engine))
             async with (
                 side.stage(here) as (_, engine),
-                envoy(program, engine.address.port, here, certified=certified) as peer,
+                envoy(program, engine.address.port, here, certified=certified, workers=side.workers) as peer,
             ):
                 played.append(await _play(side, peer, engine))
     corpus = {side.name: side.families for side in SIDES}

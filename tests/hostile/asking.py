@@ -4,6 +4,8 @@ import asyncio
 import re
 from dataclasses import dataclass, field, replace
 
+import msgspec
+
 from harness import Message, read_message
 from hostile.corpus import Case, Step
 from hostile.engine import Engine, ask
@@ -25,6 +27,18 @@ class Outcome:
     reached: bool
 
 
+def is_error(body: bytes, speaks: str = "") -> bool:
+    """Whether it is an error object as clients of an API know it: of OpenAI's, or of ``messages``."""
+    try:
+        value = msgspec.json.decode(body)
+        error = value["error"]
+    except (ValueError, LookupError, TypeError, RecursionError):
+        return False
+    if not isinstance(error, dict) or not isinstance(error.get("message"), str) or "type" not in error:
+        return False
+    return speaks != "messages" or (value.get("type") == "error" and isinstance(error["type"], str))
+
+
 @dataclass
 class Heard:
     """What a client got on its connection. ``end`` is how the reading ended: closed, cut, garbage or waiting."""
@@ -36,12 +50,17 @@ class Heard:
         """Whom the engine has answered, in the order of the answers; the status of what no engine said."""
         return [_whose(each) for each in self.answers]
 
+    def in_other_words(self, speaks: str) -> bool:
+        """Whether an error is none of the API that the client speaks."""
+        return bool(speaks) and any(each.status != 200 and not is_error(each.body, speaks) for each in self.answers)
+
 
 def _whose(answer: Message) -> str:
     if answer.status != 200:
         return str(answer.status)
     try:
-        text = answer.json["choices"][0]["message"]["content"]
+        value = answer.json
+        text = value["content"][0]["text"] if "content" in value else value["choices"][0]["message"]["content"]
     except (ValueError, LookupError, TypeError, RecursionError):
         return "200"
     return str(text).strip().rpartition(" ")[2]
@@ -86,18 +105,25 @@ async def _listen_beneath(reader: asyncio.StreamReader, heard: Heard) -> None:
 
 
 async def asked(
-    case: Case, number: int, system: System, engine: Engine, *, beneath: bool = False, together: bool = False
+    case: Case,
+    number: int,
+    system: System,
+    engine: Engine,
+    *,
+    beneath: bool = False,
+    together: bool = False,
+    speaks: str = "",
 ) -> Outcome:
     """The outcome of a case.
 
     ``beneath``: its bytes go to a TLS port as they are. ``together``: others are played at the same time, so that a
-    request without a name is not known to be of this one.
+    request without a name is not known to be of this one. ``speaks``: see ``Family``.
     """
     behind, apart = f"behind-{number}", f"apart-{number}"
     mine, hidden = f"c{number:03}", f"smug-{number:03}"
     case = replace(case, steps=tuple(_marked(step, mine, hidden) for step in case.steps))
     behind_too = case.behind and not beneath
-    before, pids, defects = engine.seen.copy(), system.pids(), system.defects()
+    before, pids, defects = engine.seen.copy(), system.pids(), await system.defects()
     heard = Heard()
     try:
         reader, writer = await connect(system, beneath=beneath)
@@ -120,15 +146,18 @@ async def asked(
         sound = all(await asyncio.gather(*(_ask(system, apart) for _ in range(_asked_apart(system)))))
     except OSError:
         return Outcome("crash", reached=False)
-    if system.pids() != pids or system.defects() != defects:
+    if system.pids() != pids or await system.defects() != defects:
         return Outcome("crash", reached=False)
     seen = {user for user in engine.seen - before if _MARKED(user) or not together}
+    if heard.in_other_words(speaks):
+        return Outcome(f"{heard.answers[0].status}, in other words", reached=False)
     return _judge(heard, engine, seen, mine, hidden, behind, sound)
 
 
 def _marked(step: Step, mine: str, hidden: str) -> Step:
     """Say whose request it is, and whose the one that is hidden in it; lengths stay the same."""
     send = step.send.replace(b'"user":"case"', b'"user":"%b"' % mine.encode())
+    send = send.replace(b'"user_id":"case"', b'"user_id":"%b"' % mine.encode())
     return replace(step, send=send.replace(b'"user":"smuggled"', b'"user":"%b"' % hidden.encode()))
 
 

@@ -54,7 +54,8 @@ class Case:
 class Family:
     """Cases of one kind. ``together``: they wait for time-outs, side by side. ``alone`` is why Envoy is not asked.
 
-    ``beneath``: bytes that go to a TLS port as they are. ``rounds`` is how often each is played.
+    ``beneath``: bytes that go to a TLS port as they are. ``rounds`` is how often each is played. ``speaks`` is the
+    operation in whose API clients must be told of errors, ``format`` the API of an engine.
     """
 
     name: str
@@ -65,39 +66,67 @@ class Family:
     alone: str = ""
     beneath: bool = False
     rounds: int = 1
+    speaks: str = ""
+    format: str = "OpenAI"
+
+    @property
+    def translated(self) -> bool:
+        """Whether clients speak another API than the engine does."""
+        return (self.speaks == "messages") != (self.format == "Anthropic")
 
 
 def families(side: str, words: Mapping[str, str]) -> list[Family]:
     """All families of a side, ``requests`` or ``engines``. ``$NAME`` in bytes stands for the word of that name."""
-    return [_family(path, words) for path in sorted((HERE / side).glob("*.yaml"))]
+    return [family for path in sorted((HERE / side).glob("*.yaml")) for family in _families(path, words)]
 
 
-def _family(path: Path, words: Mapping[str, str]) -> Family:
-    """``same`` names cases of other sides, by folder and file."""
+def _families(path: Path, words: Mapping[str, str]) -> Iterator[Family]:
+    """One, or one for each of its ``variants``, which say what is different in it."""
     content = yaml.safe_load(path.read_text())
+    for variant in content.get("variants", [{}]):
+        name = variant.get("name", "")
+        given = {**variant.get("words", {}), **content.get("words", {})}
+        yield _family(f"{path.stem}_{name}" if name else path.stem, {**content, **variant, "words": given}, words)
+
+
+def _family(name: str, content: Mapping[str, Any], words: Mapping[str, str]) -> Family:
+    """``same`` names cases of other sides, by folder and file; of the first variant, where there are some."""
     known = dict(words)
-    for name, text in content.get("words", {}).items():
-        known[name] = Template(text).substitute(known)
+    for word, text in content.get("words", {}).items():
+        known[word] = Template(text).substitute(known)
+    variant = content.get("name", "")
+    cases = (_case(each, known, variant) for each in content.get("cases", ()) if _is_for(variant, each["right"]))
+    every = (*_same(content.get("same", {}), words), *cases)
+    assert len({case.name for case in every}) == len(every), f"{name}: two cases have one name"
     return Family(
-        path.stem,
+        name,
         content["title"],
         content["about"].strip(),
-        (*_same(content.get("same", {}), words), *(_case(each, known) for each in content.get("cases", ()))),
+        every,
         content.get("together", False),
         content.get("alone", ""),
         content.get("beneath", False),
         content.get("rounds", 1),
+        content.get("speaks", ""),
+        content.get("format", "OpenAI"),
     )
 
 
 def _same(chosen: Mapping[str, list[str]], words: Mapping[str, str]) -> Iterator[Case]:
     for file, names in chosen.items():
-        there = {case.name: case for case in _family(HERE / f"{file}.yaml", words).cases}
+        there = {case.name: case for case in next(_families(HERE / f"{file}.yaml", words)).cases}
         yield from (there[name] for name in names)
 
 
-def _case(content: Mapping[str, Any], words: Mapping[str, str]) -> Case:
+def _is_for(variant: str, right: Any) -> bool:
+    return not isinstance(right, dict) or variant in right
+
+
+def _case(content: Mapping[str, Any], words: Mapping[str, str], variant: str) -> Case:
+    """What is right may be said for each variant by its name; one that is not named has not got the case."""
     right = content["right"]
+    if isinstance(right, dict):
+        right = right[variant]
     return Case(
         str(content["name"]),
         _steps(content["send"], words) if "send" in content else _sized(content, words),

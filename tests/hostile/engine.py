@@ -4,15 +4,18 @@ import asyncio
 import re
 from collections import Counter
 from collections.abc import Mapping
+from typing import Any
 
 import msgspec
 
 from harness import CHAT, DONE, STREAM_HEAD, Message, chunk, completion, event, read_message, response
 from hostile.corpus import Case
 from hostile.playing import play
+from hostile.words import LARGE
 from signalbox.routing.config import Address
 
-_USER = re.compile(rb'"user"\s*:\s*"([^"]*)"')
+MESSAGES = "/v1/messages"
+_USER = re.compile(rb'"user(?:_id)?"\s*:\s*"([^"]*)"')
 _MODEL = re.compile(rb'"model"\s*:\s*"([^"]*)"')
 _SIZE = re.compile(rb'"max_tokens"\s*:\s*([0-9]+)')
 
@@ -71,13 +74,14 @@ class Engine:
             await play(case.steps, writer)
             self.played[model].set()
             return
-        size = int(_found(_SIZE, request.body) or 0)
+        size = min(int(_found(_SIZE, request.body) or 0), LARGE)
         text = f"{self.name} to {user or 'nobody'}" + " " * size
+        native = target.endswith(b"/messages")
         if _STREAMS(request.body):
-            events = event({"content": text}) + DONE
+            events = _message_events(text) if native else event({"content": text}) + _FINISHED + DONE
             writer.write(STREAM_HEAD + chunk(events) + chunk(b""))
         else:
-            writer.write(response(200, completion(text)))
+            writer.write(response(200, _message(text) if native else completion(text)))
         await writer.drain()
 
 
@@ -86,13 +90,36 @@ def _found(pattern: re.Pattern[bytes], body: bytes) -> str:
     return found[1].decode("utf-8", "replace") if found else ""
 
 
+def _message(text: str) -> dict[str, Any]:
+    content = [{"type": "text", "text": text}]
+    return {"id": "msg_1", "type": "message", "role": "assistant", "model": "m", "content": content, **_ENDED}
+
+
+# As LAST of the scenes: why the answer has ended.
+_FINISHED = b'data: {"id":"chatcmpl-1","choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\n'
+_ENDED = {"stop_reason": "end_turn", "stop_sequence": None, "usage": {"input_tokens": 10, "output_tokens": 5}}
+
+
+def _message_events(text: str) -> bytes:
+    events: list[dict[str, Any]] = [
+        {"type": "message_start", "message": _message(text) | {"content": []}},
+        {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}},
+        {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": text}},
+        {"type": "content_block_stop", "index": 0},
+        {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": 5}},
+        {"type": "message_stop"},
+    ]
+    return b"".join(b"event: %b\ndata: %b\n\n" % (each["type"].encode(), msgspec.json.encode(each)) for each in events)
+
+
 _STREAMS = re.compile(rb'"stream"\s*:\s*true').search
 
 
-def ask(user: str, model: str = "auto", stream: bool = False) -> bytes:
-    """A sound request, which says whose it is."""
-    body = msgspec.json.encode({"model": model, "messages": [], "user": user, "stream": stream})
+def ask(user: str, model: str = "auto", stream: bool = False, speaks: str = "") -> bytes:
+    """A sound request, which says whose it is, in OpenAI's API or that of ``messages``."""
+    path, who = (MESSAGES, {"metadata": {"user_id": user}}) if speaks == "messages" else (CHAT, {"user": user})
+    body = msgspec.json.encode({"model": model, "messages": [], "stream": stream, **who})
     head = (
-        f"POST {CHAT} HTTP/1.1\r\nhost: router\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
+        f"POST {path} HTTP/1.1\r\nhost: router\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
     )
     return head.encode() + body

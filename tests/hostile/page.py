@@ -13,7 +13,9 @@ PAGE = Path(__file__).parents[2] / "docs" / "hostile.md"
 SIDES = {
     "requests": "Hostile requests",
     "tls": "Hostile requests at a TLS port",
+    "workers": "Hostile requests to two workers",
     "engines": "Hostile engines",
+    "workers_engines": "Hostile engines behind two workers",
 }
 
 

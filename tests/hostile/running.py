@@ -1,8 +1,9 @@
 """The whole corpus against a system: what came of each case, and what that means."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -50,6 +51,16 @@ def tls() -> list[Family]:
     return families("tls", {**REQUESTS, **WORDS})
 
 
+def two_workers() -> list[Family]:
+    """What they do to two workers."""
+    return families("workers", REQUESTS)
+
+
+def engines_of_two_workers() -> list[Family]:
+    """What engines do to two workers."""
+    return families("workers_engines", ENGINES)
+
+
 def engines() -> list[Family]:
     """Everything that hostile engines do."""
     return families("engines", ENGINES)
@@ -61,8 +72,9 @@ async def router(
 ) -> AsyncIterator[tuple[Ours, Engine]]:
     """A router before one sound engine."""
     engine = await Engine("engine").start()
-    target = backend(engine)
-    configuration = config(policy(target), target)
+    target, native = backend(engine), backend(engine, "native", format="Anthropic")
+    policies = [policy(target), policy(native, name="native")]
+    configuration = config(policies, target, native)
     try:
         async with ours(configuration, directory, workers=workers, certified=certified) as system:
             yield system, engine
@@ -75,27 +87,29 @@ async def ask_all(family: Family, system: System, engine: Engine) -> Mapping[str
     worst: dict[str, Outcome] = {}
     for _ in range(family.rounds):
         outcomes = [
-            asked(case, number, system, engine, beneath=family.beneath, together=family.together)
+            asked(case, number, system, engine, beneath=family.beneath, together=family.together, speaks=family.speaks)
             for number, case in enumerate(family.cases)
         ]
         found = await asyncio.gather(*outcomes) if family.together else [await each for each in outcomes]
-        for case, outcome in zip(family.cases, found, strict=True):
-            if case.name not in worst or verdict(case, outcome) != "right":
-                worst[case.name] = outcome
+        _keep(worst, family, found)
     return worst
 
 
 @asynccontextmanager
 async def two_engines(
-    directory: Path, *, workers: int = 1, certified: Certified | None = None
+    directory: Path,
+    *,
+    workers: int = 1,
+    certified: Certified | None = None,
+    played: Callable[[], list[Family]] = engines,
 ) -> AsyncIterator[tuple[Ours, Engine]]:
     """A router before a hostile engine, with a model for each case, and a good one, which is asked next."""
-    cases = [case for family in engines() for case in family.cases]
-    first = await Engine("first", {f"e{number:03}": case for number, case in enumerate(cases)}).start()
+    formats = {model(family, case): family.format for family in played() for case in family.cases}
+    first = await Engine("first", {model(family, case): case for family in played() for case in family.cases}).start()
     good = await Engine("good").start()
     patience = Timeouts(connect_ms=1_000, first_token_ms=1_500, idle_ms=1_000, request_ms=int(WHOLE_SECONDS * 1000))
     second = backend(good)
-    hostile = [backend(first, model, model=model, timeouts=patience) for model in first.cases]
+    hostile = [backend(first, name, model=name, timeouts=patience, format=formats[name]) for name in first.cases]
     policies: list[Policy] = [
         msgspec.structs.replace(in_order(each, second), name=each.name, models=(each.name,)) for each in hostile
     ]
@@ -107,12 +121,25 @@ async def two_engines(
         await good.stop()
 
 
+two_engines_of_two_workers = partial(two_engines, played=engines_of_two_workers)
+
+
 async def answer_all(family: Family, system: System, engine: Engine) -> Mapping[str, Outcome]:
     """The outcome of each case of a family of engines, by its name."""
-    numbers = {case: int(model[1:]) for model, case in engine.cases.items()}
-    outcomes = [answered(case, numbers[case], system, engine) for case in family.cases]
-    if family.together:
-        found = await asyncio.gather(*outcomes)
-    else:
-        found = [await each for each in outcomes]
-    return {case.name: outcome for case, outcome in zip(family.cases, found, strict=True)}
+    worst: dict[str, Outcome] = {}
+    for _ in range(family.rounds):
+        outcomes = [answered(case, model(family, case), family, system, engine) for case in family.cases]
+        found = await asyncio.gather(*outcomes) if family.together else [await each for each in outcomes]
+        _keep(worst, family, found)
+    return worst
+
+
+def _keep(worst: dict[str, Outcome], family: Family, found: Sequence[Outcome]) -> None:
+    for case, outcome in zip(family.cases, found, strict=True):
+        if case.name not in worst or verdict(case, outcome) != "right":
+            worst[case.name] = outcome
+
+
+def model(family: Family, case: Case) -> str:
+    """What a client asks for, to be answered by an engine that plays the case."""
+    return f"{family.name}-{family.cases.index(case)}"

@@ -45,8 +45,8 @@ class System(Protocol):
         """The processes that serve; others after a crash."""
         ...
 
-    def defects(self) -> int:
-        """How often it has said itself that it failed."""
+    async def defects(self) -> int:
+        """How often it has said itself that it failed, or has not said what it had to."""
         ...
 
 
@@ -76,11 +76,14 @@ class Ours:
         """See ``System``."""
         return tuple(sorted(child.pid for child in self._supervisor._children.values()))
 
-    def defects(self) -> int:
-        """See ``System``."""
+    async def defects(self) -> int:
+        """See ``System``. A worker that cannot say what it counts is ended sooner or later."""
+        self._supervisor._question += 1
+        reports = [child.report(self._supervisor._question) for child in self._supervisor._children.values()]
+        silent = sum(each is not None for each in await asyncio.gather(*reports, return_exceptions=True))
         lines = self._log.read_bytes().splitlines()
         failed = sum(msgspec.json.decode(line).get("error") == "internal_error" for line in lines)
-        return failed + self._supervisor._restarts
+        return silent + failed + self._supervisor._restarts
 
     def served(self) -> list[int]:
         """How many connections each worker has had."""
@@ -130,7 +133,7 @@ class Envoy:
         """See ``System``."""
         return (self._process.pid,) if self._process.poll() is None else ()
 
-    def defects(self) -> int:
+    async def defects(self) -> int:
         """See ``System``."""
         return 0
 

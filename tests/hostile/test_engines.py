@@ -1,28 +1,27 @@
 """Hostile engines behind a router in a process of its own."""
 
-from collections.abc import AsyncIterator
+import asyncio
 from pathlib import Path
 
 import pytest
 
-from hostile.corpus import Family
-from hostile.engine import Engine
 from hostile.page import PAGE, row
 from hostile.running import answer_all, engines, two_engines
-from hostile.systems import Ours
 
 
-@pytest.fixture
-async def stage(tmp_path: Path) -> AsyncIterator[tuple[Ours, Engine]]:
-    async with two_engines(tmp_path) as both:
-        yield both
-
-
-@pytest.mark.parametrize("family", engines(), ids=lambda family: family.name)
-async def test_every_client_of_a_hostile_engine_gets_what_is_right(stage: tuple[Ours, Engine], family: Family) -> None:
-    outcomes = await answer_all(family, *stage)
-    wrong = {case.name: outcomes[case.name] for case in family.cases if outcomes[case.name].text not in case.right}
-    assert not wrong
+@pytest.mark.parametrize("together", [False, True], ids=["one by one", "side by side"])
+async def test_every_client_of_a_hostile_engine_gets_what_is_right(tmp_path: Path, together: bool) -> None:
+    """What waits for time-outs is played at the same time."""
+    families = [family for family in engines() if family.together == together]
+    async with two_engines(tmp_path) as stage:
+        playing = [answer_all(family, *stage) for family in families]
+        found = await asyncio.gather(*playing) if together else [await each for each in playing]
+    assert not {
+        (family.name, case.name): outcomes[case.name]
+        for family, outcomes in zip(families, found, strict=True)
+        for case in family.cases
+        if outcomes[case.name].text not in case.right
+    }
 
 
 def test_the_page_shows_every_case() -> None:

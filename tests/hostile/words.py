@@ -50,8 +50,45 @@ JSON = "content-type: application/json\r\n"
 CHUNKED = "transfer-encoding: chunked\r\n"
 STREAM = f"{OK}content-type: text/event-stream\r\n{CHUNKED}\r\n"
 
+
+def _event(kind: str, fields: str) -> str:
+    return f'event: {kind}\ndata: {{"type":"{kind}"{fields}}}\n\n'
+
+
+# What an engine says in Anthropic's API: begin, open a block, say something, close it, end.
+MESSAGE = (
+    '{"id":"msg_1","type":"message","role":"assistant","model":"m","content":[{"type":"text","text":"first to case"}],'
+    '"stop_reason":"end_turn","stop_sequence":null,"usage":{"input_tokens":1,"output_tokens":1}}'
+)
+_EMPTY = MESSAGE.replace('{"type":"text","text":"first to case"}', "").replace('"end_turn"', "null")
+EVENTS = {
+    "BEGIN": _event("message_start", f',"message":{_EMPTY}'),
+    "OPEN": _event("content_block_start", ',"index":0,"content_block":{"type":"text","text":""}'),
+    "SAY": _event("content_block_delta", ',"index":0,"delta":{"type":"text_delta","text":"first to case"}'),
+    "CLOSE": _event("content_block_stop", ',"index":0'),
+    "WHY": _event("message_delta", ',"delta":{"stop_reason":"end_turn"},"usage":{"output_tokens":1}'),
+    "STOP": _event("message_stop", ""),
+    "PING": _event("ping", ""),
+    "OVERLOADED": _event("error", ',"error":{"type":"overloaded_error","message":"Overloaded"}'),
+}
+# An answer in both APIs, but for its end, and what makes it larger than what is looked at as a whole.
+EITHER = f"{ANSWER[:-1]},{MESSAGE[1:-1].replace(chr(34) + 'id' + chr(34), chr(34) + 'other' + chr(34))}".replace(
+    ',"usage":{"input_tokens":1,"output_tokens":1}', ""
+)
+PADDING = 2_000_000
+
 ENGINES = {
     "OK": OK,
+    "POST": OK + JSON,
+    "EVENTS": f"{OK}content-type: text/event-stream\r\nconnection: close\r\n\r\n",
+    "MESSAGE": MESSAGE,
+    **EVENTS,
+    "SAID": EVENTS["BEGIN"] + EVENTS["OPEN"] + EVENTS["SAY"],
+    "FINISH": EVENTS["CLOSE"] + EVENTS["WHY"] + EVENTS["STOP"],
+    "EITHER": EITHER + ',"padding":"',
+    "EITHER_CHUNK": _chunk(EITHER + ',"padding":"'),
+    "EITHER_LENGTH": str(len(EITHER) + len(',"padding":""}') + PADDING),
+    "MANY_KEYS": ",".join(f'"key{number}":1' for number in range(20_000)),
     "JSON": JSON,
     "HEAD": OK + JSON,
     "ANSWER": ANSWER,
