@@ -58,6 +58,7 @@ class ClientConnection:
         "_serving",
         "_sized",
         "_started",
+        "_turns",
         "chunks",
         "deadline",
         "paused",
@@ -70,6 +71,7 @@ class ClientConnection:
     def __init__(self, proxy: "Proxy") -> None:
         self._proxy = proxy
         self._outbox = proxy.outbox
+        self._turns = proxy.turns
         self._reader = RequestReader(proxy.options, self._gate, proxy.room)
         self._room = proxy.room
         self._holds = 0  # room that the body of the request takes that is being answered
@@ -130,7 +132,7 @@ class ClientConnection:
                 self.transport.pause_reading()
         elif reader.ready:
             self._owed = Owed.NOTHING
-            self._next()
+            self._turns.begin(self)
             if reader.current is not None:
                 self._await_rest(0)
         else:
@@ -160,11 +162,17 @@ class ClientConnection:
     def _gate(self, head: Head, has_body: bool) -> Refusal | None:
         return admission.turn_away(self._proxy.live, head, has_body)
 
-    def _next(self) -> None:
-        """Serve the first request that waits."""
+    def wait(self) -> None:
+        """The next request waits for a turn: nothing else may be served before it."""
+        self._serving = True
+
+    def serve_next(self, refusal: Refusal | None = None) -> None:
+        """Serve the first request that waits, or refuse it."""
         if self._closing or not self._reader.ready:
             return
         request = self._reader.ready.popleft()
+        if refusal is not None and request.refusal is None:
+            request.refusal = refusal
         self._holds = len(request.body)
         self._serving = True
         self._started = self._ended = False
@@ -341,8 +349,7 @@ class ClientConnection:
         reader = self._reader
         if reader.ready:
             # Not from here: a long pipeline would nest one call in the other.
-            self._serving = True
-            asyncio.get_running_loop().call_soon(self._next)
+            self._turns.later(self)
             return
         current = reader.current
         if self._reading_paused:
@@ -428,7 +435,7 @@ class ClientConnection:
             self._close()
         else:
             self._reader.give_up(_too_slow())
-            self._next()
+            self.serve_next()
 
     def _is_late(self, now: float) -> bool:
         # Who is not read cannot send: there only room that others want counts.

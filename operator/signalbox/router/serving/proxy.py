@@ -20,6 +20,7 @@ from signalbox.router.serving.full import ANSWER, FULL, MAX_LINGERING, FullConne
 from signalbox.router.serving.keys import KeyTable
 from signalbox.router.serving.response_ids import KEY_ENTRY, ResponseIds
 from signalbox.router.serving.steering import Steering
+from signalbox.router.serving.turns import Turns
 from signalbox.router.telemetry.accesslog import AccessLog
 from signalbox.router.telemetry.snapshot import EndpointGauge
 from signalbox.router.telemetry.statistics import Statistics
@@ -60,6 +61,7 @@ class Proxy:
         rules = AddressRules(parse_networks(options.allow_cidrs), parse_networks(options.deny_cidrs))
         self._resolver = Resolver(rules, options.deny_hosts)
         self.outbox = Outbox()
+        self.turns = Turns()
         self._dialer = Dialer(rules, Proxies(), self._resolver, self.outbox)
         self._checks = HealthChecks(self._dialer, self._checked, self._random)
         self._contexts = TlsContexts()

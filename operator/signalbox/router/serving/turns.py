@@ -1,0 +1,73 @@
+"""How much a worker begins in one turn of its loop.
+
+Where thousands of clients have sent a request, beginning all of them would take half a second, in which no event of a
+stream passes and no answer of an engine is read; and each would be taken up again when it has long left the processor's
+caches, which makes it half as expensive again. So a turn begins a few, and lets what has come meanwhile pass.
+"""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+from signalbox.router.wire.errors import Refusal
+
+if TYPE_CHECKING:
+    from signalbox.router.serving.client import ClientConnection
+
+MOST_BEGUN = 64
+LONGEST_WAIT_SECONDS = 2.0
+OVERLOADED: Final = Refusal(503, "router_overloaded", "The router has more requests than it can serve.", retry_after=1)
+
+
+class Turns:
+    """Of one worker: clients whose requests wait for a turn, in the order in which they came.
+
+    Who has waited for too long is refused, which takes a third of the time that serving takes.
+    """
+
+    __slots__ = ("_begun", "_clock", "_now", "_scheduled", "_waiting")
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._waiting: deque[tuple[ClientConnection, float]] = deque()
+        self._begun = 0  # in this turn
+        self._now = 0.0  # when it began; monotonic seconds
+        self._scheduled = False
+
+    def begin(self, client: "ClientConnection") -> None:
+        """Let a client's request be served: now, or in one of the next turns."""
+        if not self._scheduled:
+            self._schedule()
+        if self._begun < MOST_BEGUN:
+            self._begun += 1
+            client.serve_next()
+        else:
+            client.wait()
+            self._waiting.append((client, self._now))
+
+    def later(self, client: "ClientConnection") -> None:
+        """Let a client's request be served in one of the next turns."""
+        if not self._scheduled:
+            self._schedule()
+        client.wait()
+        self._waiting.append((client, self._now))
+
+    def _schedule(self) -> None:
+        self._scheduled = True
+        self._now = self._clock()
+        asyncio.get_running_loop().call_soon(self._next_turn)
+
+    def _next_turn(self) -> None:
+        waiting = self._waiting
+        # What is begun here counts for the turn that follows: its reads come after this.
+        self._begun = min(MOST_BEGUN, len(waiting))
+        if not waiting:
+            self._scheduled = False
+            return
+        self._schedule()
+        too_early = self._now - LONGEST_WAIT_SECONDS
+        for _ in range(self._begun):
+            client, since = waiting.popleft()
+            client.serve_next(OVERLOADED if since < too_early else None)

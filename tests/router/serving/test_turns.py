@@ -1,0 +1,135 @@
+"""More requests than a worker begins in one turn of its loop."""
+
+import asyncio
+from collections.abc import Iterator
+
+import pytest
+
+from harness import Router, StartRouter, Upstream, backend, chat, completion, config, policy, request, response
+from signalbox.router.serving import turns
+from signalbox.router.serving.turns import MOST_BEGUN, Turns
+from signalbox.router.wire.errors import Refusal
+
+
+class Client:
+    """Says when it was served."""
+
+    def __init__(self, number: int, served: list[tuple[int, str]]) -> None:
+        self.number = number
+        self.served = served
+        self.waits = False
+
+    def wait(self) -> None:
+        assert not self.waits
+        self.waits = True
+
+    def serve_next(self, refusal: Refusal | None = None) -> None:
+        self.served.append((self.number, refusal.code if refusal else ""))
+
+
+class World:
+    """Turns, clients that arrive, and a clock that is set by hand."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+        self.turns = Turns(lambda: self.now)
+        self.served: list[tuple[int, str]] = []
+        self.arrived = 0
+
+    def arrive(self, count: int) -> None:
+        for _ in range(count):
+            self.turns.begin(Client(self.arrived, self.served))  # type: ignore[arg-type]
+            self.arrived += 1
+
+    async def turn(self) -> int:
+        """How many were served in it."""
+        before = len(self.served)
+        await asyncio.sleep(0)
+        return len(self.served) - before
+
+
+@pytest.fixture
+def world() -> Iterator[World]:
+    found = World()
+    yield found
+    assert [number for number, _ in found.served] == list(range(found.arrived)), "in order, and nobody twice"
+
+
+async def test_a_few_are_served_as_they_come(world: World) -> None:
+    world.arrive(MOST_BEGUN)
+    assert len(world.served) == MOST_BEGUN
+    assert await world.turn() == 0
+    world.arrive(1)
+    assert len(world.served) == MOST_BEGUN + 1
+
+
+async def test_each_turn_begins_some_and_those_who_came_first(world: World) -> None:
+    world.arrive(3 * MOST_BEGUN + 10)
+    assert len(world.served) == MOST_BEGUN
+    assert await world.turn() == MOST_BEGUN
+    world.arrive(5)  # behind those who wait
+    assert len(world.served) == 2 * MOST_BEGUN
+    assert await world.turn() == MOST_BEGUN
+    assert await world.turn() == 15
+    world.arrive(MOST_BEGUN)
+    assert len(world.served) == 4 * MOST_BEGUN, "the fifteen counted for that turn"
+    assert await world.turn() == 15
+    assert await world.turn() == 0
+
+
+async def test_who_has_waited_too_long_is_refused(world: World) -> None:
+    world.arrive(MOST_BEGUN + 1)
+    world.now += 2.5
+    assert await world.turn() == 1
+    world.arrive(MOST_BEGUN)
+    world.now += 1.0
+    await world.turn()
+    assert [code for _, code in world.served if code] == ["router_overloaded"]
+    assert world.served[MOST_BEGUN] == (MOST_BEGUN, "router_overloaded")
+
+
+@pytest.fixture
+async def router(start_router: StartRouter, upstream: Upstream) -> Router:
+    upstream.reply = response(200, completion())
+    target = backend(upstream)
+    return await start_router(config(policy(target), target))
+
+
+async def test_all_of_many_clients_are_served(router: Router, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(turns, "MOST_BEGUN", 2)
+    clients = [await router.connect() for _ in range(20)]
+    for client in clients:
+        await client.send(request(body=chat()) * 3)
+    for client in clients:
+        assert [(await client.answer()).status for _ in range(3)] == [200] * 3
+
+
+async def test_a_refused_request_leaves_the_connection_and_the_one_behind_it(
+    router: Router, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(turns, "MOST_BEGUN", 1)
+    monkeypatch.setattr(turns, "LONGEST_WAIT_SECONDS", -1.0)  # everybody has waited too long
+    client = await router.connect()
+    await client.send(request(body=chat()) * 2)
+    first, second = await client.answer(), await client.answer()
+    assert (first.status, second.status, second.code) == (200, 503, "router_overloaded")
+    assert second.header("retry-after") == b"1"
+    monkeypatch.setattr(turns, "LONGEST_WAIT_SECONDS", 2.0)
+    assert (await client.ask(request(body=chat()))).status == 200
+    assert [(c.second, c.value) for c in router.statistics.snapshot().rejected] == [("router_overloaded", 1)]
+
+
+async def test_a_client_that_leaves_while_it_waits_is_forgotten(
+    router: Router, upstream: Upstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(turns, "MOST_BEGUN", 0)
+    client = await router.connect()
+    await client.send(request(body=chat()))
+    await router.connections(1)
+    client.leave()
+    await router.connections(0)
+    monkeypatch.setattr(turns, "MOST_BEGUN", 64)
+    other = await router.connect()
+    assert (await other.ask(request(body=chat()))).status == 200
+    assert len(upstream.requests) == 1
+    assert router.proxy.room.held == 0
