@@ -122,6 +122,7 @@ def _open(settings: Settings, router: Router, factor: float, rate: float, second
         warmup=WARMUP_SECONDS,
         grace=10,
         drop=1,
+        nice=10,  # engines come first on the core that they share: not they are to be short
     )
     worker, most = router.worker(), 0.0
     running = Run(load, router.port, settings.cores.load, settings.directory, router.processes())

@@ -72,13 +72,15 @@ class Load:
     grace: float = 0.0
     timeout: float = 60.0
     drop: int = 0
+    nice: int = 0
     tally: str = ""
     skip_events: int = 0
     headers: Sequence[str] = chat.HEADERS
 
     def arguments(self, port: int, pids: Iterable[int], directory: Path) -> list[str | Path]:
         """The command; bodies become files in the directory."""
-        command: list[str | Path] = [tool("load"), "--port", str(port)]
+        command: list[str | Path] = ["nice", "-n", str(self.nice)] if self.nice else []
+        command += [tool("load"), "--port", str(port)]
         for header in self.headers:
             command += ["--header", header]
         for content in self.bodies:
