@@ -70,7 +70,7 @@ def run(settings: Settings) -> Report:
         f"a closed loop, {idle:.1f} MB after it. Then an open loop, Poisson arrivals, {seconds:.0f} s at each after "
         f"{WARMUP_SECONDS:.0f} s of it, by clients who have {CONNECTIONS:,} connections together: a worker keeps "
         f"{KEPT:,}. While all of them wait for an answer, clients cannot send: the table says how much. Who is refused "
-        "tries again at once.",
+        "waits for the second that the answer names.",
     )
     columns = ("× peak", "offered/s", "served/s", "of peak %", "refused/s", "not sent/s", "p50 ms", "p99 ms")
     columns += ("refused p50 ms", "refused p99 ms", "core used %", "memory MB")
@@ -122,6 +122,7 @@ def _open(settings: Settings, router: Router, factor: float, rate: float, second
         warmup=WARMUP_SECONDS,
         grace=10,
         drop=1,
+        rest=1,
         nice=10,  # engines come first on the core that they share: not they are to be short
     )
     worker, most = router.worker(), 0.0

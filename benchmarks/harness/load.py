@@ -72,6 +72,7 @@ class Load:
     grace: float = 0.0
     timeout: float = 60.0
     drop: int = 0
+    rest: float = 0.0
     nice: int = 0
     tally: str = ""
     skip_events: int = 0
@@ -87,7 +88,18 @@ class Load:
             file = directory / f"body-{abs(hash(content)):x}.json"
             file.write_bytes(content)
             command += ["--body", file]
-        for name in ("connections", "seconds", "warmup", "rate", "ramp", "grace", "timeout", "drop", "skip_events"):
+        for name in (
+            "connections",
+            "seconds",
+            "warmup",
+            "rate",
+            "ramp",
+            "grace",
+            "timeout",
+            "drop",
+            "rest",
+            "skip_events",
+        ):
             command += [f"--{name.replace('_', '-')}", str(getattr(self, name))]
         for pid in pids:
             command += ["--cpu-of", str(pid)]

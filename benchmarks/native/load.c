@@ -1,13 +1,14 @@
 // A load generator for chat completions: HTTP/1.1 keep-alive on epoll; every answer is checked to its last byte.
 //
 //   load --port P --body FILE [--body FILE]... [--header "Name: value"]... [--path /v1/chat/completions]
-//        [--connections 64] [--warmup 1] [--seconds 5] [--rate 0] [--ramp 0] [--grace 0] [--timeout 60] [--drop 0]
+//        [--connections 64] [--warmup 1] [--seconds 5] [--rate 0] [--ramp 0] [--grace 0] [--timeout 60] [--drop 0] [--rest 0]
 //        [--cpu-of PID]... [--tally HEADER] [--skip-events 0]
 //
 // Without --rate it is a closed loop: every connection sends its next request when its last one is over. With --rate it
 // is an open loop: arrivals are a Poisson process (the same for every run), a request that finds all connections busy
 // waits for one, and latency counts from the moment at which the request was due: no coordinated omission. With --drop 1
 // it does not wait but is never sent, as by clients whose pools are full: the result says how many.
+// A connection whose request was refused with 429 or 503 is not used for the --rest seconds that clients are told to wait.
 // Requests due in the window [warmup, warmup + seconds) are counted; GRACE is how long they may last beyond it. CPU time
 // is that of the given processes over the window. The first event of a stream is the one after SKIP-EVENTS. The result is
 // one JSON object on stdout (result.h).
@@ -26,7 +27,7 @@ struct connection {
     int fd;
     enum state state;
     bool counted, kept;
-    int64_t due;
+    int64_t due, rested;
     size_t sent;
     const struct buffer *request;
     struct connection *next_idle;
@@ -35,10 +36,10 @@ struct connection {
 
 static int poller, clock_fd, port, connection_count = 64, body_count, pid_count;
 static const char *path = "/v1/chat/completions", *tally_header;
-static double warmup = 1, rate, ramp, grace, timeout = 60, drop;
+static double warmup = 1, rate, ramp, grace, timeout = 60, drop, rest;
 static struct buffer requests[MAX_BODIES], headers;
 static pid_t pids[MAX_PIDS];
-static struct connection *connections, *idle;
+static struct connection *connections, *idle, *resting, **last_resting = &resting;
 static int64_t window_start, window_end, next_arrival;
 static uint64_t sent_total, in_flight;
 static struct result result = {.seconds = 5};
@@ -71,10 +72,28 @@ static void become_idle(struct connection *c) {
     idle = c;
 }
 
+static void become_resting(struct connection *c, int64_t now) {
+    c->state = IDLE;
+    c->rested = now + (int64_t)(rest * (double)SECOND);
+    c->next_idle = NULL;
+    *last_resting = c;
+    last_resting = &c->next_idle;
+}
+
+static void end_rests(int64_t now) {
+    while (resting && resting->rested <= now) {
+        struct connection *c = resting;
+        resting = c->next_idle;
+        if (!resting) last_resting = &resting;
+        become_idle(c);
+    }
+}
+
 // A request is over; the connection takes the next one.
 static void take_next(struct connection *c, int64_t now) {
     in_flight--;
-    if (backlog.start < backlog.end) start_request(c, backlog.due[backlog.start++ % backlog.capacity], now);
+    if (rest > 0 && (c->response.status == 429 || c->response.status == 503)) become_resting(c, now);
+    else if (backlog.start < backlog.end) start_request(c, backlog.due[backlog.start++ % backlog.capacity], now);
     else if (rate > 0 || now >= window_end) become_idle(c);
     else start_request(c, now, now);
 }
@@ -278,6 +297,7 @@ static bool read_options(int argc, char **argv) {
         else if (!strcmp(name, "--ramp")) ramp = atof(value);
         else if (!strcmp(name, "--grace")) grace = atof(value);
         else if (!strcmp(name, "--timeout")) timeout = atof(value);
+        else if (!strcmp(name, "--rest")) rest = atof(value);
         else if (!strcmp(name, "--drop")) drop = atof(value);
         else if (!strcmp(name, "--skip-events")) skipped_events = strtoull(value, NULL, 10);
         else if (!strcmp(name, "--tally")) tally_header = value;
@@ -329,6 +349,7 @@ int main(int argc, char **argv) {
         // A closed loop starts its connections one after the other over the ramp.
         for (; started < connection_count && !ended && now - start >= nanoseconds(ramp * started / connection_count); started++)
             start_request(&connections[started], now, now);
+        end_rests(now);
         if (rate > 0) arrive(now);
         int n = epoll_wait(poller, events, EVENTS, started < connection_count ? 1 : IDLE_WAIT_MS);
         now = now_ns();

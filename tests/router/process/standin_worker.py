@@ -54,8 +54,11 @@ class StandIn:
     def protocol(self) -> asyncio.Protocol:
         return Connection(self)
 
-    def turn_away(self, pending: int) -> bytes | None:
-        return None
+    def full(self, pending: int) -> bool:
+        return False
+
+    def turn_away(self) -> bytes:
+        return b""
 
     def steer(self, weights: Weights, heard_ago: float) -> None:
         self.weights = weights

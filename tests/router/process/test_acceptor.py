@@ -8,7 +8,7 @@ from typing import cast
 
 import pytest
 
-from signalbox.router.process.acceptor import MOST_SAVED_SECONDS, SHARE, Acceptor
+from signalbox.router.process.acceptor import LETTING_IN, MOST_SAVED_SECONDS, TURNING_AWAY, Acceptor
 from waiting import until
 
 
@@ -27,9 +27,11 @@ class Served(asyncio.Protocol):
         transport.write(b"come in")
 
     @classmethod
-    def turned_away(cls, pending: int) -> bytes | None:
-        if cls.let_in + pending < cls.most:
-            return None
+    def full(cls, pending: int) -> bool:
+        return cls.let_in + pending >= cls.most
+
+    @classmethod
+    def turn_away(cls) -> bytes:
         cls.refused += 1
         return b"too many"
 
@@ -73,7 +75,7 @@ class Door:
 async def door(clock: Clock) -> AsyncIterator[Door]:
     protocol = type("Here", (Served,), {"transports": []})
     server = await asyncio.get_running_loop().create_server(protocol, "127.0.0.1", 0, backlog=1024)
-    acceptor = Acceptor(server.sockets[0].fileno(), protocol, protocol.turned_away, {})
+    acceptor = Acceptor(server.sockets[0].fileno(), protocol, protocol.full, protocol.turn_away, {})
     found = Door(server, acceptor, protocol)
     yield found
     acceptor.close()
@@ -112,10 +114,26 @@ async def test_letting_in_takes_a_part_of_the_time(door: Door, clock: Clock) -> 
     assert door.protocol.let_in <= most + 2  # the last one may take longer than is left
     clock.now += 0.1
     door.acceptor._accept()
-    more = round((0.1 + MOST_SAVED_SECONDS) * SHARE / clock.step)
+    more = round((0.1 + MOST_SAVED_SECONDS) * LETTING_IN / clock.step)
     await until(lambda: door.protocol.let_in >= most + more)
     await turns(20)
     assert door.protocol.let_in <= most + more + 4
+
+
+async def test_turning_away_takes_a_smaller_part(door: Door, clock: Clock) -> None:
+    door.server.close()
+    asyncio.get_running_loop().remove_reader(door.acceptor._socket)
+    door.protocol.most = 0
+    door.knock(100)
+    clock.step = 0.001
+    door.acceptor._accept()
+    most = round(MOST_SAVED_SECONDS / clock.step)
+    assert most <= door.protocol.refused <= most + 2
+    clock.now += 0.1
+    door.acceptor._accept()
+    more = round((0.1 + MOST_SAVED_SECONDS) * TURNING_AWAY / clock.step)
+    assert most + more <= door.protocol.refused <= most + more + 4
+    assert door.protocol.let_in == 0
 
 
 async def test_one_too_many_is_told_and_left(door: Door) -> None:

@@ -44,19 +44,14 @@ async def test_a_connection_too_many_is_told_so(start_router: StartRouter, upstr
     ]
 
 
-async def test_who_could_not_be_told_in_peace_is_told_at_the_door(
-    start_router: StartRouter, upstream: Upstream, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_at_the_door_those_count_who_are_on_their_way_in(start_router: StartRouter, upstream: Upstream) -> None:
     target = backend(upstream)
     router = await start_router(config(policy(target), target), max_connections=2)
     kept = await router.connect()
     await router.connections(1)
-    assert router.proxy.turn_away(0) is None
-    assert router.proxy.turn_away(1) is None  # there are too many, but there is time to tell one more
-    lingering = router.proxy.lingering
-    monkeypatch.setattr("signalbox.router.serving.proxy.MAX_LINGERING", len(lingering))
-    assert router.proxy.turn_away(0) is None
-    assert b"too_many_connections" in (router.proxy.turn_away(1) or b"")
+    assert not router.proxy.full(0)
+    assert router.proxy.full(1)
+    assert b"too_many_connections" in router.proxy.turn_away()
     assert [(c.first, c.second, c.value) for c in router.statistics.snapshot().rejected] == [
         ("", "too_many_connections", 1)
     ]

@@ -7,7 +7,7 @@ import pytest
 
 from harness import Router, StartRouter, Upstream, backend, chat, completion, config, policy, request, response
 from signalbox.router.serving import turns
-from signalbox.router.serving.turns import MOST_BEGUN, Turns
+from signalbox.router.serving.turns import LONGEST_WAIT_SECONDS, MOST_BEGUN, MOST_REFUSED, Turns
 from signalbox.router.wire.errors import Refusal
 
 
@@ -52,40 +52,43 @@ class World:
 def world() -> Iterator[World]:
     found = World()
     yield found
-    assert [number for number, _ in found.served] == list(range(found.arrived)), "in order, and nobody twice"
+    assert sorted(number for number, _ in found.served) == list(range(found.arrived)), "everybody, and nobody twice"
 
 
 async def test_a_few_are_served_as_they_come(world: World) -> None:
     world.arrive(MOST_BEGUN)
-    assert len(world.served) == MOST_BEGUN
+    assert [number for number, _ in world.served] == list(range(MOST_BEGUN))
     assert await world.turn() == 0
     world.arrive(1)
     assert len(world.served) == MOST_BEGUN + 1
 
 
-async def test_each_turn_begins_some_and_those_who_came_first(world: World) -> None:
-    world.arrive(3 * MOST_BEGUN + 10)
+async def test_each_turn_begins_some_and_those_who_came_last(world: World) -> None:
+    world.arrive(2 * MOST_BEGUN + 10)
     assert len(world.served) == MOST_BEGUN
+    world.arrive(1)
     assert await world.turn() == MOST_BEGUN
-    world.arrive(5)  # behind those who wait
-    assert len(world.served) == 2 * MOST_BEGUN
-    assert await world.turn() == MOST_BEGUN
-    assert await world.turn() == 15
+    assert world.served[MOST_BEGUN][0] == world.arrived - 1
+    world.arrive(1)
+    assert len(world.served) == 2 * MOST_BEGUN, "those of the turn's beginning counted for it"
+    assert await world.turn() == 12
     world.arrive(MOST_BEGUN)
-    assert len(world.served) == 4 * MOST_BEGUN, "the fifteen counted for that turn"
-    assert await world.turn() == 15
+    assert len(world.served) == 3 * MOST_BEGUN, "twelve counted for that turn"
+    assert await world.turn() == 12
     assert await world.turn() == 0
 
 
-async def test_who_has_waited_too_long_is_refused(world: World) -> None:
-    world.arrive(MOST_BEGUN + 1)
-    world.now += 2.5
-    assert await world.turn() == 1
-    world.arrive(MOST_BEGUN)
-    world.now += 1.0
-    await world.turn()
-    assert [code for _, code in world.served if code] == ["router_overloaded"]
-    assert world.served[MOST_BEGUN] == (MOST_BEGUN, "router_overloaded")
+async def test_who_has_waited_too_long_is_refused_and_some_in_each_turn(world: World) -> None:
+    early = 3 * MOST_BEGUN
+    world.arrive(MOST_BEGUN + early)
+    world.now += LONGEST_WAIT_SECONDS + 0.5
+    assert await world.turn() == MOST_BEGUN + MOST_REFUSED
+    refused = [number for number, code in world.served if code == "router_overloaded"]
+    assert refused == list(range(MOST_BEGUN, MOST_BEGUN + MOST_REFUSED)), "the oldest"
+    while await world.turn():
+        pass
+    refused = [number for number, code in world.served if code == "router_overloaded"]
+    assert all(MOST_BEGUN <= number < MOST_BEGUN + early for number in refused), "nobody who has just come"
 
 
 @pytest.fixture
@@ -107,16 +110,18 @@ async def test_all_of_many_clients_are_served(router: Router, monkeypatch: pytes
 async def test_a_refused_request_leaves_the_connection_and_the_one_behind_it(
     router: Router, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(turns, "MOST_BEGUN", 1)
+    monkeypatch.setattr(turns, "MOST_BEGUN", 0)
     monkeypatch.setattr(turns, "LONGEST_WAIT_SECONDS", -1.0)  # everybody has waited too long
     client = await router.connect()
     await client.send(request(body=chat()) * 2)
-    first, second = await client.answer(), await client.answer()
-    assert (first.status, second.status, second.code) == (200, 503, "router_overloaded")
-    assert second.header("retry-after") == b"1"
-    monkeypatch.setattr(turns, "LONGEST_WAIT_SECONDS", 2.0)
+    refused = await client.answer()
+    monkeypatch.setattr(turns, "LONGEST_WAIT_SECONDS", 60.0)
+    monkeypatch.setattr(turns, "MOST_BEGUN", 64)
+    assert (refused.status, refused.code) == (503, "router_overloaded")
+    assert refused.header("retry-after") == b"1"
+    assert (await client.answer()).status in {200, 503}
     assert (await client.ask(request(body=chat()))).status == 200
-    assert [(c.second, c.value) for c in router.statistics.snapshot().rejected] == [("router_overloaded", 1)]
+    assert {c.second for c in router.statistics.snapshot().rejected} == {"router_overloaded"}
 
 
 async def test_a_client_that_leaves_while_it_waits_is_forgotten(

@@ -14,40 +14,58 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Final
 
-SHARE: Final = 0.25
-"""Of the time, at most: whoever knocks without end must not keep those from being served who are in. libuv's own one in
-a turn comes on top."""
+LETTING_IN: Final = 0.25
+TURNING_AWAY: Final = 0.05
+"""Parts of the time, at most: whoever knocks without end must not keep those from being served who are in. libuv's own
+one in a turn comes on top."""
 MOST_SAVED_SECONDS: Final = 0.05
 READ_BYTES: Final = 64 << 10
 
 _log = logging.getLogger(__name__)
 
 
+class Allowance:
+    """Seconds that may be spent on something: a share of those that go by, and some that were saved."""
+
+    def __init__(self, share: float, now: float) -> None:
+        self._share = share
+        self._counted = now
+        self.left = MOST_SAVED_SECONDS
+
+    def earn(self, now: float) -> None:
+        """Add what the time since the last call is worth."""
+        self.left = min(MOST_SAVED_SECONDS, self.left + (now - self._counted) * self._share)
+        self._counted = now
+
+
 class Acceptor:
     """Beside a server of the loop, on the same socket: that takes one connection a turn, and this one the others.
 
-    ``turn_away``, asked with how many are on their way to ``factory``, says None, or what one more is told who is left
-    at once. With TLS, which ``options`` then say, nothing can be told before the handshake, and the connection closes.
+    ``full``, asked with how many are on their way to ``factory``, says whether one more is one too many, who is told what
+    ``turn_away`` says and left. With TLS, which ``options`` then say, nothing can be told before the handshake.
     """
 
     def __init__(
         self,
         descriptor: int,
         factory: Callable[[], asyncio.Protocol],
-        turn_away: Callable[[int], bytes | None],
+        full: Callable[[int], bool],
+        turn_away: Callable[[], bytes],
         options: dict[str, Any],
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._socket = socket.socket(fileno=os.dup(descriptor))
         self._socket.setblocking(False)
         self._factory = factory
+        self._full = full
         self._turn_away = turn_away
         self._options = options
         self._tasks: set[asyncio.Task[None]] = set()
         self._scheduled = False
         self._closed = False
-        self._saved = MOST_SAVED_SECONDS
-        self._counted = time.monotonic()
+        now = time.monotonic()
+        self._letting_in = Allowance(LETTING_IN, now)
+        self._turning_away = Allowance(TURNING_AWAY, now)
         self._loop.add_reader(self._socket, self._knocked)
 
     def _knocked(self) -> None:
@@ -60,22 +78,28 @@ class Acceptor:
         self._scheduled = False
         if self._closed:
             return
-        began = now = time.monotonic()
-        self._saved = min(MOST_SAVED_SECONDS, self._saved + (began - self._counted) * SHARE)
-        self._counted = began
-        while now - began < self._saved:
-            try:
-                client = self._socket.accept()[0]
-            except OSError:  # nobody waits, or has left; when no file can be opened the server knows what to do
-                break
-            if (answer := self._turn_away(len(self._tasks))) is not None:
-                self._leave(client, answer)
+        now = time.monotonic()
+        self._letting_in.earn(now)
+        self._turning_away.earn(now)
+        while True:
+            full = self._full(len(self._tasks))
+            allowance = self._turning_away if full else self._letting_in
+            if allowance.left <= 0.0 or (client := self._next()) is None:
+                return
+            if full:
+                self._leave(client, self._turn_away())
             else:
                 task = self._loop.create_task(self._serve(client))
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)
-            now = time.monotonic()
-        self._saved -= now - began
+            began, now = now, time.monotonic()
+            allowance.left -= now - began
+
+    def _next(self) -> socket.socket | None:
+        try:
+            return self._socket.accept()[0]
+        except OSError:  # nobody waits, or has left; when no file can be opened the server knows what to do
+            return None
 
     def _leave(self, client: socket.socket, answer: bytes) -> None:
         with client, suppress(OSError):

@@ -67,9 +67,11 @@ class Application(Protocol):
     def protocol(self) -> asyncio.Protocol:
         """Serve one client connection."""
 
-    def turn_away(self, pending: int) -> bytes | None:
-        """What to tell one more client who is then left at once, ``pending`` others being about to be served: None, as
-        long as ``protocol`` is for it."""
+    def full(self, pending: int) -> bool:
+        """Whether one more client, while ``pending`` others are about to be served, is to be left at once."""
+
+    def turn_away(self) -> bytes:
+        """What such a client is told."""
 
     def steer(self, weights: Weights, heard_ago: float) -> None:
         """Send requests where the weights say, which were heard so many seconds ago."""
@@ -237,7 +239,7 @@ class Worker:
         )
         application = self._application
         self._acceptors = [
-            Acceptor(each.fileno(), application.protocol, application.turn_away, secure)
+            Acceptor(each.fileno(), application.protocol, application.full, application.turn_away, secure)
             for each in self._server.sockets
         ]
 

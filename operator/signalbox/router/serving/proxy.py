@@ -16,7 +16,7 @@ from signalbox.router.options import ProxyOptions
 from signalbox.router.serving import live as live_state
 from signalbox.router.serving.attempt import Attempt
 from signalbox.router.serving.client import ClientConnection
-from signalbox.router.serving.full import ANSWER, FULL, MAX_LINGERING, FullConnection, most_connections
+from signalbox.router.serving.full import ANSWER, FULL, FullConnection, most_connections
 from signalbox.router.serving.keys import KeyTable
 from signalbox.router.serving.response_ids import KEY_ENTRY, ResponseIds
 from signalbox.router.serving.steering import Steering
@@ -243,10 +243,12 @@ class Proxy:
             return FullConnection(self)
         return cast("asyncio.Protocol", ClientConnection(self))  # by its methods
 
-    def turn_away(self, pending: int) -> bytes | None:
-        """See ``worker.Application``. Not before as many were refused who are given the time to read why."""
-        if len(self._connections) + pending < self._most_connections or len(self.lingering) < MAX_LINGERING:
-            return None
+    def full(self, pending: int) -> bool:
+        """See ``worker.Application``."""
+        return len(self._connections) + pending >= self._most_connections
+
+    def turn_away(self) -> bytes:
+        """See ``worker.Application``."""
         self.statistics.rejected("", FULL.code)
         return ANSWER
 

@@ -3,6 +3,10 @@
 Where thousands of clients have sent a request, beginning all of them would take half a second, in which no event of a
 stream passes and no answer of an engine is read; and each would be taken up again when it has long left the processor's
 caches, which makes it half as expensive again. So a turn begins a few, and lets what has come meanwhile pass.
+
+Whoever came last is served first: what is not yet late is served in time, and the processor still knows it. When less
+comes than can be served, the order makes no difference, as nobody waits for more than a turn or two. When more comes,
+somebody has to be refused: those who have waited for too long, and as many in a turn as leaves time to serve.
 """
 
 import asyncio
@@ -17,15 +21,13 @@ if TYPE_CHECKING:
     from signalbox.router.serving.client import ClientConnection
 
 MOST_BEGUN = 64
+MOST_REFUSED = 8
 LONGEST_WAIT_SECONDS = 2.0
 OVERLOADED: Final = Refusal(503, "router_overloaded", "The router has more requests than it can serve.", retry_after=1)
 
 
 class Turns:
-    """Of one worker: clients whose requests wait for a turn, in the order in which they came.
-
-    Who has waited for too long is refused, which takes a third of the time that serving takes.
-    """
+    """Of one worker: clients whose requests wait for a turn, in the order in which they came."""
 
     __slots__ = ("_begun", "_clock", "_now", "_scheduled", "_waiting")
 
@@ -67,7 +69,10 @@ class Turns:
             self._scheduled = False
             return
         self._schedule()
-        too_early = self._now - LONGEST_WAIT_SECONDS
         for _ in range(self._begun):
-            client, since = waiting.popleft()
-            client.serve_next(OVERLOADED if since < too_early else None)
+            waiting.pop()[0].serve_next()
+        too_early = self._now - LONGEST_WAIT_SECONDS
+        for _ in range(MOST_REFUSED):
+            if not waiting or waiting[0][1] >= too_early:
+                break
+            waiting.popleft()[0].serve_next(OVERLOADED)
