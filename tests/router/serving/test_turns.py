@@ -7,7 +7,7 @@ import pytest
 
 from harness import Router, StartRouter, Upstream, backend, chat, completion, config, policy, request, response
 from signalbox.router.serving import turns
-from signalbox.router.serving.turns import LONGEST_WAIT_SECONDS, MOST_BEGUN, MOST_REFUSED, Turns
+from signalbox.router.serving.turns import LATE_SECONDS, LONGEST_WAIT_SECONDS, MOST_BEGUN, MOST_REFUSED, Turns
 from signalbox.router.wire.errors import Refusal
 
 
@@ -63,18 +63,28 @@ async def test_a_few_are_served_as_they_come(world: World) -> None:
     assert len(world.served) == MOST_BEGUN + 1
 
 
-async def test_each_turn_begins_some_and_those_who_came_last(world: World) -> None:
-    world.arrive(2 * MOST_BEGUN + 10)
+async def test_each_turn_begins_some_in_the_order_in_which_they_came(world: World) -> None:
+    world.arrive(3 * MOST_BEGUN + 10)
     assert len(world.served) == MOST_BEGUN
+    assert await world.turn() == MOST_BEGUN
+    world.arrive(5)  # behind those who wait
+    assert len(world.served) == 2 * MOST_BEGUN
+    assert await world.turn() == MOST_BEGUN
+    assert await world.turn() == 15
+    world.arrive(MOST_BEGUN)
+    assert len(world.served) == 4 * MOST_BEGUN, "the fifteen counted for that turn"
+    assert await world.turn() == 15
+    assert await world.turn() == 0
+    assert [number for number, _ in world.served] == list(range(world.arrived))
+
+
+async def test_the_last_to_come_is_first_while_somebody_waits_for_long(world: World) -> None:
+    world.arrive(2 * MOST_BEGUN + 10)
+    world.now += LATE_SECONDS * 1.1
     world.arrive(1)
     assert await world.turn() == MOST_BEGUN
     assert world.served[MOST_BEGUN][0] == world.arrived - 1
-    world.arrive(1)
-    assert len(world.served) == 2 * MOST_BEGUN, "those of the turn's beginning counted for it"
-    assert await world.turn() == 12
-    world.arrive(MOST_BEGUN)
-    assert len(world.served) == 3 * MOST_BEGUN, "twelve counted for that turn"
-    assert await world.turn() == 12
+    assert await world.turn() == 11
     assert await world.turn() == 0
 
 

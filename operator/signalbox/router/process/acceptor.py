@@ -15,7 +15,7 @@ from contextlib import suppress
 from typing import Any, Final
 
 LETTING_IN: Final = 0.25
-TURNING_AWAY: Final = 0.05
+TURNING_AWAY: Final = 0.03
 """Parts of the time, at most: whoever knocks without end must not keep those from being served who are in. libuv's own
 one in a turn comes on top."""
 MOST_SAVED_SECONDS: Final = 0.05
@@ -41,8 +41,8 @@ class Allowance:
 class Acceptor:
     """Beside a server of the loop, on the same socket: that takes one connection a turn, and this one the others.
 
-    ``full``, asked with how many are on their way to ``factory``, says whether one more is one too many, who is told what
-    ``turn_away`` says and left. With TLS, which ``options`` then say, nothing can be told before the handshake.
+    ``full``, asked with how many are on their way to ``factory``, says whether one more is one too many, who is told
+    what ``turn_away`` says and left. With TLS, which ``options`` then say, nothing can be told before the handshake.
     """
 
     def __init__(

@@ -4,9 +4,10 @@ Where thousands of clients have sent a request, beginning all of them would take
 stream passes and no answer of an engine is read; and each would be taken up again when it has long left the processor's
 caches, which makes it half as expensive again. So a turn begins a few, and lets what has come meanwhile pass.
 
-Whoever came last is served first: what is not yet late is served in time, and the processor still knows it. When less
-comes than can be served, the order makes no difference, as nobody waits for more than a turn or two. When more comes,
-somebody has to be refused: those who have waited for too long, and as many in a turn as leaves time to serve.
+They are served in the order in which they came, unless the first of them waits for long: then more comes than can be
+served, and in order all would wait, and be answered when nobody may want it any more. So the last to come is served
+first: it is not late, and the processor still knows it. Those who have waited for too long are refused, as many in a
+turn as leaves time to serve.
 """
 
 import asyncio
@@ -21,13 +22,14 @@ if TYPE_CHECKING:
     from signalbox.router.serving.client import ClientConnection
 
 MOST_BEGUN = 64
-MOST_REFUSED = 8
+MOST_REFUSED = 6
+LATE_SECONDS = 0.25
 LONGEST_WAIT_SECONDS = 2.0
 OVERLOADED: Final = Refusal(503, "router_overloaded", "The router has more requests than it can serve.", retry_after=1)
 
 
 class Turns:
-    """Of one worker: clients whose requests wait for a turn, in the order in which they came."""
+    """Of one worker: clients whose requests wait for a turn, in the order in which they came. See the module."""
 
     __slots__ = ("_begun", "_clock", "_now", "_scheduled", "_waiting")
 
@@ -69,8 +71,9 @@ class Turns:
             self._scheduled = False
             return
         self._schedule()
+        late = waiting[0][1] < self._now - LATE_SECONDS
         for _ in range(self._begun):
-            waiting.pop()[0].serve_next()
+            (waiting.pop() if late else waiting.popleft())[0].serve_next()
         too_early = self._now - LONGEST_WAIT_SECONDS
         for _ in range(MOST_REFUSED):
             if not waiting or waiting[0][1] >= too_early:
