@@ -1,6 +1,7 @@
 """A worker process that serves a tiny application: answers with its configuration, and obeys words in the path.
 
-The configuration is a text; "bad …" is rejected, "crash …" ends the process while it is read, "hang …" never returns.
+The configuration is a text; "bad …" is rejected, "crash …" ends the process while it is read, "hang …" never returns,
+and under "mute …" nothing can be reported.
 """
 
 import asyncio
@@ -71,6 +72,8 @@ class StandIn:
             self.spent.update(each)
 
     def limits(self) -> dict[str, Allowance]:
+        if self.config.startswith(b"mute"):
+            raise ValueError(self.config.decode())
         return {name: Allowance(part, part, self.spent.get(name, Limits())) for name, part in self.parts.items()}
 
     def drain(self) -> None:

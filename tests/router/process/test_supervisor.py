@@ -187,6 +187,21 @@ def requests(snapshot: Snapshot) -> int:
     return sum(sum(series.statuses.values()) for series in snapshot.series)
 
 
+async def test_a_report_that_fails_ends_nothing(capfd: pytest.CaptureFixture[str]) -> None:
+    async with running(b"mute_word") as supervisor:
+        client = await Client.connect(supervisor)
+        pid, _ = await client.ask()
+        assert not (await supervisor.snapshot()).series, "the worker was asked, and could not say"
+        assert await client.ask() == (pid, "mute_word")
+        await supervisor.apply(b"fine", {})
+        assert requests(await supervisor.snapshot()) == 2
+        assert await client.ask() == (pid, "fine")
+        await client.close()
+    said = capfd.readouterr().err
+    assert "cannot report" in said
+    assert "mute_word" not in said
+
+
 async def test_stop_lets_requests_finish_and_readiness_fail_first() -> None:
     supervisor = Supervisor(options())
     await supervisor.start(b"one", {})

@@ -265,16 +265,20 @@ class Worker:
             self._report(0)
 
     def _report(self, answers: int) -> None:
-        self._link.send(
-            Report(
-                answers=answers,
-                snapshot=self._statistics.snapshot(changed_only=True),
-                draining=self._finish.is_set(),
-                lag=max(self._lag, 0.0),
-                memory=resident_bytes(),
-                limits=self._application.limits(),
+        try:
+            limits = self._application.limits()  # first: what a snapshot gives counts as said
+            self._link.send(
+                Report(
+                    answers=answers,
+                    snapshot=self._statistics.snapshot(changed_only=True),
+                    draining=self._finish.is_set(),
+                    lag=max(self._lag, 0.0),
+                    memory=resident_bytes(),
+                    limits=limits,
+                )
             )
-        )
+        except Exception:
+            _log.exception("cannot report")  # the traffic goes on as it went; the next report may be one again
 
 
 def resident_bytes() -> int:
