@@ -14,9 +14,10 @@ from signalbox.router.wire.errors import Refusal
 class Client:
     """Says when it was served."""
 
-    def __init__(self, number: int, served: list[tuple[int, str]]) -> None:
+    def __init__(self, number: int, served: list[tuple[int, str]], refusals: list[Refusal]) -> None:
         self.number = number
         self.served = served
+        self.refusals = refusals
         self.waits = False
 
     def wait(self) -> None:
@@ -25,6 +26,7 @@ class Client:
 
     def serve_next(self, refusal: Refusal | None = None) -> None:
         self.served.append((self.number, refusal.code if refusal else ""))
+        self.refusals += [refusal] if refusal else []
 
 
 class World:
@@ -34,11 +36,12 @@ class World:
         self.now = 1000.0
         self.turns = Turns(lambda: self.now)
         self.served: list[tuple[int, str]] = []
+        self.refusals: list[Refusal] = []
         self.arrived = 0
 
     def arrive(self, count: int) -> None:
         for _ in range(count):
-            self.turns.begin(Client(self.arrived, self.served))  # type: ignore[arg-type]
+            self.turns.begin(Client(self.arrived, self.served, self.refusals))
             self.arrived += 1
 
     async def turn(self) -> int:
@@ -95,6 +98,7 @@ async def test_who_has_waited_too_long_is_refused_and_some_in_each_turn(world: W
     assert await world.turn() == MOST_BEGUN + MOST_REFUSED
     refused = [number for number, code in world.served if code == "router_overloaded"]
     assert refused == list(range(MOST_BEGUN, MOST_BEGUN + MOST_REFUSED)), "the oldest"
+    assert len({id(refusal) for refusal in world.refusals}) == MOST_REFUSED, "or each would keep the frames of all"
     while await world.turn():
         pass
     refused = [number for number, code in world.served if code == "router_overloaded"]

@@ -14,18 +14,24 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from typing import Protocol
 
 from signalbox.router.wire.errors import Refusal
-
-if TYPE_CHECKING:
-    from signalbox.router.serving.client import ClientConnection
 
 MOST_BEGUN = 64
 MOST_REFUSED = 6
 LATE_SECONDS = 0.25
 LONGEST_WAIT_SECONDS = 2.0
-OVERLOADED: Final = Refusal(503, "router_overloaded", "The router has more requests than it can serve.", retry_after=1)
+
+
+class Client(Protocol):
+    """Has a request to be served: ``ClientConnection``."""
+
+    def wait(self) -> None:
+        """It will be served in one of the next turns."""
+
+    def serve_next(self, refusal: Refusal | None = None) -> None:
+        """Serve it now, or refuse it."""
 
 
 class Turns:
@@ -35,12 +41,12 @@ class Turns:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._waiting: deque[tuple[ClientConnection, float]] = deque()
+        self._waiting: deque[tuple[Client, float]] = deque()
         self._begun = 0  # in this turn
         self._now = 0.0  # when it began; monotonic seconds
         self._scheduled = False
 
-    def begin(self, client: "ClientConnection") -> None:
+    def begin(self, client: Client) -> None:
         """Let a client's request be served: now, or in one of the next turns."""
         if not self._scheduled:
             self._schedule()
@@ -51,7 +57,7 @@ class Turns:
             client.wait()
             self._waiting.append((client, self._now))
 
-    def later(self, client: "ClientConnection") -> None:
+    def later(self, client: Client) -> None:
         """Let a client's request be served in one of the next turns."""
         if not self._scheduled:
             self._schedule()
@@ -78,4 +84,9 @@ class Turns:
         for _ in range(MOST_REFUSED):
             if not waiting or waiting[0][1] >= too_early:
                 break
-            waiting.popleft()[0].serve_next(OVERLOADED)
+            waiting.popleft()[0].serve_next(_overloaded())
+
+
+def _overloaded() -> Refusal:
+    # One for each: an exception that is raised again and again keeps the frames of all those times.
+    return Refusal(503, "router_overloaded", "The router has more requests than it can serve.", retry_after=1)
