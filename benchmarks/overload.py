@@ -45,8 +45,8 @@ class Seen:
 
     @property
     def kept(self) -> float:
-        """What is served, as a part of the peak, %."""
-        return self.counts.per_second / self.peak * 100
+        """What is served, as a part of what a closed loop gets at that time."""
+        return self.counts.per_second / self.peak
 
     @property
     def slowest(self) -> float:
@@ -85,13 +85,16 @@ def run(settings: Settings) -> Report:
         f"{KEPT:,}, or as many as it may open files. While all of them wait for an answer, clients cannot send: the "
         "table says how much. Who is refused waits for the second that the answer names.",
     )
-    columns = ("× peak", "offered/s", "served/s", "of peak %", "refused/s", "not sent/s", "p50 ms", "p99 ms")
+    columns = ("× peak", "offered/s", "served/s", "of the closed loop %", "refused/s", "not sent/s", "p50 ms", "p99 ms")
     columns += ("refused p50 ms", "refused p99 ms", "core used %", "memory MB")
     report.tables.append(Table("What clients saw", columns, [_row(each, peak) for each in seen]))
     past = [each for each in seen if each.offered >= 1.5]
-    worst = min(each.kept for each in past)
+    top = max(each.kept for each in seen)
+    worst = min(each.kept for each in past) / top * 100
     report.expect(
-        f"past saturation at least {KEPT_PERCENT} % of the peak is served", f"{worst:.0f} %", worst >= KEPT_PERCENT
+        f"past saturation at least {KEPT_PERCENT} % is served of the most that is served at any rate",
+        f"{worst:.0f} % ({min(each.kept for each in past) * 100:.0f} % of the closed loop)",
+        worst >= KEPT_PERCENT,
     )
     slowest = max(each.slowest for each in seen)
     report.expect(
@@ -154,7 +157,7 @@ def _row(seen: Seen, peak: float) -> tuple[Cell, ...]:
         f"{seen.offered:g}",
         peak * seen.offered,
         counts.per_second,
-        seen.kept,
+        seen.kept * 100,
         seen.refused,
         counts.unsent / counts.seconds,
         counts.latency_us.p50 / 1000,

@@ -19,7 +19,7 @@ from typing import Protocol
 from signalbox.router.wire.errors import Refusal
 
 MOST_BEGUN = 64
-MOST_REFUSED = 6
+MOST_REFUSED = 8
 LATE_SECONDS = 0.25
 LONGEST_WAIT_SECONDS = 2.0
 
