@@ -16,6 +16,10 @@ from signalbox.controller.watching.supervisor import Supervisor
 from signalbox.kube.resources import Resource
 
 SECONDS = 40.0
+# Of a start, which lists and begins to watch: moments at which it is ended, over this time.
+MOMENTS = 60
+START_SECONDS = 0.4
+MANY = 20
 ERROR = b'{"type":"ERROR","object":{"kind":"Status","code":500,"reason":"InternalError","message":"etcd"}}\n'
 EXPIRED = b'{"type":"ERROR","object":{"kind":"Status","code":410,"reason":"Expired","message":"too old"}}\n'
 
@@ -72,3 +76,15 @@ async def test_events_go_on(proxy: Proxy, world: World, name: str, faults: list[
         await kopf_ended()
     assert bool(missed) == (name in ENDS)
     assert ours <= asyncio.all_tasks()  # kopf cancels what it takes for its own
+
+
+async def test_an_end_at_any_moment_forgets_nothing(proxy: Proxy, world: World) -> None:
+    """What kopf had made and not begun would be told as never awaited, which fails the test."""
+    for index in range(MANY):
+        world.apply(backend(f"b{index}"))
+    for at in range(MOMENTS):
+        supervisor = Supervisor(lambda *_: None, (world.namespace,))
+        supervisor.start()
+        await asyncio.sleep(at / MOMENTS * START_SECONDS)
+        await supervisor.stop()
+        await kopf_ended()

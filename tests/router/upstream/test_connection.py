@@ -111,3 +111,9 @@ def test_chunks_in_many_small_reads_have_no_bound() -> None:
     _, pieces, reason = fed(HEAD + b"transfer-encoding: chunked\r\n\r\n", *[b"2\r\n", b"ok\r\n"] * 20_000)
     assert not reason
     assert len(pieces) == 20_000
+
+
+def test_spaces_around_a_value_are_none_of_it() -> None:
+    connection, pieces, reason = fed(HEAD + b"x-a: \t1 \t\r\nx-a:2 \r\ncontent-length: 2 \r\n\r\nok")
+    assert not reason
+    assert (connection.headers[b"x-a"], pieces) == (b"1, 2", [b"ok"])

@@ -152,3 +152,11 @@ def test_who_sends_another_head_each_time_is_not_remembered() -> None:
     for number in range(MAX_MISSES + 1):
         reader.feed(request("POST", CHAT, f"x-request-id: {number}", body=b"{}"))
     assert reader._repetition is None
+
+
+def test_spaces_around_a_value_are_none_of_it() -> None:
+    reader = RequestReader(OPTIONS, lambda head, has_body: None, Room(1 << 30))
+    reader.feed(request("POST", CHAT, "x-a: \t1 \t", "expect: 100-continue ", "content-length: 2\t") + b"{}")
+    [read] = reader.ready
+    assert read.refusal is None
+    assert (read.head.headers[b"x-a"], read.head.expects, read.body) == (b"1", True, b"{}")

@@ -73,6 +73,8 @@ def plain(reading: Reading) -> Reading:
 
 @fuzzed(200)
 @example(data=b"".join(SOUND[:3]), cuts=[10, 100])
+@example(data=request("POST", CHAT, "x-a: b \t", "transfer-encoding: chunked\t ") + chunk(b"{}") + chunk(b""), cuts=[])
+@example(data=request("POST", CHAT, "x-a: \t b", "X-A:c ", "content-length: 2 ") + b"{}", cuts=[])
 @given(data=mutated(), cuts=st.lists(st.integers(0, 6_000), max_size=4))
 def test_what_is_taken_is_what_the_standard_has(data: bytes, cuts: list[int]) -> None:
     ends = sorted({cut % len(data) for cut in cuts} | {0, len(data)}) if data else [0]

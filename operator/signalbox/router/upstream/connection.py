@@ -162,6 +162,7 @@ class UpstreamConnection:
         if self.head_done:
             return
         name = name.lower()
+        value = value.rstrip(b" \t")
         headers = self.headers
         headers[name] = headers[name] + b", " + value if name in headers else value
 

@@ -261,6 +261,7 @@ class RequestReader:
         assert self.current is not None
         headers = self.current.head.headers
         name = name.lower()
+        value = value.rstrip(b" \t")  # the parser takes away what stands before it only
         if name in headers:
             if name in _ONCE:
                 raise malformed(f"Repeated header {name.decode()}.")
