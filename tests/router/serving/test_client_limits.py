@@ -338,7 +338,7 @@ async def test_each_body_behind_an_answer_has_its_own_time(router: Router, upstr
     await client.send(request(body=chat()) + BEGUN + LARGE[:100])
     await upstream.wait_requests(1)
     await until(lambda: connection._reader.current)
-    connection.deadline -= 20
+    connection._deadline.at -= 20
     await client.send(LARGE[100:] + BEGUN + LARGE[:100])
     await until(lambda: len(connection._reader.ready) == 1)
     router.sweep(after=29)

@@ -38,7 +38,7 @@ async def router(start_router: StartRouter, engines: list[SimulatedEngine]) -> R
                 model="sim",
                 endpoints=(Address(host=host, port=int(port)),),
                 api_key=ApiKey(entry="key"),
-                timeouts=Timeouts(connect_ms=1000, first_token_ms=500),
+                timeouts=Timeouts(connect_ms=1000, first_token_ms=3000),
             )
         )
     return await start_router(config(policy(*backends), *backends), {"key": b"engine-key"})

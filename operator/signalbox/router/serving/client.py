@@ -7,12 +7,13 @@ import time
 from typing import TYPE_CHECKING, Any, cast
 
 from signalbox.router.serving import admission
+from signalbox.router.serving.deadline import Deadline
 from signalbox.router.serving.exchange import Exchange
 from signalbox.router.telemetry.entry import Entry
 from signalbox.router.wire.errors import Refusal, status_line
 from signalbox.router.wire.heads import Head
-from signalbox.router.wire.requests import Owed, Request, RequestReader
-from signalbox.router.wire.room import SMALL_BYTES, UNWEIGHED_BYTES
+from signalbox.router.wire.requests import Request, RequestReader
+from signalbox.router.wire.room import UNWEIGHED_BYTES
 from signalbox.router.wire.weight import MAX_WEIGHT, too_complex, weight
 from signalbox.routing.formats.anthropic_client.request import translate
 
@@ -22,11 +23,6 @@ if TYPE_CHECKING:
 # Requests, and bytes of their bodies, that may wait for their turn on one connection before it is read no further.
 MAX_PIPELINED = 8
 MAX_PIPELINED_BYTES = 1 << 20
-# A body must come at this rate (bytes a second), beyond the time that it has in any case.
-MIN_BODY_RATE = 16 << 10
-# The same for a large one while there is no room for others: a few heads, sent and left alone, must not keep it.
-SCARCE_BODY_RATE = 256 << 10
-SCARCE_SECONDS = 2.0
 # After the last answer, how long what the client still sends is thrown away: closing at once would reset the
 # connection and could take the answer with it (RFC 9112, section 9.6).
 LINGER_SECONDS = 5.0
@@ -42,15 +38,14 @@ class ClientConnection:
     """
 
     __slots__ = (
-        "_body_since",
         "_bodyless",
         "_closing",
+        "_deadline",
         "_ended",
         "_exchange",
         "_holds",
         "_keep_alive",
         "_outbox",
-        "_owed",
         "_proxy",
         "_reader",
         "_reading_paused",
@@ -60,7 +55,6 @@ class ClientConnection:
         "_started",
         "_turns",
         "chunks",
-        "deadline",
         "paused",
         "paused_since",
         "request_id",
@@ -73,6 +67,7 @@ class ClientConnection:
         self._outbox = proxy.outbox
         self._turns = proxy.turns
         self._reader = RequestReader(proxy.options, self._gate, proxy.room)
+        self._deadline = Deadline(proxy.options, self._reader, proxy.room)
         self._room = proxy.room
         self._holds = 0  # room that the body of the request takes that is being answered
         self._exchange: Exchange | None = None
@@ -84,23 +79,18 @@ class ClientConnection:
         self._closing = False
         self._keep_alive = True
         self._reading_paused = False
-        self._owed = Owed.NOTHING
         self.chunks = True
         self.paused = False
         self.paused_since = 0.0
         self.request_id = b""
         self.speaks = ""  # the operation whose API the client is answered in
-        # Monotonic seconds by which the client must have sent what is due; of no meaning while a request is answered
-        # and nothing is read behind it.
-        self.deadline = 0.0
-        self._body_since = 0.0
 
     # asyncio
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """A client has connected."""
         self.transport = cast("asyncio.Transport", transport)
-        self.deadline = time.monotonic() + self._proxy.options.keep_alive
+        self._deadline.give(self._proxy.options.keep_alive)
         self._proxy.opened(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -122,7 +112,7 @@ class ClientConnection:
         reader.feed(data)
         if self._serving or self.paused:
             if len(reader.ready) > waiting:
-                self._owed = Owed.NOTHING  # what is being read now has just begun
+                self._deadline.renew()
             self._await_rest(len(data))
             if not self._reading_paused and (
                 len(reader.ready) >= MAX_PIPELINED
@@ -131,7 +121,7 @@ class ClientConnection:
                 self._reading_paused = True
                 self.transport.pause_reading()
         elif reader.ready:
-            self._owed = Owed.NOTHING
+            self._deadline.renew()
             self._turns.begin(self)
             if reader.current is not None:
                 self._await_rest(0)
@@ -354,37 +344,25 @@ class ClientConnection:
         current = reader.current
         if self._reading_paused:
             self._reading_paused = False
-            self._owed = Owed.NOTHING  # its client could not send
+            self._deadline.renew()
             self.transport.resume_reading()
         elif current is not None and current.head.expects:
-            self._owed = Owed.NOTHING  # its client may have waited for its turn
+            self._deadline.renew()  # its client may have waited for its turn
         if current is None:
             if self._proxy.draining:
                 self._close()
                 return
-            self._owed = Owed.NOTHING
-            self.deadline = time.monotonic() + self._proxy.options.keep_alive
+            self._deadline.renew()
+            self._deadline.give(self._proxy.options.keep_alive)
         self._await_rest(0)
 
     def _await_rest(self, size: int) -> None:
-        """Say by when the client must have sent the rest of what it has begun."""
-        owed = self._reader.owed
-        if self._closing:
+        """Give the client time for the rest of what it has begun, and tell it where it waits to be told."""
+        if self._closing or not self._deadline.advance(size) or self._serving or self.paused:
             return
-        if owed is not self._owed:
-            self._owed = owed
-            options = self._proxy.options
-            now = time.monotonic()
-            if owed is Owed.HEAD:
-                self.deadline = now + options.header_timeout
-            elif owed is Owed.BODY:
-                self._body_since = now
-                self.deadline = now + options.body_timeout
-                current = self._reader.current
-                if current is not None and current.head.expects and not (self._serving or self.paused):
-                    self._outbox.send(self.transport, b"HTTP/1.1 100 Continue\r\n\r\n")
-        elif owed is Owed.BODY:
-            self.deadline += size / MIN_BODY_RATE
+        current = self._reader.current
+        if current is not None and current.head.expects:
+            self._outbox.send(self.transport, b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def _connection_line(self) -> bytes:
         if self._proxy.draining:
@@ -404,7 +382,7 @@ class ClientConnection:
         if self._reading_paused:
             self._reading_paused = False
             self.transport.resume_reading()
-        self.deadline = time.monotonic() + LINGER_SECONDS
+        self._deadline.give(LINGER_SECONDS)
         if self.transport.is_closing():
             return
         self._outbox.flush()
@@ -438,15 +416,7 @@ class ClientConnection:
             self.serve_next()
 
     def _is_late(self, now: float) -> bool:
-        # Who is not read cannot send: there only room that others want counts.
-        return self._dawdles(now) or (now >= self.deadline and not self._reading_paused)
-
-    def _dawdles(self, now: float) -> bool:
-        """Whether the room for a large body is wanted by others, and its client is slow to fill it."""
-        reader = self._reader
-        if not self._room.scarce or self._owed is not Owed.BODY or reader.taken <= SMALL_BYTES:
-            return False
-        return now > self._body_since + SCARCE_SECONDS + reader.received / SCARCE_BODY_RATE
+        return self._deadline.has_passed(now, not self._reading_paused)
 
 
 def _too_slow() -> Refusal:
