@@ -1,5 +1,6 @@
 """Training as a whole."""
 
+import os
 import random
 import subprocess
 import sys
@@ -43,7 +44,7 @@ def test_the_same_examples_give_the_same_bytes_in_every_process() -> None:
         subprocess.run(
             [sys.executable, "-m", "signalbox.learning"],
             input=msgspec.json.encode(job),
-            env={"PYTHONHASHSEED": seed},
+            env={**os.environ, "PYTHONHASHSEED": seed},
             capture_output=True,
             check=True,
         ).stdout

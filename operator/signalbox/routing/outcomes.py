@@ -3,7 +3,7 @@
 from enum import IntEnum
 from typing import Any
 
-import msgspec
+from signalbox.routing.untrusted import value_of
 
 MAX_RETRY_AFTER = 300.0
 _MAX_ERROR_BODY = 65_536
@@ -143,10 +143,7 @@ def _of_code(code: object) -> Outcome | None:
 def _error_of(body: bytes) -> Any:
     if len(body) > _MAX_ERROR_BODY:
         return None
-    try:
-        value = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return None
+    value = value_of(body)
     return value.get("error", value) if isinstance(value, dict) else value
 
 

@@ -14,8 +14,9 @@ from fuzzing import fuzzed
 from signalbox.router.serving.admission import _read
 from signalbox.router.wire.body import for_backend
 from signalbox.router.wire.errors import Refusal
-from signalbox.router.wire.weight import containers, weight
+from signalbox.router.wire.weight import weight
 from signalbox.routing.config import Backend
+from signalbox.routing.untrusted import containers
 
 BACKEND = Backend(name="b", model="real", authority="b")
 SPACE = st.text(" \t\r\n", max_size=2)

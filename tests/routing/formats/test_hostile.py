@@ -18,6 +18,7 @@ from signalbox.routing.formats.anthropic_client import request as client_request
 from signalbox.routing.formats.anthropic_client.events import Events, OutOfOrderError
 from signalbox.routing.formats.untranslatable import Untranslatable
 from signalbox.routing.formats.usage import merged
+from signalbox.routing.untrusted import MAX_CONTAINERS
 
 FIELDS = """
 messages role content type text image_url url file file_data tool_calls function arguments name id tools tool_choice
@@ -48,6 +49,19 @@ def test_requests(body: dict[str, Any]) -> None:
         msgspec.json.encode(backend_request.translate(body))
     msgspec.json.encode(client_request.translate(body).chat)
     assert msgspec.json.encode(body) == before
+
+
+def test_arguments_of_calls_hold_no_more_than_a_body_may() -> None:
+    arguments = '{"a":[%s[]]}' % ("[]," * (MAX_CONTAINERS // 2))
+    call = {"id": "a", "type": "function", "function": {"name": "f", "arguments": arguments}}
+    said = {"role": "assistant", "tool_calls": [call]}
+    once = [{"role": "user", "content": "a"}, said]
+    assert backend_request.translate({"max_tokens": 1, "messages": once})["messages"][1]["content"][0]["input"]["a"]
+    with pytest.raises(Untranslatable, match="arguments"):
+        backend_request.translate({"max_tokens": 1, "messages": [*once, said]})
+    answer = {"choices": [{"message": {**said, "tool_calls": [call, call]}}]}
+    content = (client_answer.translate(answer, thinking=False) or {})["content"]
+    assert [list(block["input"]) for block in content] == [["a"], ["INVALID_JSON"]]
 
 
 @fuzzed(100)

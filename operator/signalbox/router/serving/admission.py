@@ -8,7 +8,8 @@ import msgspec
 from signalbox.router.wire.errors import Refusal
 from signalbox.router.wire.heads import Head
 from signalbox.router.wire.requests import Request
-from signalbox.router.wire.weight import has_too_many, too_complex
+from signalbox.router.wire.weight import too_complex
+from signalbox.routing.untrusted import has_too_many
 
 if TYPE_CHECKING:
     from signalbox.router.serving.live import Live, LivePolicy

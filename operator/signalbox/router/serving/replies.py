@@ -5,8 +5,6 @@ from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from signalbox.router.serving import booking, continuation
 from signalbox.router.serving.response_ids import Kept
 from signalbox.router.wire import body
@@ -14,6 +12,7 @@ from signalbox.router.wire.errors import Refusal, status_line
 from signalbox.router.wire.headers import downstream_lines
 from signalbox.router.wire.sse import EventStream
 from signalbox.routing.outcomes import Outcome
+from signalbox.routing.untrusted import value_of
 
 if TYPE_CHECKING:
     from signalbox.router.serving.attempt import Attempt
@@ -104,10 +103,7 @@ def as_refusal(target: str, status: int, content: bytes) -> Refusal:
     """What is said in a stream of an answer that is no stream."""
     if status < 400:
         return Refusal(502, "upstream_error", f"Target {target}: answered what is no chat.")
-    try:
-        value = msgspec.json.decode(content)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        value = None
+    value = value_of(content)
     error = value.get("error") if isinstance(value, dict) else None
     found = error if isinstance(error, dict) else {}
     message = found.get("message") or f"Target {target}: answered {status}."

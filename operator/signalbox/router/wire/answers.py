@@ -6,6 +6,7 @@ import msgspec
 
 from signalbox.router.wire import usage
 from signalbox.router.wire.answer_fields import ABSENT, decode
+from signalbox.routing.untrusted import has_too_many, value_of
 
 
 class Answer(NamedTuple):
@@ -17,7 +18,10 @@ class Answer(NamedTuple):
 
 
 def read(body: bytes) -> Answer | None:
-    """Read an answer; whatever is not of the known form has neither usage nor error. None: it is no JSON object."""
+    """Read an answer; whatever is not of the known form has neither usage nor error. None: it is no object, or holds
+    too many values."""
+    if has_too_many(body):
+        return None
     try:
         fields = decode(body)
         if not body.isascii():
@@ -45,10 +49,7 @@ def read(body: bytes) -> Answer | None:
 
 def _read_any(body: bytes) -> Answer | None:
     """An answer whose fields are of other types than documented: each is read for itself."""
-    try:
-        value = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        value = None
+    value = value_of(body)
     if not isinstance(value, dict):
         return None
     failed = "choices" not in value and (value.get("error") or value.get("object") == "error")

@@ -8,6 +8,7 @@ from signalbox.router.wire import events
 from signalbox.router.wire.errors import Refusal, event_of
 from signalbox.routing.formats.anthropic_client import answer, errors
 from signalbox.routing.formats.anthropic_client.events import Events, OutOfOrderError
+from signalbox.routing.untrusted import value_of
 
 _encode = msgspec.json.Encoder().encode
 
@@ -28,10 +29,7 @@ class MessagesEdge:
 
     def whole(self, status: int, content: bytes) -> bytes | None:
         """A unary answer, or an error, as a message; None where it is no chat."""
-        try:
-            value = msgspec.json.decode(content)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            value = None
+        value = value_of(content)
         if status >= 400:
             return _encode(errors.body(status, errors.message_of(value)))
         message = answer.translate(value, thinking=self._thinking) if isinstance(value, dict) else None

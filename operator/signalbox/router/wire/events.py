@@ -8,9 +8,8 @@ import re
 from enum import IntEnum
 from typing import Any
 
-import msgspec
-
 from signalbox.router.wire import usage
+from signalbox.routing.untrusted import value_of
 
 _END = re.compile(rb"\r\n\r\n|\n\n|\r\r")
 # So much of an end may have come with the read before.
@@ -109,10 +108,7 @@ def parse(event: bytes) -> Any:
     data = data_of(event)
     if not data or data == DONE:
         return None
-    try:
-        return msgspec.json.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return None
+    return value_of(data)
 
 
 def error_of(value: Any) -> Any:

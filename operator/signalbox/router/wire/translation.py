@@ -13,6 +13,7 @@ from signalbox.routing.config import Backend
 from signalbox.routing.formats.anthropic_backend import answer
 from signalbox.routing.formats.anthropic_backend.events import Chunks
 from signalbox.routing.formats.usage import merged
+from signalbox.routing.untrusted import value_of
 
 _encode = msgspec.json.Encoder().encode
 
@@ -46,10 +47,7 @@ class Translation:
 
     def unary(self, status: int, content: bytes) -> bytes:
         """The whole answer as a chat's."""
-        try:
-            value = msgspec.json.decode(content)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            value = None
+        value = value_of(content)
         error = answer.error(value)
         try:
             if error is not None:

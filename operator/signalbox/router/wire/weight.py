@@ -1,7 +1,6 @@
 """What a body takes in memory once it is decoded, beyond the bytes that it came in.
 
-Text takes what it has. But ``[],`` is three bytes, and an empty list 80: the many small values of a body can take fifty
-times its size, and decoding them a tenth of a microsecond each.
+Text takes what it has. But the many small values of a body can take fifty times its size.
 
 The constants are upper bounds for CPython on 64 bits, with what its allocator rounds up to.
 """
@@ -9,10 +8,8 @@ The constants are upper bounds for CPython on 64 bits, with what its allocator r
 from typing import Any, Final
 
 from signalbox.router.wire.errors import Refusal
+from signalbox.routing.untrusted import MAX_CONTAINERS
 
-# Lists and objects of a body: half a million take 0.1 s to decode and up to 120 MB. A body of 8 MiB that means anything
-# has a tenth of that.
-MAX_CONTAINERS: Final = 500_000
 # What one body may take beyond its size. The most numbers that 8 MiB hold in any use, tokens to embed, take half of it.
 MAX_WEIGHT: Final = 128 << 20
 
@@ -24,24 +21,6 @@ _STRING: Final = 64
 _WIDE_STRING: Final = 96
 _WIDE: Final = 4  # bytes for each character of a string that has one beyond U+FFFF
 _NUMBER: Final = 32
-
-
-def has_too_many(body: bytes | bytearray) -> bool:
-    """Whether a body holds more lists and objects than may be decoded, found without decoding it.
-
-    Each takes two bytes at least, so that most bodies need no look.
-    """
-    if len(body) <= 2 * MAX_CONTAINERS or body.count(b"[") + body.count(b"{") <= MAX_CONTAINERS:
-        return False
-    return containers(body) > MAX_CONTAINERS
-
-
-def containers(body: bytes | bytearray) -> int:
-    """How many lists and objects JSON begins: brackets inside of strings are text."""
-    # A backslash is nowhere else, and those that are left escape no quote.
-    bare = bytes(body).replace(b"\\\\", b"").replace(b'\\"', b"")
-    outside = b"".join(bare.split(b'"')[::2])
-    return outside.count(b"[") + outside.count(b"{")
 
 
 def weight(value: Any) -> int:

@@ -12,6 +12,7 @@ import msgspec
 from signalbox.routing import prompts
 from signalbox.routing.chains import refusals, schema
 from signalbox.routing.lazy import Lazy
+from signalbox.routing.untrusted import Unreadable, decode, value_of
 
 _INVALID: Final = object()
 
@@ -113,10 +114,7 @@ class Answer:
 
 
 def _first_choice(body: bytes) -> dict[str, Any]:
-    try:
-        value = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return {}
+    value = value_of(body)
     choices = value.get("choices") if isinstance(value, dict) else None
     first = choices[0] if isinstance(choices, list) and choices else None
     return first if isinstance(first, dict) else {}
@@ -124,8 +122,8 @@ def _first_choice(body: bytes) -> dict[str, Any]:
 
 def _decoded(text: str) -> Any:
     try:
-        return msgspec.json.decode(text)
-    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        return decode(text)
+    except Unreadable:
         return _INVALID
 
 

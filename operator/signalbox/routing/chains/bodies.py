@@ -6,6 +6,8 @@ from typing import Any, Final
 
 import msgspec
 
+from signalbox.routing.untrusted import value_of
+
 SAMPLE_TEMPERATURE: Final = 0.7
 """At least: a model that is asked again must be able to say something else."""
 
@@ -101,8 +103,5 @@ def _text_parts(choice: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def _read(content: bytes) -> dict[str, Any] | None:
-    try:
-        value = msgspec.json.decode(content)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return None
+    value = value_of(content)
     return value if isinstance(value, dict) and isinstance(value.get("choices"), list) else None

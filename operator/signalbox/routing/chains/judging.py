@@ -8,10 +8,9 @@ import re
 from collections.abc import Sequence
 from typing import Any, Final, Literal
 
-import msgspec
-
 from signalbox.routing import prompts
 from signalbox.routing.chains.answers import Answer
+from signalbox.routing.untrusted import value_of
 
 RUBRIC: Final = "correct and helpful"
 # Enough for a model that thinks first; one that does not stops after a few tokens.
@@ -98,10 +97,7 @@ def _value(text: str, name: str) -> Any:
     text = text.strip()
     if fenced := _FENCE.fullmatch(text):
         text = fenced[1]
-    try:
-        value = msgspec.json.decode(text)
-    except (msgspec.DecodeError, UnicodeError, RecursionError):
-        return None
+    value = value_of(text)
     return value.get(name) if isinstance(value, dict) and len(value) == 1 else value
 
 

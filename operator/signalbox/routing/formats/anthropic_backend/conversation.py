@@ -8,17 +8,14 @@ theirs.
 import re
 from typing import Any, Final
 
-import msgspec
-
 from signalbox.routing.formats.untranslatable import Untranslatable
+from signalbox.routing.untrusted import Texts
 
 Blocks = list[dict[str, Any]]
 
 _DATA_URL: Final = re.compile(r"data:([\w.+-]+/[\w.+-]+);base64,")
 _IMAGES: Final = ("image/jpeg", "image/png", "image/gif", "image/webp")
 _NOT_IN_IDS: Final = re.compile(r"[^a-zA-Z0-9_-]")
-
-_decode = msgspec.json.Decoder().decode
 
 
 def conversation(messages: object) -> tuple[Blocks, list[dict[str, Any]]]:
@@ -27,6 +24,7 @@ def conversation(messages: object) -> tuple[Blocks, list[dict[str, Any]]]:
         raise Untranslatable("messages", "must be a list")
     system: Blocks = []
     turns: list[dict[str, Any]] = []
+    texts = Texts()
     for number, message in enumerate(messages):
         at = f"messages[{number}]"
         role = message.get("role") if isinstance(message, dict) else None
@@ -37,7 +35,7 @@ def conversation(messages: object) -> tuple[Blocks, list[dict[str, Any]]]:
         elif role == "user":
             _add(turns, "user", _contents(message.get("content"), at))
         elif role == "assistant":
-            _add(turns, "assistant", _assistant(message, at))
+            _add(turns, "assistant", _assistant(message, at, texts))
         elif role == "tool":
             _add(turns, "user", [_result(message, at)])
         else:
@@ -58,7 +56,7 @@ def _add(turns: list[dict[str, Any]], role: str, blocks: Blocks) -> None:
         turns.append({"role": role, "content": blocks})
 
 
-def _assistant(message: dict[str, Any], at: str) -> Blocks:
+def _assistant(message: dict[str, Any], at: str, texts: Texts) -> Blocks:
     if message.get("audio") is not None:
         raise Untranslatable(f"{at}.audio", "the Messages API has no audio: leave it out")
     if message.get("function_call") is not None:
@@ -70,18 +68,15 @@ def _assistant(message: dict[str, Any], at: str) -> Blocks:
     calls = message.get("tool_calls") or []
     if not isinstance(calls, list):
         raise Untranslatable(f"{at}.tool_calls", "must be a list")
-    return blocks + [_call(call, f"{at}.tool_calls[{number}]") for number, call in enumerate(calls)]
+    return blocks + [_call(call, f"{at}.tool_calls[{number}]", texts) for number, call in enumerate(calls)]
 
 
-def _call(call: object, at: str) -> dict[str, Any]:
+def _call(call: object, at: str, texts: Texts) -> dict[str, Any]:
     function = call.get("function") if isinstance(call, dict) else None
     if not isinstance(call, dict) or not isinstance(function, dict):
         raise Untranslatable(at, "only calls of functions are translated")
     arguments = function.get("arguments") or "{}"
-    try:
-        given = _decode(arguments) if isinstance(arguments, str) else arguments
-    except (msgspec.DecodeError, UnicodeError, RecursionError):
-        given = None
+    given = texts.value_of(arguments) if isinstance(arguments, str) else arguments
     if not isinstance(given, dict):
         raise Untranslatable(f"{at}.function.arguments", "must be the text of a JSON object")
     return {"type": "tool_use", "id": _id(call.get("id")), "name": function.get("name"), "input": given}

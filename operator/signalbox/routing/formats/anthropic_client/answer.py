@@ -2,13 +2,10 @@
 
 from typing import Any
 
-import msgspec
-
 from signalbox.routing.formats.stopping import stop
 from signalbox.routing.formats.texts import text
 from signalbox.routing.formats.usage import messages_usage
-
-_decode = msgspec.json.Decoder().decode
+from signalbox.routing.untrusted import Texts
 
 
 def translate(chat: dict[str, Any], *, thinking: bool) -> dict[str, Any] | None:
@@ -27,7 +24,8 @@ def translate(chat: dict[str, Any], *, thinking: bool) -> dict[str, Any] | None:
     if words:
         content.append({"type": "text", "text": words})
     calls = said.get("tool_calls")
-    blocks = [_call(call) for call in calls if isinstance(call, dict)] if isinstance(calls, list) else []
+    texts = Texts()
+    blocks = [_call(call, texts) for call in calls if isinstance(call, dict)] if isinstance(calls, list) else []
     return {
         "id": text(chat.get("id")),
         "type": "message",
@@ -45,17 +43,14 @@ def reasoning(said: dict[str, Any]) -> str:
     return found if isinstance(found, str) else ""
 
 
-def _call(call: dict[str, Any]) -> dict[str, Any]:
+def _call(call: dict[str, Any], texts: Texts) -> dict[str, Any]:
     function = call.get("function")
     function = function if isinstance(function, dict) else {}
-    given = _arguments(function.get("arguments"))
+    given = _arguments(function.get("arguments"), texts)
     return {"type": "tool_use", "id": text(call.get("id")), "name": text(function.get("name")), "input": given}
 
 
-def _arguments(given: Any) -> dict[str, Any]:
+def _arguments(given: Any, texts: Texts) -> dict[str, Any]:
     """The input of a call. Arguments that were cut off, or are none, are handed on as what they are."""
-    try:
-        found = _decode(given or "{}") if isinstance(given, str) else given
-    except (msgspec.DecodeError, UnicodeError, RecursionError):
-        found = None
+    found = texts.value_of(given or "{}") if isinstance(given, str) else given
     return found if isinstance(found, dict) else {"INVALID_JSON": given}

@@ -1,0 +1,55 @@
+"""What others wrote is counted before it is decoded."""
+
+import msgspec
+import pytest
+
+from signalbox.routing.untrusted import MAX_CONTAINERS, Texts, Unreadable, decode, has_too_many, value_of
+
+MANY = "[%s[]]" % ("[]," * MAX_CONTAINERS)
+TEXTS = ["a, b, [", '{"a": ["b", {}]}, ', "1,2,3\n", '"', "\\"]
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_what_is_inside_of_a_text_is_not_counted(text: str) -> None:
+    asked = {"model": "auto", "messages": text * (3 * MAX_CONTAINERS // len(text))}
+    assert not has_too_many(msgspec.json.encode(asked))
+
+
+TRICKY = ['"[[["', r'"\""', r'"\\"', r'"\\\"["', r'"\\\\","["', '"\\u005b"']
+
+
+@pytest.mark.parametrize("one", ["[]", '["[["]', '{"[":"\\""}'])
+def test_lists_and_objects_are_counted_outside_of_strings(one: str) -> None:
+    most = MAX_CONTAINERS - 2  # beside the body itself and the list that holds them
+    for count, many in ((most, False), (most + 1, True)):
+        body = f'{{"x":[{",".join(TRICKY + [one] * count)}]}}'.encode()
+        assert has_too_many(body) == has_too_many(bytearray(body)) == many
+    msgspec.json.decode(body)
+
+
+def test_a_body_that_breaks_off_is_counted_up_to_there() -> None:
+    body = b'{"x":[' + b"[]," * (MAX_CONTAINERS + 1)
+    for end in (b'"', b'"\\', b'\\"', b"]}]"):
+        assert has_too_many(body + end)
+
+
+@pytest.mark.parametrize("text", ["", "[", "{1}", "\ud800", "[" * 100_000, MANY, b"\xff", b'"\xff"', MANY.encode()])
+def test_what_cannot_be_read_is_said_in_one_way(text: bytes | str) -> None:
+    assert value_of(text) is None
+    with pytest.raises(Unreadable):
+        decode(text)
+
+
+@pytest.mark.parametrize("text", ['{"a": [1, "b"]}', b'{"a": [1, "b"]}', bytearray(b'{"a": [1, "b"]}')])
+def test_what_can_is_decoded(text: bytes | str) -> None:
+    assert decode(text) == value_of(text) == {"a": [1, "b"]}
+
+
+def test_texts_of_one_body_hold_no_more_than_a_body() -> None:
+    tenth = "[%s[]]" % ("[]," * (MAX_CONTAINERS // 10 - 2))
+    words = '"%s"' % ("[" * MAX_CONTAINERS)
+    texts = Texts()
+    for _ in range(10):
+        assert texts.value_of(words) is not None
+        assert texts.value_of(tenth) is not None
+    assert texts.value_of("[]") is None
