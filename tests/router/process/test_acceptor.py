@@ -1,6 +1,7 @@
 """Many connections that come in one turn of a loop: all of them are let in soon."""
 
 import asyncio
+import errno
 import socket
 from collections.abc import AsyncIterator
 from types import SimpleNamespace
@@ -155,6 +156,33 @@ async def test_with_tls_nothing_is_told_that_nobody_would_understand(door: Door)
     clients = door.knock(3)
     await until(lambda: door.protocol.refused == 3)
     assert [client.recv(8) for client in clients] == [b""] * 3
+
+
+async def test_when_nothing_more_can_be_opened_nobody_is_asked_in_each_turn(
+    door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    door.server.close()
+    asked = []
+
+    class Exhausted:
+        def __init__(self, knocking: socket.socket) -> None:
+            self.fileno = knocking.fileno
+            self.close = knocking.close
+
+        def accept(self) -> None:
+            asked.append(1)
+            raise OSError(errno.EMFILE, "too many open files")
+
+    real = door.acceptor._socket
+    monkeypatch.setattr(door.acceptor, "_socket", Exhausted(real))
+    monkeypatch.setattr("signalbox.router.process.acceptor.REST_SECONDS", 0.01)
+    door.knock(1)
+    await until(lambda: len(asked) == 3)  # each after a rest, which nothing but a timer ends
+    asked.clear()
+    await turns(20)
+    assert len(asked) <= 1
+    monkeypatch.setattr(door.acceptor, "_socket", real)
+    await until(lambda: door.protocol.let_in == 1)
 
 
 async def test_who_has_left_already_harms_nobody(door: Door) -> None:

@@ -3,14 +3,17 @@
 import asyncio
 import os
 import signal
+import ssl
 import subprocess
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
+import trustme
 
-from signalbox.router.options import SupervisorOptions
+from signalbox.router.options import ProxyOptions, SupervisorOptions
 from signalbox.router.process.supervisor import Supervisor
 from signalbox.router.wire.errors import ConfigRejectedError
 from signalbox.routing.config import (
@@ -42,8 +45,9 @@ def config(model: str = "auto", target: str = "b") -> bytes:
 
 
 @asynccontextmanager
-async def running() -> AsyncIterator[Supervisor]:
-    supervisor = Supervisor(SupervisorOptions(port=0))
+async def running(tls_directory: str | None = None, **proxy: int) -> AsyncIterator[Supervisor]:
+    options = ProxyOptions(**proxy)  # type: ignore[arg-type]
+    supervisor = Supervisor(SupervisorOptions(port=0, proxy=options, tls_directory=tls_directory))
     await supervisor.start(config(), {})
     try:
         yield supervisor
@@ -147,3 +151,30 @@ def test_started_by_hand_says_who_starts_it() -> None:
     done = subprocess.run([sys.executable, "-m", "signalbox.router"], capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert "started by the supervisor" in done.stderr
+
+
+async def test_handshakes_that_nobody_ends_are_counted_among_connections(tmp_path: Path) -> None:
+    authority = trustme.CA(key_type=trustme.KeyType.ECDSA)
+    issued = authority.issue_cert("router.example", key_type=trustme.KeyType.ECDSA)
+    (tmp_path / "tls.crt").write_bytes(b"".join(pem.bytes() for pem in issued.cert_chain_pems))
+    (tmp_path / "tls.key").write_bytes(issued.private_key_pem.bytes())
+    trust = ssl.create_default_context()
+    authority.configure_trust(trust)
+    async with running(str(tmp_path), max_connections=4) as supervisor:
+        silent = [await asyncio.open_connection("127.0.0.1", supervisor.port) for _ in range(4)]
+        reader, writer = await asyncio.open_connection("127.0.0.1", supervisor.port)
+        assert await reader.read() == b""
+        assert not any(waiting.at_eof() for waiting, _ in silent)
+        writer.close()
+        silent[0][1].close()
+        while True:
+            try:
+                client = await asyncio.open_connection(
+                    "127.0.0.1", supervisor.port, ssl=trust, server_hostname="router.example"
+                )
+                break
+            except OSError:  # nobody has seen yet that one has left
+                await asyncio.sleep(0.05)
+        assert b"auto" in await models(*client)
+        for _, each in (*silent[1:], client):
+            each.close()

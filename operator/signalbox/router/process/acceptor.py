@@ -6,6 +6,7 @@ seconds. Whoever still waits at the end of a turn is let in here, or told at onc
 """
 
 import asyncio
+import errno
 import logging
 import os
 import socket
@@ -20,6 +21,11 @@ TURNING_AWAY: Final = 0.03
 one in a turn comes on top."""
 MOST_SAVED_SECONDS: Final = 0.05
 READ_BYTES: Final = 64 << 10
+BACKLOG: Final = 4096
+REST_SECONDS: Final = 1.0
+"""When nothing more can be opened, asking again in each turn would take all of the time."""
+
+_EXHAUSTED: Final = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM))
 
 _log = logging.getLogger(__name__)
 
@@ -42,7 +48,10 @@ class Acceptor:
     """Beside a server of the loop, on the same socket: that takes one connection a turn, and this one the others.
 
     ``full``, asked with how many are on their way to ``factory``, says whether one more is one too many, who is told
-    what ``turn_away`` says and left. With TLS, which ``options`` then say, nothing can be told before the handshake.
+    what ``turn_away`` says and left.
+
+    With TLS, which ``options`` then say, nothing can be told before the handshake. There the server must not serve:
+    nobody counts those whose handshake it has begun, and so there could be any number of them.
     """
 
     def __init__(
@@ -56,6 +65,8 @@ class Acceptor:
         self._loop = asyncio.get_running_loop()
         self._socket = socket.socket(fileno=os.dup(descriptor))
         self._socket.setblocking(False)
+        if options:
+            self._socket.listen(BACKLOG)
         self._factory = factory
         self._full = full
         self._turn_away = turn_away
@@ -66,7 +77,11 @@ class Acceptor:
         now = time.monotonic()
         self._letting_in = Allowance(LETTING_IN, now)
         self._turning_away = Allowance(TURNING_AWAY, now)
-        self._loop.add_reader(self._socket, self._knocked)
+        self._watch()
+
+    def _watch(self) -> None:
+        if not self._closed:
+            self._loop.add_reader(self._socket, self._knocked)
 
     def _knocked(self) -> None:
         if not self._scheduled:
@@ -98,7 +113,10 @@ class Acceptor:
     def _next(self) -> socket.socket | None:
         try:
             return self._socket.accept()[0]
-        except OSError:  # nobody waits, or has left; when no file can be opened the server knows what to do
+        except OSError as error:  # nobody waits, or has left
+            if error.errno in _EXHAUSTED:
+                self._loop.remove_reader(self._socket)
+                self._loop.call_later(REST_SECONDS, self._watch)
             return None
 
     def _leave(self, client: socket.socket, answer: bytes) -> None:

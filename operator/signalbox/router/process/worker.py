@@ -22,7 +22,7 @@ import uvloop
 from signalbox.control.messages import Weights
 from signalbox.loglines import to_standard_error
 from signalbox.router.options import ProxyOptions
-from signalbox.router.process.acceptor import Acceptor
+from signalbox.router.process.acceptor import BACKLOG, Acceptor
 from signalbox.router.process.certificate import LOOK_SECONDS, Certificate
 from signalbox.router.process.messages import (
     Abort,
@@ -50,7 +50,6 @@ from signalbox.routing.limits import Allowance
 REPORT_SECONDS = 1.0
 HANDSHAKE_SECONDS = 10.0
 GOODBYE_SECONDS = 5.0
-BACKLOG = 4096
 
 _log = logging.getLogger("signalbox.router.process.worker")
 
@@ -235,7 +234,7 @@ class Worker:
             self._setup.port,
             reuse_port=True,
             backlog=BACKLOG,
-            **secure,
+            start_serving=not secure,  # see ``Acceptor``
         )
         application = self._application
         self._acceptors = [
