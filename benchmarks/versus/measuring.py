@@ -153,17 +153,19 @@ def _rounds(
     under_load: Field,
     candidates: list[Candidate],
     one: Callable[[Candidate], None],
+    repeated: int = 1,
 ) -> dict[str, str]:
     """Call ``one`` for each candidate in turn, round by round; gives who failed and why. Rounds are left out when the
     scenarios until now took more than their part of the budget."""
     problems: dict[str, str] = {}
     run.done += 1
-    for number in range(run.plan.rounds):
+    rounds = run.plan.rounds * repeated
+    for number in range(rounds):
         elapsed = time.monotonic() - run.begun
         if number and elapsed > run.plan.budget * run.done / total:
-            run.notes.append(f"{scenario}: {number} of {run.plan.rounds} rounds, to keep to the time")
+            run.notes.append(f"{scenario}: {number} of {rounds} rounds, to keep to the time")
             break
-        run.say(f"[{run.done}/{total}, {elapsed / 60:.1f} min] {scenario}, round {number + 1} of {run.plan.rounds}")
+        run.say(f"[{run.done}/{total}, {elapsed / 60:.1f} min] {scenario}, round {number + 1} of {rounds}")
         shift = number % max(1, len(candidates))
         for candidate in candidates[shift:] + candidates[:shift]:
             if candidate.name in problems:
@@ -277,7 +279,7 @@ def _part(run: Run, under_load: Field, part: Part, total: int) -> None:
         taken.setdefault(candidate.name, []).append(pair)
 
     candidates = [each for each in under_load.candidates if each.name in rates] if direct else []
-    problems = _rounds(run, part.name, total, under_load, candidates, one)
+    problems = _rounds(run, part.name, total, under_load, candidates, one, part.repeated)
     found = {name: _added(pairs, rates[name], stream=part.mode == "sse") for name, pairs in taken.items()}
     found |= {name: Taken(reason=why) for name, why in problems.items()}
     for name in run.present:

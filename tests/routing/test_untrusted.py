@@ -1,9 +1,11 @@
 """What others wrote is counted before it is decoded."""
 
+import tracemalloc
+
 import msgspec
 import pytest
 
-from signalbox.routing.untrusted import MAX_CONTAINERS, Texts, Unreadable, decode, has_too_many, value_of
+from signalbox.routing.untrusted import MAX_CONTAINERS, Texts, Unreadable, containers, decode, has_too_many, value_of
 
 MANY = "[%s[]]" % ("[]," * MAX_CONTAINERS)
 TEXTS = ["a, b, [", '{"a": ["b", {}]}, ', "1,2,3\n", '"', "\\"]
@@ -52,4 +54,24 @@ def test_texts_of_one_body_hold_no_more_than_a_body() -> None:
     for _ in range(10):
         assert texts.value_of(words) is not None
         assert texts.value_of(tenth) is not None
+        assert texts.value_of(MANY) is None  # and takes nothing from those behind it
     assert texts.value_of("[]") is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b'["%b"%b]' % (b"[" * (MAX_CONTAINERS + 2), b',"ab"' * 400_000),
+        b"[[]%b]" % (b',"[["' * 400_000),
+        b'["%b"]' % (rb"\"[" * 600_000),
+    ],
+    ids=["brackets in one text", "in many", "behind quotes"],
+)
+def test_counting_takes_no_more_than_the_text(text: bytes) -> None:
+    tracemalloc.start()
+    try:
+        found = containers(text)
+        assert tracemalloc.get_traced_memory()[1] < 40 * MAX_CONTAINERS + 3 * len(text)
+    finally:
+        tracemalloc.stop()
+    assert found == 1 + text.startswith(b"[[")

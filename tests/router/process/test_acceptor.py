@@ -76,7 +76,7 @@ class Door:
 async def door(clock: Clock) -> AsyncIterator[Door]:
     protocol = type("Here", (Served,), {"transports": []})
     server = await asyncio.get_running_loop().create_server(protocol, "127.0.0.1", 0, backlog=1024)
-    acceptor = Acceptor(server.sockets[0].fileno(), protocol, protocol.full, protocol.turn_away, {})
+    acceptor = Acceptor(server.sockets[0].fileno(), protocol, protocol.full, protocol.turn_away, {}, set())
     found = Door(server, acceptor, protocol)
     yield found
     acceptor.close()
@@ -147,6 +147,18 @@ async def test_one_too_many_is_told_and_left(door: Door) -> None:
     told = [client.recv(8) for client in clients]
     assert sorted(told) == [b"come in"] * 5 + [b"too many"] * 15
     assert all(client.recv(8) == b"" for client, said in zip(clients, told, strict=True) if said == b"too many")
+
+
+async def test_those_on_their_way_by_another_door_are_counted(door: Door) -> None:
+    door.protocol.most = 5
+    door.server.close()
+    handshakes = [door.acceptor._loop.create_task(asyncio.Event().wait()) for _ in range(3)]
+    door.acceptor._pending.update(handshakes)  # type: ignore[arg-type]
+    clients = door.knock(20)
+    await until(lambda: door.protocol.refused == 18)
+    assert sorted(client.recv(8) for client in clients) == [b"come in"] * 2 + [b"too many"] * 18
+    for each in handshakes:
+        each.cancel()
 
 
 async def test_with_tls_nothing_is_told_that_nobody_would_understand(door: Door) -> None:

@@ -46,3 +46,17 @@ async def test_of_a_pipeline_the_next_answer_is_the_last(router: Router, upstrea
     slow.open()
     assert (await client.answer()).header("connection") == b"close"
     assert await client.rest() == b""
+
+
+async def test_who_comes_by_a_handshake_that_had_begun_is_served_or_does_not_hold_up_the_end(router: Router) -> None:
+    busy = await router.connect()
+    await busy.send(request(body=chat())[:-5])
+    (connection,) = await router.connections(1)
+    await router.settled(lambda: connection._reader.current)
+    router.proxy.drain()
+    asks, silent = await router.connect(), await router.connect()
+    await router.connections(3)
+    answer = await asks.ask(request(body=chat()))
+    assert (answer.status, answer.header("connection")) == (200, b"close")
+    router.sweep(after=router.proxy.options.header_timeout + 1)
+    assert await silent.rest() == b""

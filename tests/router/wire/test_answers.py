@@ -72,6 +72,7 @@ def test_an_answer_without_usage_has_none() -> None:
     assert read(b'{"id": "x", "choices": [], "usage": null}').usage is None
     assert usage.of_tail(b'"usage": {"prompt_tokens": 1') is None
     assert usage.of_tail(b'"usage": {nonsense}') is None
+    assert usage.of_tail(b'"usage": {"a":' + b"[" * 1500 + b"]" * 1500 + b"}") is None
     assert usage.of_tail(b'"usage": {"half of a character": "\xc3"}') is None
 
 

@@ -28,6 +28,7 @@ BACKOFFS = (0.2, 0.5, 1.0, 2.0)
 # Time to close connections before a second cancellation, which would interrupt that.
 END_SECONDS = 3.0
 END_TRIES = 4
+FIRST_TURNS = 100
 # For peering, which is not used; but without one kopf asks for the user's name, and in a container there is none.
 _IDENTITY: Any = "signalbox"
 
@@ -77,13 +78,28 @@ async def _end(parts: Collection[asyncio.Task[None]]) -> None:
     """Cancel the parts. They end what they made, each in its turn: a queue of work is closed when all in it has begun.
     What takes long is left to ``_end_all``.
 
-    A task that is cancelled before its first step drops the coroutine that it was made for. So all take it first.
     """
-    while any(_unbegun(task) for task in asyncio.all_tasks()):  # noqa: ASYNC110 (nothing tells of a first step)
-        await asyncio.sleep(0)
+    await _begun()
     for part in parts:
         part.cancel()
-    await asyncio.wait(parts, timeout=END_SECONDS)
+    ended, _ = await asyncio.wait(parts, timeout=END_SECONDS)
+    _look_at(ended)
+
+
+async def _begun() -> None:
+    """Let all tasks take their first step: one that is cancelled before drops the coroutine that it was made for, which
+    Python tells. As some make others all the time, this ends after some turns in any case."""
+    for _ in range(FIRST_TURNS):
+        if not any(_unbegun(task) for task in asyncio.all_tasks()):
+            return
+        await asyncio.sleep(0)
+
+
+def _look_at(ended: Collection[asyncio.Task[Any]]) -> None:
+    """What ended kopf is raised; what followed from that is no news."""
+    for task in ended:
+        if not task.cancelled():
+            task.exception()
 
 
 def _unbegun(task: asyncio.Task[Any]) -> bool:
@@ -95,6 +111,7 @@ async def _end_all(vault: Vault) -> None:
     """Cancel all other tasks of the loop, those again that took the first time for something else. Then close
     connections: kopf does so itself, but whoever asks once more after that opens others."""
     for _ in range(END_TRIES):
+        await _begun()
         left = asyncio.all_tasks() - {asyncio.current_task()}
         if not left:
             await vault.close()
@@ -102,9 +119,7 @@ async def _end_all(vault: Vault) -> None:
         for task in left:
             task.cancel()
         ended, _ = await asyncio.wait(left, timeout=END_SECONDS)
-        for task in ended:
-            if not task.cancelled():
-                task.exception()  # what ended kopf is raised; what followed from that is no news
+        _look_at(ended)
     _log.warning("%d tasks of kopf did not end", len(asyncio.all_tasks()) - 1)
 
 

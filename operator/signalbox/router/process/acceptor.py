@@ -17,8 +17,8 @@ from typing import Any, Final
 
 LETTING_IN: Final = 0.25
 TURNING_AWAY: Final = 0.03
-"""Parts of the time, at most: whoever knocks without end must not keep those from being served who are in. libuv's own
-one in a turn comes on top."""
+"""Parts of the time, at most: whoever knocks without end must not keep those from being served who are in. Without TLS
+libuv's own one in a turn comes on top."""
 MOST_SAVED_SECONDS: Final = 0.05
 READ_BYTES: Final = 64 << 10
 BACKLOG: Final = 4096
@@ -48,7 +48,7 @@ class Acceptor:
     """Beside a server of the loop, on the same socket: that takes one connection a turn, and this one the others.
 
     ``full``, asked with how many are on their way to ``factory``, says whether one more is one too many, who is told
-    what ``turn_away`` says and left.
+    what ``turn_away`` says and left. ``pending`` are those on their way, by all acceptors of a worker.
 
     With TLS, which ``options`` then say, nothing can be told before the handshake. There the server must not serve:
     nobody counts those whose handshake it has begun, and so there could be any number of them.
@@ -61,6 +61,7 @@ class Acceptor:
         full: Callable[[int], bool],
         turn_away: Callable[[], bytes],
         options: dict[str, Any],
+        pending: set[asyncio.Task[None]],
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._socket = socket.socket(fileno=os.dup(descriptor))
@@ -71,7 +72,7 @@ class Acceptor:
         self._full = full
         self._turn_away = turn_away
         self._options = options
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._pending = pending
         self._scheduled = False
         self._closed = False
         now = time.monotonic()
@@ -97,7 +98,7 @@ class Acceptor:
         self._letting_in.earn(now)
         self._turning_away.earn(now)
         while True:
-            full = self._full(len(self._tasks))
+            full = self._full(len(self._pending))
             allowance = self._turning_away if full else self._letting_in
             if allowance.left <= 0.0 or (client := self._next()) is None:
                 return
@@ -105,8 +106,8 @@ class Acceptor:
                 self._leave(client, self._turn_away())
             else:
                 task = self._loop.create_task(self._serve(client))
-                self._tasks.add(task)
-                task.add_done_callback(self._tasks.discard)
+                self._pending.add(task)
+                task.add_done_callback(self._pending.discard)
             began, now = now, time.monotonic()
             allowance.left -= now - began
 
@@ -115,6 +116,7 @@ class Acceptor:
             return self._socket.accept()[0]
         except OSError as error:  # nobody waits, or has left
             if error.errno in _EXHAUSTED:
+                _log.warning("no more connections can be opened, those who knock wait: %s", error.strerror)
                 self._loop.remove_reader(self._socket)
                 self._loop.call_later(REST_SECONDS, self._watch)
             return None

@@ -237,8 +237,9 @@ class Worker:
             start_serving=not secure,  # see ``Acceptor``
         )
         application = self._application
+        pending: set[asyncio.Task[None]] = set()
         self._acceptors = [
-            Acceptor(each.fileno(), application.protocol, application.full, application.turn_away, secure)
+            Acceptor(each.fileno(), application.protocol, application.full, application.turn_away, secure, pending)
             for each in self._server.sockets
         ]
 

@@ -299,7 +299,7 @@ class Attempt(Line):
         else:
             answer = answers.read(body)
             if answer is None:
-                self._protocol_failure("answered what is no JSON object")
+                self._protocol_failure("answered what is no JSON object, or holds too many values")
                 return
             if answer.error is not None:
                 self._error_event(answer.error, "answered 200 with an error")

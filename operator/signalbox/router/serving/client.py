@@ -88,9 +88,10 @@ class ClientConnection:
     # asyncio
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """A client has connected."""
+        """A client has connected; at the end of a router, by a handshake that had begun before."""
         self.transport = cast("asyncio.Transport", transport)
-        self._deadline.give(self._proxy.options.keep_alive)
+        options = self._proxy.options
+        self._deadline.give(options.header_timeout if self._proxy.draining else options.keep_alive)
         self._proxy.opened(self)
 
     def connection_lost(self, exc: Exception | None) -> None:

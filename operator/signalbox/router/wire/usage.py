@@ -3,9 +3,8 @@
 import re
 from typing import Any, Final, NamedTuple
 
-import msgspec
-
 from signalbox.routing.config import Pricing
+from signalbox.routing.untrusted import value_of
 
 # No answer has more tokens: ten times the largest context windows there are. What counts tokens is sent as 64 bits, and
 # must not end with one answer that claims otherwise.
@@ -40,10 +39,7 @@ def of_tail(tail: bytes) -> Usage | None:
     found = None
     for match in _FLAT_USAGE.finditer(tail):
         found = match
-    try:
-        return of(msgspec.json.decode(found[1])) if found else None
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return None
+    return of(value_of(found[1])) if found else None
 
 
 def cost(usage: Usage, pricing: Pricing | None) -> int:
