@@ -76,9 +76,7 @@ class _NoMemories(ResourceMemories):
 
 async def _end(parts: Collection[asyncio.Task[None]]) -> None:
     """Cancel the parts. They end what they made, each in its turn: a queue of work is closed when all in it has begun.
-    What takes long is left to ``_end_all``.
-
-    """
+    What takes long is left to ``_end_all``."""
     await _begun()
     for part in parts:
         part.cancel()
