@@ -97,7 +97,7 @@ class ClientConnection:
     def connection_lost(self, exc: Exception | None) -> None:
         """The client has left: what it asked for is not wanted any more."""
         self._closing = True
-        self._reader.abandon()
+        self._reader.close()
         self._give_back()
         self._proxy.closed(self)
         exchange, self._exchange = self._exchange, None
@@ -184,9 +184,10 @@ class ClientConnection:
             path = admission.path_of(path)
             operation = admission.OPERATIONS.get(path)
         self.speaks = operation or admission.speaks(head, path)
+        if request.refusal is not None:  # not raised: its frames would refer to the request
+            self._answer_refusal(request.refusal)
+            return
         try:
-            if request.refusal is not None:
-                raise request.refusal
             if operation is None or head.method != b"POST":
                 self._answer(200, admission.elsewhere(self._proxy.live, head, path))
                 return

@@ -4,7 +4,7 @@ Nothing here waits: the protocol calls the attempt directly, once per read, with
 """
 
 import asyncio
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
 
 import httptools
 
@@ -64,7 +64,7 @@ class UpstreamConnection:
         self.reused = False
         self.idle_since = 0.0
         self.pieces: list[bytes] = []
-        self.parser = httptools.HttpResponseParser(self)
+        self.parser: Any = None
         self.renew()
 
     def renew(self) -> None:
@@ -83,6 +83,8 @@ class UpstreamConnection:
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Connected."""
         self.transport = cast("asyncio.Transport", transport)
+        # It refers back to this until the connection is lost: neither is to wait for the collector of garbage.
+        self.parser = httptools.HttpResponseParser(self)
 
     def data_received(self, data: bytes) -> None:
         """Parse a read and hand it on."""
@@ -122,6 +124,7 @@ class UpstreamConnection:
     def connection_lost(self, exc: Exception | None) -> None:
         """Closed by either side."""
         self._lose("connection lost" if exc else "connection closed")
+        self.parser = None
 
     def _give_up(self, reason: str) -> None:
         self.transport.abort()

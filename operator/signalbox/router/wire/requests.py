@@ -8,6 +8,7 @@ import logging
 from collections import deque
 from collections.abc import Callable
 from enum import IntEnum
+from typing import Any
 
 import httptools
 
@@ -86,7 +87,7 @@ class RequestReader:
         self._taken = 0  # room for the body that is being read
         self._declared = 0  # its length, where its head says it
         self._gate = gate
-        self._parser = httptools.HttpRequestParser(self)
+        self._parser: Any = httptools.HttpRequestParser(self)  # refers back to this
         self._head_raw = 0
         self._body_raw = 0
         self._raw = b""  # the read that is being parsed, while the head that it begins with is not complete
@@ -242,6 +243,17 @@ class RequestReader:
         self._taken = 0
         self.ready.clear()
 
+    def close(self) -> None:
+        """Forget all, and those who refer back to it: a connection is not to wait for the collector of garbage.
+
+        That looks at what has lived for long when millions of objects have come, and thousands of connections may have
+        closed at once.
+        """
+        self.abandon()
+        self.deaf = True
+        self._parser = None
+        self._gate = _closed
+
     # httptools
 
     def on_message_begin(self) -> None:
@@ -376,6 +388,10 @@ class RequestReader:
     def _too_large(self) -> Refusal:
         limit = self._options.max_body_bytes
         return Refusal(413, "request_too_large", f"The request body is larger than {limit} bytes.", close=True)
+
+
+def _closed(head: Head, has_body: bool) -> Refusal | None:
+    return None
 
 
 def malformed(message: str) -> Refusal:
