@@ -27,6 +27,7 @@ BENCHES = {
     "affinity": "cached tokens and latency by affinity, beside two random draws",
     "shedding": "three times what an engine can serve, with shedding and without",
     "overload": "0.5 to 5 times what a router can serve, as a picture",
+    "crowd": "64 to 6,000 connections in a closed loop, beside Envoy and nginx",
     "scale": "1 and 2 workers, up to 128 routes and 64 targets: requests/s and memory",
     "soak": "half an hour of mixed traffic with faults and edits of the policy (MINUTES)",
     "streams": "1,000 concurrent streams for a minute",

@@ -7,17 +7,17 @@ import pytest
 
 from harness import Router, StartRouter, Upstream, backend, chat, completion, config, policy, request, response
 from signalbox.router.serving import turns
-from signalbox.router.serving.turns import LATE_SECONDS, LONGEST_WAIT_SECONDS, MOST_BEGUN, MOST_REFUSED, Turns
+from signalbox.router.serving.turns import LATE_SECONDS, LONGEST_WAIT_SECONDS, MOST_BEGUN, MOST_SECONDS, REFUSING, Turns
 from signalbox.router.wire.errors import Refusal
+from waiting import until
 
 
 class Client:
-    """Says when it was served."""
+    """Says when it was served, which takes its time."""
 
-    def __init__(self, number: int, served: list[tuple[int, str]], refusals: list[Refusal]) -> None:
+    def __init__(self, number: int, world: "World") -> None:
         self.number = number
-        self.served = served
-        self.refusals = refusals
+        self.world = world
         self.waits = False
 
     def wait(self) -> None:
@@ -25,8 +25,9 @@ class Client:
         self.waits = True
 
     def serve_next(self, refusal: Refusal | None = None) -> None:
-        self.served.append((self.number, refusal.code if refusal else ""))
-        self.refusals += [refusal] if refusal else []
+        self.world.served.append((self.number, refusal.code if refusal else ""))
+        self.world.refusals += [refusal] if refusal else []
+        self.world.now += self.world.refusing_takes if refusal else self.world.serving_takes
 
 
 class World:
@@ -34,6 +35,8 @@ class World:
 
     def __init__(self) -> None:
         self.now = 1000.0
+        self.serving_takes = 0.0
+        self.refusing_takes = 0.0
         self.turns = Turns(lambda: self.now)
         self.served: list[tuple[int, str]] = []
         self.refusals: list[Refusal] = []
@@ -41,7 +44,7 @@ class World:
 
     def arrive(self, count: int) -> None:
         for _ in range(count):
-            self.turns.begin(Client(self.arrived, self.served, self.refusals))
+            self.turns.begin(Client(self.arrived, self))
             self.arrived += 1
 
     async def turn(self) -> int:
@@ -91,18 +94,46 @@ async def test_the_last_to_come_is_first_while_somebody_waits_for_long(world: Wo
     assert await world.turn() == 0
 
 
-async def test_who_has_waited_too_long_is_refused_and_some_in_each_turn(world: World) -> None:
+async def test_a_turn_ends_when_it_has_lasted_long(world: World) -> None:
+    world.serving_takes = MOST_SECONDS * 0.4
+    world.arrive(7)
+    assert len(world.served) == 3, "the third began in time"
+    assert await world.turn() == 3
+    world.arrive(1)
+    assert len(world.served) == 6, "behind the one who waits"
+    assert await world.turn() == 2
+    assert [number for number, _ in world.served] == list(range(8))
+
+
+async def test_who_has_waited_too_long_is_refused(world: World) -> None:
     early = 3 * MOST_BEGUN
     world.arrive(MOST_BEGUN + early)
     world.now += LONGEST_WAIT_SECONDS + 0.5
-    assert await world.turn() == MOST_BEGUN + MOST_REFUSED
+    world.arrive(MOST_BEGUN)
+    assert await world.turn() == early + MOST_BEGUN
     refused = [number for number, code in world.served if code == "router_overloaded"]
-    assert refused == list(range(MOST_BEGUN, MOST_BEGUN + MOST_REFUSED)), "the oldest"
-    assert len({id(refusal) for refusal in world.refusals}) == MOST_REFUSED, "or each would keep the frames of all"
+    assert refused == list(range(MOST_BEGUN, MOST_BEGUN + early)), "the longest first, and nobody who has just come"
+    assert len({id(refusal) for refusal in world.refusals}) == early, "or each would keep the frames of all"
+
+
+async def test_refusing_leaves_time_to_serve(world: World) -> None:
+    world.refusing_takes, world.serving_takes = 0.0001, 0.001
+    many = 500
+    world.arrive(many)
+    world.now += LONGEST_WAIT_SECONDS + 0.5
+    began, served = world.now, len(world.served)
+    while await world.turn():
+        world.arrive(5)
+        if world.now > began + 0.2:
+            break
+    took, refused = world.now - began, len(world.refusals)
+    spare = MOST_SECONDS + world.refusing_takes
+    assert refused * world.refusing_takes <= took * REFUSING + spare
+    assert refused * world.refusing_takes >= took * REFUSING - spare, "and is not put off"
+    assert len(world.served) - served - refused > 100
+    world.serving_takes = 0.0
     while await world.turn():
         pass
-    refused = [number for number, code in world.served if code == "router_overloaded"]
-    assert all(MOST_BEGUN <= number < MOST_BEGUN + early for number in refused), "nobody who has just come"
 
 
 @pytest.fixture
@@ -145,10 +176,12 @@ async def test_a_client_that_leaves_while_it_waits_is_forgotten(
     client = await router.connect()
     await client.send(request(body=chat()))
     await router.connections(1)
+    await until(lambda: router.statistics.snapshot().waiting == 1)
     client.leave()
     await router.connections(0)
     monkeypatch.setattr(turns, "MOST_BEGUN", 64)
     other = await router.connect()
     assert (await other.ask(request(body=chat()))).status == 200
     assert len(upstream.requests) == 1
+    assert router.statistics.snapshot().waiting == 0
     assert router.proxy.room.held == 0

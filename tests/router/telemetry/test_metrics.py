@@ -35,6 +35,7 @@ def snapshot() -> Snapshot:
     statistics.rejected("", "unknown_model")
     statistics.condition_error("p", "hard")
     statistics.ejection("b", "slow")
+    statistics.waiting = lambda: 5
     statistics.in_flight = lambda: (EndpointGauge("b", "10.0.0.1:80", 3, True), EndpointGauge("b", "x:1", 1, False))
     return statistics.snapshot()
 
@@ -86,6 +87,7 @@ def test_own_metrics() -> None:
     assert values["signalbox_router_condition_errors_total"] == [({"policy": "p", "route": "hard"}, 1.0)]
     assert values["signalbox_router_ejections_total"] == [({"backend": "b", "cause": "slow"}, 1.0)]
     assert values["signalbox_router_in_flight"] == [({"backend": "b"}, 4.0)]
+    assert values["signalbox_router_waiting_requests"] == [({}, 5.0)]
     assert values["signalbox_router_usable_endpoints"] == [({"backend": "b"}, 1.0)]
     assert values["signalbox_router_config_info"] == [({"config_hash": "abc"}, 1.0)]
     assert ({"result": "rejected"}, 1.0) in values["signalbox_router_config_changes_total"]

@@ -29,6 +29,7 @@ def counted(times: int = 1) -> Statistics:
     statistics.ejection("b", "connect")
     statistics.connections = 2
     statistics.connections_total = 7
+    statistics.waiting = lambda: 3
     statistics.in_flight = lambda: (EndpointGauge("b", "10.0.0.1:80", 3, True),)
     return statistics
 
@@ -98,7 +99,7 @@ def test_totals_sum_workers_and_never_go_back() -> None:
     totals.update(2, counted(2).snapshot())
     both = totals.snapshot()
     assert both.series[0].statuses == {200: 3, 504: 2}
-    assert (both.connections, both.connections_total) == (4, 14)
+    assert (both.connections, both.connections_total, both.waiting) == (4, 14, 6)
     assert both.endpoints == [EndpointGauge("b", "10.0.0.1:80", 6, True)]
 
     totals.retire(2)
@@ -106,7 +107,7 @@ def test_totals_sum_workers_and_never_go_back() -> None:
     assert after.series == both.series
     assert after.attempts == both.attempts
     assert after.rejected == both.rejected
-    assert (after.connections, after.connections_total) == (2, 14)
+    assert (after.connections, after.connections_total, after.waiting) == (2, 14, 3)
     assert after.endpoints == [EndpointGauge("b", "10.0.0.1:80", 3, True)]
 
     totals.update(3, counted(1).snapshot())

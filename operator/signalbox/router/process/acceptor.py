@@ -15,8 +15,10 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Final
 
+from signalbox.router.time_share import TimeShare
+
 LETTING_IN: Final = 0.25
-TURNING_AWAY: Final = 0.03
+TURNING_AWAY: Final = 0.06
 """Parts of the time, at most: whoever knocks without end must not keep those from being served who are in. Without TLS
 libuv's own one in a turn comes on top."""
 MOST_SAVED_SECONDS: Final = 0.05
@@ -28,20 +30,6 @@ REST_SECONDS: Final = 1.0
 _EXHAUSTED: Final = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM))
 
 _log = logging.getLogger(__name__)
-
-
-class Allowance:
-    """Seconds that may be spent on something: a share of those that go by, and some that were saved."""
-
-    def __init__(self, share: float, now: float) -> None:
-        self._share = share
-        self._counted = now
-        self.left = MOST_SAVED_SECONDS
-
-    def earn(self, now: float) -> None:
-        """Add what the time since the last call is worth."""
-        self.left = min(MOST_SAVED_SECONDS, self.left + (now - self._counted) * self._share)
-        self._counted = now
 
 
 class Acceptor:
@@ -76,8 +64,8 @@ class Acceptor:
         self._scheduled = False
         self._closed = False
         now = time.monotonic()
-        self._letting_in = Allowance(LETTING_IN, now)
-        self._turning_away = Allowance(TURNING_AWAY, now)
+        self._letting_in = TimeShare(LETTING_IN, MOST_SAVED_SECONDS, now)
+        self._turning_away = TimeShare(TURNING_AWAY, MOST_SAVED_SECONDS, now)
         self._watch()
 
     def _watch(self) -> None:
@@ -99,8 +87,8 @@ class Acceptor:
         self._turning_away.earn(now)
         while True:
             full = self._full(len(self._pending))
-            allowance = self._turning_away if full else self._letting_in
-            if allowance.left <= 0.0 or (client := self._next()) is None:
+            share = self._turning_away if full else self._letting_in
+            if share.left <= 0.0 or (client := self._next()) is None:
                 return
             if full:
                 self._leave(client, self._turn_away())
@@ -109,7 +97,7 @@ class Acceptor:
                 self._pending.add(task)
                 task.add_done_callback(self._pending.discard)
             began, now = now, time.monotonic()
-            allowance.left -= now - began
+            share.left -= now - began
 
     def _next(self) -> socket.socket | None:
         try:

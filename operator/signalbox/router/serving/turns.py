@@ -1,13 +1,12 @@
 """How much a worker begins in one turn of its loop.
 
 Where thousands of clients have sent a request, beginning all of them would take half a second, in which no event of a
-stream passes and no answer of an engine is read; and each would be taken up again when it has long left the processor's
-caches, which makes it half as expensive again. So a turn begins a few, and lets what has come meanwhile pass.
+stream passes and no answer of an engine is read. So a turn begins a few, and lets what has come meanwhile pass.
 
 They are served in the order in which they came, unless the first of them waits for long: then more comes than can be
 served, and in order all would wait, and be answered when nobody may want it any more. So the last to come is served
-first: it is not late, and the processor still knows it. Those who have waited for too long are refused, as many in a
-turn as leaves time to serve.
+first, which is not late. Those who have waited for too long are refused, in a part of the time that leaves the rest to
+serve.
 """
 
 import asyncio
@@ -16,12 +15,17 @@ from collections import deque
 from collections.abc import Callable
 from typing import Protocol
 
+from signalbox.router.time_share import TimeShare
 from signalbox.router.wire.errors import Refusal
 
 MOST_BEGUN = 64
-MOST_REFUSED = 8
-LATE_SECONDS = 0.25
+MOST_SECONDS = 0.005
+"""A turn ends after the request with which it has lasted for so long: those with long prompts take a millisecond."""
+LATE_SECONDS = 1.0
+"""As many clients as a worker keeps wait for less, unless their requests are dear: then all of them are served."""
 LONGEST_WAIT_SECONDS = 2.0
+REFUSING = 0.1
+"""Part of the time, at most."""
 
 
 class Client(Protocol):
@@ -37,14 +41,18 @@ class Client(Protocol):
 class Turns:
     """Of one worker: clients whose requests wait for a turn, in the order in which they came. See the module."""
 
-    __slots__ = ("_begun", "_clock", "_now", "_scheduled", "_waiting")
+    __slots__ = ("_begun", "_clock", "_now", "_refusing", "_scheduled", "_waiting")
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._waiting: deque[tuple[Client, float]] = deque()
         self._begun = 0  # in this turn
         self._now = 0.0  # when it began; monotonic seconds
+        self._refusing = TimeShare(REFUSING, MOST_SECONDS, clock())
         self._scheduled = False
+
+    def __len__(self) -> int:
+        return len(self._waiting)
 
     def begin(self, client: Client) -> None:
         """Let a client's request be served: now, or in one of the next turns."""
@@ -53,6 +61,7 @@ class Turns:
         if self._begun < MOST_BEGUN:
             self._begun += 1
             client.serve_next()
+            self._end_when_long()
         else:
             client.wait()
             self._waiting.append((client, self._now))
@@ -69,22 +78,39 @@ class Turns:
         self._now = self._clock()
         asyncio.get_running_loop().call_soon(self._next_turn)
 
+    def _end_when_long(self) -> None:
+        if self._clock() - self._now > MOST_SECONDS:
+            self._begun = MOST_BEGUN
+
     def _next_turn(self) -> None:
         waiting = self._waiting
         # What is begun here counts for the turn that follows: its reads come after this.
-        self._begun = min(MOST_BEGUN, len(waiting))
+        self._begun = 0
         if not waiting:
             self._scheduled = False
             return
         self._schedule()
         late = waiting[0][1] < self._now - LATE_SECONDS
-        for _ in range(self._begun):
+        for _ in range(min(MOST_BEGUN, len(waiting))):
+            self._begun += 1
             (waiting.pop() if late else waiting.popleft())[0].serve_next()
-        too_early = self._now - LONGEST_WAIT_SECONDS
-        for _ in range(MOST_REFUSED):
-            if not waiting or waiting[0][1] >= too_early:
+            self._end_when_long()
+            if self._begun >= MOST_BEGUN:
                 break
+        self._refuse()
+
+    def _refuse(self) -> None:
+        """Those who have waited for too long, the longest first."""
+        waiting, too_early = self._waiting, self._now - LONGEST_WAIT_SECONDS
+        if not waiting or waiting[0][1] >= too_early:
+            return
+        began = self._clock()
+        self._refusing.earn(began)
+        while self._refusing.left > 0.0 and waiting and waiting[0][1] < too_early:
             waiting.popleft()[0].serve_next(_overloaded())
+            now = self._clock()
+            self._refusing.left -= now - began
+            began = now
 
 
 def _overloaded() -> Refusal:

@@ -232,6 +232,12 @@ class Families:
             CounterMetricFamily, "connections_accepted", "Connections of clients so far.", snapshot.connections_total
         )
         yield _single(
+            GaugeMetricFamily,
+            "waiting_requests",
+            "Requests that were read and wait for a worker to begin them: more come than the workers can serve.",
+            snapshot.waiting,
+        )
+        yield _single(
             CounterMetricFamily,
             "access_log_lines_dropped",
             "Lines of the access log that found no reader in time.",

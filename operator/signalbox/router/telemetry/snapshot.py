@@ -123,4 +123,5 @@ class Snapshot(msgspec.Struct, kw_only=True, omit_defaults=True):
     endpoints: list[EndpointGauge] = []
     connections: int = 0
     connections_total: int = 0
+    waiting: int = 0
     log_lines_dropped: int = 0

@@ -140,7 +140,7 @@ class Statistics:
     """All counters of one worker.
 
     ``connections`` is the number of open client connections, kept by the proxy. ``in_flight`` is called for each
-    snapshot and gives the gauges of the endpoints.
+    snapshot and gives the gauges of the endpoints, ``waiting`` the number of requests that wait for a turn.
     """
 
     def __init__(self) -> None:
@@ -158,6 +158,7 @@ class Statistics:
         self.connections = 0
         self.connections_total = 0
         self.in_flight: Callable[[], Iterable[EndpointGauge]] = _no_endpoints
+        self.waiting: Callable[[], int] = int
         self.log_lines_dropped: Callable[[], int] = int
 
     def series(self, policy: str, route: str, target: str, backend: str, model: str, operation: str) -> Series:
@@ -221,6 +222,7 @@ class Statistics:
             endpoints=list(self.in_flight()),
             connections=self.connections,
             connections_total=self.connections_total,
+            waiting=self.waiting(),
             log_lines_dropped=self.log_lines_dropped(),
         )
 

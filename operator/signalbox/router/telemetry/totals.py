@@ -116,6 +116,7 @@ class Totals:
             endpoints=_endpoints(self._gauges.values()),
             connections=sum(snapshot.connections for snapshot in self._gauges.values()),
             connections_total=counters.connections_total,
+            waiting=sum(snapshot.waiting for snapshot in self._gauges.values()),
             log_lines_dropped=counters.log_lines_dropped,
         )
 
