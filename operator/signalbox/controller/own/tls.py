@@ -48,6 +48,7 @@ class Tls:
         self._loaded: tuple[bytes, bytes] | None = None
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self.context.minimum_version = ssl.TLSVersion.TLSv1_2
+        self.context.options |= ssl.OP_NO_RENEGOTIATION
         self.bundle = ""
         self.expires: float | None = None
         self.ready = asyncio.Event()

@@ -55,5 +55,6 @@ def _read(directory: Path) -> tuple[bytes, bytes]:
 def _context() -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.options |= ssl.OP_NO_RENEGOTIATION  # OpenSSL 1.1.1 would begin anew as often as a client likes
     context.set_alpn_protocols(["http/1.1"])
     return context
