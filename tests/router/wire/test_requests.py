@@ -79,6 +79,23 @@ def test_cuts_make_no_difference(data: bytes, cuts: list[int]) -> None:
     assert read(pieces) == read([data])
 
 
+SAMPLES = (
+    request(body=chat()) * 3,
+    request("POST", CHAT, "expect: 100-continue", body=b"12345") * 2,
+    (CHUNKED + chunk(b'{"a"') + chunk(b":1}") + chunk(b"")) * 2,
+    request("POST", CHAT, *UPGRADE, body=chat()) * 2,
+    request(body=chat()) + request(body=b"x" * 401),
+)
+
+
+@pytest.mark.parametrize("data", SAMPLES)
+def test_no_place_to_cut_makes_a_difference(data: bytes) -> None:
+    whole = read([data])
+    for cut in range(len(data) + 1):
+        assert read([data[:cut], data[cut:]]) == whole, cut
+    assert read([data[at : at + 1] for at in range(len(data))]) == whole
+
+
 @fuzzed(50)
 @given(data=STREAMS)
 def test_byte_by_byte(data: bytes) -> None:

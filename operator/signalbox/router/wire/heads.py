@@ -130,8 +130,10 @@ class Repetition:
             return None
         start = len(before)
         end = data.find(b"\r\n", start, start + _DIGITS)
+        if end < 0:  # told apart first: compiled, a slice that ends before it begins is an error
+            return None
         digits = data[start:end]
         after = self._after
-        if end < 0 or not digits.isdigit() or not data.startswith(after, end):
+        if not digits.isdigit() or not data.startswith(after, end):
             return None
         return end + len(after), int(digits)
