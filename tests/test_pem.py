@@ -1,5 +1,6 @@
 """When a certificate ends, as cryptography says it."""
 
+import ssl
 from datetime import UTC, datetime
 
 import pytest
@@ -8,9 +9,15 @@ from cryptography.x509 import load_pem_x509_certificate
 from hypothesis import given
 from hypothesis import strategies as st
 
-from signalbox.pem import ends
+from signalbox.pem import ends, server_context
 
 AUTHORITY = trustme.CA(key_type=trustme.KeyType.ECDSA)
+
+
+def test_no_client_makes_a_handshake_begin_anew() -> None:
+    context = server_context()
+    assert context.options & ssl.OP_NO_RENEGOTIATION
+    assert context.minimum_version is ssl.TLSVersion.TLSv1_2
 
 
 @pytest.mark.parametrize("year", [2025, 2049, 2050, 2077])

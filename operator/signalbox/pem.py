@@ -14,6 +14,14 @@ _VERSION, _TWO_DIGITS, _FOUR_DIGITS = 0xA0, 0x17, 0x18
 _DATES = {_TWO_DIGITS, _FOUR_DIGITS}
 
 
+def server_context() -> ssl.SSLContext:
+    """For a port of ours, its certificate still to come."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.options |= ssl.OP_NO_RENEGOTIATION  # OpenSSL 1.1.1 would begin anew as often as a client likes
+    return context
+
+
 def load_authorities(context: ssl.SSLContext, pem: bytes) -> None:
     """Trust these. Raises ``ValueError`` in words that never quote the text."""
     try:

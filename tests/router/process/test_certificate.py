@@ -51,14 +51,6 @@ def test_a_new_pair_is_shown_to_whoever_comes_next(tmp_path: Path) -> None:
     assert shown(certificate.context, "two.example") == "two.example"
 
 
-def test_no_client_makes_a_handshake_begin_anew_and_none_is_asked_for_a_certificate(tmp_path: Path) -> None:
-    write(tmp_path, "one.example")
-    context = Certificate(tmp_path).context
-    assert context.options & ssl.OP_NO_RENEGOTIATION
-    assert context.verify_mode is ssl.CERT_NONE
-    assert context.minimum_version is ssl.TLSVersion.TLSv1_2
-
-
 def test_a_bad_pair_changes_nothing(tmp_path: Path) -> None:
     issued = write(tmp_path, "one.example")
     certificate = Certificate(tmp_path)

@@ -17,6 +17,7 @@ from signalbox.controller.watching.listings import Listings
 from signalbox.kube.client import Client, Object
 from signalbox.kube.errors import ApiError
 from signalbox.kube.resources import SECRETS
+from signalbox.pem import server_context
 
 CHECK_SECONDS = 3600.0
 AGAIN_SECONDS = 2.0
@@ -46,9 +47,7 @@ class Tls:
         self._client, self._names, self._owner, self._changed = client, tuple(names), owner, changed
         self._secret = Own(client, SECRETS, namespace, name, listings)
         self._loaded: tuple[bytes, bytes] | None = None
-        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self.context.minimum_version = ssl.TLSVersion.TLSv1_2
-        self.context.options |= ssl.OP_NO_RENEGOTIATION
+        self.context = server_context()
         self.bundle = ""
         self.expires: float | None = None
         self.ready = asyncio.Event()

@@ -7,7 +7,7 @@ change nothing.
 import ssl
 from pathlib import Path
 
-from signalbox.pem import ends, load_pair
+from signalbox.pem import ends, load_pair, server_context
 
 CERTIFICATE_FILE = "tls.crt"
 KEY_FILE = "tls.key"
@@ -53,8 +53,6 @@ def _read(directory: Path) -> tuple[bytes, bytes]:
 
 
 def _context() -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.options |= ssl.OP_NO_RENEGOTIATION  # OpenSSL 1.1.1 would begin anew as often as a client likes
+    context = server_context()
     context.set_alpn_protocols(["http/1.1"])
     return context
