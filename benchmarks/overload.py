@@ -32,7 +32,7 @@ PICTURE = ROOT / "results" / "overload.svg"
 @dataclass(frozen=True)
 class Round:
     """One rate for some seconds: what clients counted, the most memory that the worker held meanwhile (MB), and the
-    peak at that time: requests/s of a closed loop right before and right after."""
+    peak at that time: requests/s of a closed loop before and right after."""
 
     counts: Counts
     most: float
@@ -78,8 +78,8 @@ class Seen:
 
 
 def run(settings: Settings) -> Report:
-    """The peak in a closed loop first; then an open loop with multiples of it, one after the other on one router, and
-    all of them again: what the machine does to one of them it should not do to all of its rounds."""
+    """The peak in a closed loop first; then an open loop with multiples of it, one after the other on one router; in
+    rounds, so that a disturbance of the machine does not hit all measurements of one rate."""
     seconds, rounds = settings.choose(6, 3), int(settings.choose(3, 1))
     with upstream(settings.cores.load, settings.directory, ports=2) as engines:
         small, strong = engines.ports

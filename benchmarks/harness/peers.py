@@ -135,7 +135,7 @@ events {{ worker_connections 16384; }}
 http {{
   access_log off; keepalive_requests {UNBOUNDED}; client_body_buffer_size 256k;
   {" ".join(f"{name}_temp_path {directory}/nginx-{name};" for name in folders)}
-  upstream engine {{ server 127.0.0.1:{upstream}; keepalive 1024; keepalive_requests {UNBOUNDED}; }}
+  upstream engine {{ server 127.0.0.1:{upstream}; keepalive 8192; keepalive_requests {UNBOUNDED}; }}
   server {{
     listen 127.0.0.1:{port} backlog=4096;
     location / {{

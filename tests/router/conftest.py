@@ -1,7 +1,8 @@
 """Fixtures of the wire tests; the loop is the router's own."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+import gc
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -64,3 +65,12 @@ async def router(start_router: StartRouter, upstream: Upstream) -> Router:
 async def pair(start_upstream: StartUpstream) -> tuple[Upstream, Upstream]:
     """Two upstreams, named ``first`` and ``second``."""
     return await start_upstream("first"), await start_upstream("second")
+
+
+@pytest.fixture
+def no_collector() -> Iterator[None]:
+    """What refers to itself stays."""
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()

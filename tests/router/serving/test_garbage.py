@@ -1,12 +1,14 @@
 """Connections that have ended leave nothing to the collector of garbage, which rarely looks for what lived long."""
 
-import gc
-from collections import Counter
-from collections.abc import Iterator
+import asyncio
+import ssl
 
 import pytest
+import trustme
+from garbage import left
 
 from harness import (
+    CHAT,
     DONE,
     STREAM_HEAD,
     Gate,
@@ -25,8 +27,8 @@ from harness import (
 )
 from waiting import until
 
+ASKED = request(body=chat())
 STREAM = STREAM_HEAD + chunk(event({"content": "a"})) + chunk(DONE) + chunk(b"")
-CHAT = request(body=chat())
 
 
 @pytest.fixture
@@ -35,43 +37,29 @@ async def router(start_router: StartRouter, upstream: Upstream) -> Router:
     return await start_router(config(policy(target), target))
 
 
-@pytest.fixture
-def no_collector() -> Iterator[None]:
-    gc.collect()
-    gc.disable()
-    yield
-    gc.enable()
-
-
-def left(router: Router) -> Counter[str]:
-    """Objects of the router that live, by type."""
-    router.log.flush()
-    found = (type(each) for each in gc.get_objects())
-    return Counter(
-        each.__name__ for each in found if str(each.__module__).startswith(("signalbox.router.", "httptools."))
-    )
-
-
 @pytest.mark.usefixtures("no_collector")
 @pytest.mark.parametrize(
     ("sent", "reply", "answers"),
     [
         pytest.param(b"", b"", 0, id="nothing asked"),
-        pytest.param(CHAT, response(200, completion()), 1, id="a chat"),
-        pytest.param(CHAT * 3, response(200, completion()), 3, id="a pipeline"),
-        pytest.param(CHAT, response(200, completion(), "connection: close"), 1, id="the engine closes"),
+        pytest.param(ASKED, response(200, completion()), 1, id="a chat"),
+        pytest.param(ASKED * 3, response(200, completion()), 3, id="a pipeline"),
+        pytest.param(ASKED, response(200, completion(), "connection: close"), 1, id="the engine closes"),
         pytest.param(request(body=chat(stream=True)), STREAM, 1, id="a stream"),
-        pytest.param(CHAT, b"HTTP/1.1 nonsense\r\n\r\n", 1, id="a broken answer"),
+        pytest.param(ASKED, b"HTTP/1.1 nonsense\r\n\r\n", 1, id="a broken answer"),
         pytest.param(
-            request("POST", "/v1/chat/completions", "upgrade: h2c", "connection: upgrade", body=chat()),
+            request("POST", CHAT, "upgrade: h2c", "connection: upgrade", body=chat()),
             response(200, completion()),
             1,
             id="a wish for another protocol",
         ),
         pytest.param(request(body=b"{"), b"", 1, id="a bad body"),
-        pytest.param(CHAT[:20], b"", 0, id="a part of a head"),
-        pytest.param(CHAT[:-5], b"", 0, id="a part of a body"),
+        pytest.param(ASKED[:20], b"", 0, id="a part of a head"),
+        pytest.param(ASKED[:-5], b"", 0, id="a part of a body"),
         pytest.param(b"nonsense\r\n\r\n", b"", 1, id="a bad head"),
+        pytest.param(request("POST", CHAT, "host: a", "host: b", body=chat()), b"", 1, id="a header twice"),
+        pytest.param(request("POST", CHAT, "content-length: 99999999"), b"", 1, id="a body too large"),
+        pytest.param(request("POST", CHAT, "expect: miracles", body=chat()), b"", 1, id="an expectation"),
     ],
 )
 async def test_nothing_is_left_of_a_connection(
@@ -96,6 +84,28 @@ async def test_nothing_is_left_of_a_connection(
 
 
 @pytest.mark.usefixtures("no_collector")
+async def test_nothing_is_left_of_a_handshake_that_never_ends(router: Router) -> None:
+    issued = trustme.CA().issue_cert("router.example")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    issued.configure_cert(context)
+    server = await asyncio.get_running_loop().create_server(router.proxy.protocol, "127.0.0.1", 0, ssl=context)
+    port = server.sockets[0].getsockname()[1]
+
+    async def visit() -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"no TLS")
+        await reader.read()
+        writer.close()
+
+    await visit()
+    before = left(router)
+    for _ in range(5):
+        await visit()
+    await until(lambda: not left(router) - before)
+    server.close()
+
+
+@pytest.mark.usefixtures("no_collector")
 async def test_nothing_is_left_of_a_client_that_leaves_while_it_waits(router: Router, upstream: Upstream) -> None:
     upstream.reply = response(200, completion())
 
@@ -103,7 +113,7 @@ async def test_nothing_is_left_of_a_client_that_leaves_while_it_waits(router: Ro
         gate = Gate(response(200, completion()))
         upstream.replies.append(gate)
         client = await router.connect()
-        await client.send(CHAT)
+        await client.send(ASKED)
         await upstream.wait_requests(1)
         upstream.requests.clear()
         client.leave()

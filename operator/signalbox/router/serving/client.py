@@ -66,8 +66,6 @@ class ClientConnection:
         self._proxy = proxy
         self._outbox = proxy.outbox
         self._turns = proxy.turns
-        self._reader = RequestReader(proxy.options, self._gate, proxy.room)
-        self._deadline = Deadline(proxy.options, self._reader, proxy.room)
         self._room = proxy.room
         self._holds = 0  # room that the body of the request takes that is being answered
         self._exchange: Exchange | None = None
@@ -91,6 +89,9 @@ class ClientConnection:
         """A client has connected; at the end of a router, by a handshake that had begun before."""
         self.transport = cast("asyncio.Transport", transport)
         options = self._proxy.options
+        # Not before: these refer to each other, and of a handshake that fails nobody would tell the end.
+        self._reader = RequestReader(options, self._gate, self._room)
+        self._deadline = Deadline(options, self._reader, self._room)
         self._deadline.give(options.header_timeout if self._proxy.draining else options.keep_alive)
         self._proxy.opened(self)
 
@@ -193,10 +194,11 @@ class ClientConnection:
                 return
             live = admission.in_force(self._proxy.live)
             policy, tenant, tier, data = admission.admit(live, request)
-            if self._room.held > UNWEIGHED_BYTES:
-                self._weigh(data)
         except Refusal as refusal:
             self._answer_refusal(refusal)
+            return
+        if self._room.held > UNWEIGHED_BYTES and (too_much := self._weigh(data)) is not None:
+            self._answer_refusal(too_much)
             return
         message = None
         if operation == "messages":
@@ -209,18 +211,21 @@ class ClientConnection:
         except Refusal as refusal:
             exchange.refuse(refusal)
 
-    def _weigh(self, data: dict[str, Any]) -> None:
-        """Take room for what a body takes beyond its size, now that it is decoded. Raises ``Refusal``."""
+    def _weigh(self, data: dict[str, Any]) -> Refusal | None:
+        """Take room for what a body takes beyond its size, now that it is decoded.
+
+        The refusal is not raised: its frames would refer to the body.
+        """
         try:
             beyond = weight(data)
         except RecursionError:
-            raise too_complex() from None
+            return too_complex()
         if beyond > MAX_WEIGHT:
-            raise too_complex()
+            return too_complex()
         refusal = self._room.take(beyond, self._holds + beyond)
-        if refusal is not None:
-            raise refusal
-        self._holds += beyond
+        if refusal is None:
+            self._holds += beyond
+        return refusal
 
     def _answer(self, status: int, content: bytes) -> None:
         """Answer what never becomes an exchange."""

@@ -399,4 +399,5 @@ class Exchange(Tries):
         self.message = None
         if self.chain is not None:
             self.chain.close()
+            self.chain = None  # it refers back to this
         self._search.needs = None

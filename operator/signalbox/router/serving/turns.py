@@ -22,7 +22,7 @@ MOST_BEGUN = 64
 MOST_SECONDS = 0.005
 """A turn ends after the request with which it has lasted for so long: those with long prompts take a millisecond."""
 LATE_SECONDS = 1.0
-"""As many clients as a worker keeps wait for less, unless their requests are dear: then all of them are served."""
+"""As many clients as a worker keeps are all served within this, in order, unless their requests are dear."""
 LONGEST_WAIT_SECONDS = 2.0
 REFUSING = 0.1
 """Part of the time, at most."""
@@ -63,15 +63,18 @@ class Turns:
             client.serve_next()
             self._end_when_long()
         else:
-            client.wait()
-            self._waiting.append((client, self._now))
+            self._append(client)
 
     def later(self, client: Client) -> None:
         """Let a client's request be served in one of the next turns."""
         if not self._scheduled:
             self._schedule()
+        self._append(client)
+
+    def _append(self, client: Client) -> None:
         client.wait()
-        self._waiting.append((client, self._now))
+        # Not since this turn began, which may have been long ago: who has just come has not waited.
+        self._waiting.append((client, self._clock()))
 
     def _schedule(self) -> None:
         self._scheduled = True

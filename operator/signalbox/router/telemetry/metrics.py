@@ -234,7 +234,8 @@ class Families:
         yield _single(
             GaugeMetricFamily,
             "waiting_requests",
-            "Requests that were read and wait for a worker to begin them: more come than the workers can serve.",
+            "Clients whose next request was read and waits for a worker to begin it; while it stays above 0, more come "
+            "than the workers can serve.",
             snapshot.waiting,
         )
         yield _single(

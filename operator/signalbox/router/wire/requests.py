@@ -182,7 +182,7 @@ class RequestReader:
             if not isinstance(cause, Refusal):
                 _log.error("cannot read a request", exc_info=cause or failed)
                 cause = Refusal(500, "internal_error", "The router failed to read the request.", close=True)
-            self.give_up(cause)
+            self.give_up(cause.with_traceback(None))  # its frames refer to this
         except httptools.HttpParserError as error:
             self.give_up(malformed(f"Malformed HTTP: {error}."))
         else:
@@ -246,8 +246,8 @@ class RequestReader:
     def close(self) -> None:
         """Forget all, and those who refer back to it: a connection is not to wait for the collector of garbage.
 
-        That looks at what has lived for long when millions of objects have come, and thousands of connections may have
-        closed at once.
+        The collector looks at what lives long only after many new objects, and thousands of connections may close at
+        once.
         """
         self.abandon()
         self.deaf = True

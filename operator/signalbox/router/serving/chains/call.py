@@ -108,8 +108,10 @@ class Call(Tries):
         """Nobody waits any more."""
         self._cut("cancelled")
         self._under_way.discard(self)
-        if self.done.done() and not self.done.cancelled():
-            self.done.exception()  # seen, even where who waits was cancelled in the same moment
+        if self.done.done() and not self.done.cancelled() and self.done.exception() is not None:
+            # Seen, even where who waits was cancelled in the same moment; and let go, as its frames refer to this.
+            self.done = self.done.get_loop().create_future()
+            self.done.cancel()
 
     def _start(self, now: float) -> None:
         self._spent.calls += 1

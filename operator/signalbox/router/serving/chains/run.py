@@ -125,8 +125,9 @@ class Run:
         self._name_target(failed.target)
         exchange.note(failed.refusal.message)
         if failed.reply is None:
-            raise failed.refusal
-        exchange.answer_with(failed.reply.status, failed.reply.headers, failed.reply.content)
+            exchange.refuse(failed.refusal)
+        else:
+            exchange.answer_with(failed.reply.status, failed.reply.headers, failed.reply.content)
 
     def _name_target(self, target: str) -> None:
         """Whose failure the client sees."""
