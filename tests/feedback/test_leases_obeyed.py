@@ -53,6 +53,10 @@ class World:
             self.sent.popleft()
         self.worst = max(self.worst, len(self.sent))
 
+    def change_leader(self) -> None:
+        """The new one knows nothing, and what was under way is lost."""
+        self.division, self.heard, self.up, self.down = Division(), {}, [], []
+
     def _hear(self, name: str, what: Use) -> None:
         if name in self.routers:
             self.heard[name] = what
@@ -104,12 +108,16 @@ class Obedient:
         return Use(at=float(now), lease=lease, most=most, spent=spent, started=self.started, shed=self.shed)
 
 
-@settings(max_examples=25, deadline=None)
+LIMITS, SEEDS, LOSSES = st.integers(10, 400), st.integers(0, 2**32), st.sampled_from([0.0, 0.1, 0.5])
+some = settings(max_examples=25, deadline=None)
+
+
+@some
 @given(
     limit=st.integers(1, 400),
     count=st.integers(1, 6),
-    seed=st.integers(0, 2**32),
-    loss=st.sampled_from([0.0, 0.1, 0.5]),
+    seed=SEEDS,
+    loss=LOSSES,
     period=st.integers(5, 90),
 )
 def test_no_minute_ever_holds_more_than_the_limit(limit: int, count: int, seed: int, loss: float, period: int) -> None:
@@ -124,12 +132,12 @@ def test_no_minute_ever_holds_more_than_the_limit(limit: int, count: int, seed: 
     assert world.worst <= limit
 
 
-@settings(max_examples=25, deadline=None)
+@some
 @given(
-    limit=st.integers(10, 400),
+    limit=LIMITS,
     count=st.integers(2, 5),
-    seed=st.integers(0, 2**32),
-    loss=st.sampled_from([0.0, 0.1, 0.5]),
+    seed=SEEDS,
+    loss=LOSSES,
     newcomers=st.integers(1, 3),
 )
 def test_newcomers_add_no_more_than_the_little_that_they_begin_with(
@@ -148,8 +156,8 @@ def test_newcomers_add_no_more_than_the_little_that_they_begin_with(
         assert min(parts.values()) >= 1, "and in the end everybody has a part"
 
 
-@settings(max_examples=25, deadline=None)
-@given(limit=st.integers(10, 400), count=st.integers(2, 5), seed=st.integers(0, 2**32), newcomers=st.integers(1, 3))
+@some
+@given(limit=LIMITS, count=st.integers(2, 5), seed=SEEDS, newcomers=st.integers(1, 3))
 def test_newcomers_that_were_heard_before_their_first_request_add_nothing(
     limit: int, count: int, seed: int, newcomers: int
 ) -> None:
@@ -163,12 +171,12 @@ def test_newcomers_that_were_heard_before_their_first_request_add_nothing(
     assert world.worst <= limit
 
 
-@settings(max_examples=25, deadline=None)
+@some
 @given(
-    limit=st.integers(10, 400),
+    limit=LIMITS,
     count=st.integers(1, 5),
-    seed=st.integers(0, 2**32),
-    loss=st.sampled_from([0.0, 0.1, 0.5]),
+    seed=SEEDS,
+    loss=LOSSES,
     pause=st.integers(1, 40),
 )
 def test_a_rollout_adds_no_more_than_the_little_that_newcomers_begin_with(
@@ -189,12 +197,12 @@ def test_a_rollout_adds_no_more_than_the_little_that_newcomers_begin_with(
         assert sum(amounts.requests or 0 for amounts in world.division.leases.values()) >= 0.9 * limit
 
 
-@settings(max_examples=25, deadline=None)
+@some
 @given(
-    limit=st.integers(10, 400),
+    limit=LIMITS,
     count=st.integers(2, 5),
-    seed=st.integers(0, 2**32),
-    loss=st.sampled_from([0.0, 0.1, 0.5]),
+    seed=SEEDS,
+    loss=LOSSES,
     later=st.integers(-70, int(SETTLING)),
 )
 def test_a_new_leader_gives_nothing_away_of_one_that_it_may_never_have_heard(
@@ -205,7 +213,7 @@ def test_a_new_leader_gives_nothing_away_of_one_that_it_may_never_have_heard(
     busy, *others = list(world.routers)
     for now in range(500):
         if now == 200:
-            world.division, world.heard, world.up, world.down = Division(), {}, [], []
+            world.change_leader()
         if now == 200 + later:
             demand = dict.fromkeys(others, 60)
         elif now < 200 + later:
@@ -216,12 +224,12 @@ def test_a_new_leader_gives_nothing_away_of_one_that_it_may_never_have_heard(
     assert sum(parts) >= 0.8 * limit, "and in the end it is theirs"
 
 
-@settings(max_examples=25, deadline=None)
+@some
 @given(
-    limit=st.integers(10, 400),
+    limit=LIMITS,
     count=st.integers(1, 5),
-    seed=st.integers(0, 2**32),
-    loss=st.sampled_from([0.0, 0.1, 0.5]),
+    seed=SEEDS,
+    loss=LOSSES,
     later=st.integers(-70, int(SETTLING)),
     pause=st.integers(0, 70),
 )
@@ -232,7 +240,7 @@ def test_who_comes_for_one_that_ended_with_a_leader_adds_no_more_than_it_begins_
     part = max(1, limit // count // 10)
     for now in range(400):
         if now == 200:
-            world.division, world.heard, world.up, world.down = Division(), {}, [], []
+            world.change_leader()
         if now == 200 + later + pause:
             world.routers["new"] = Obedient(limit, part)
         world.second(now, dict.fromkeys(world.routers, 60), set(), {"r0"} if now >= 200 + later else set())
