@@ -42,7 +42,10 @@ UNARY, STREAMS, CHAINS, CLASSIFIED, BIG, LEAVING = "unary", "streams", "chains",
 
 @dataclass
 class Totals:
-    """Over all rounds. ``explained`` and ``unexplained`` count errors by kind of request, fault and class."""
+    """Over all rounds. ``explained`` and ``unexplained`` count errors by kind of request, fault and class.
+
+    ``late`` is by how many seconds the worker's loop was late at most.
+    """
 
     requests: Counter[str] = field(default_factory=Counter)
     ok: Counter[str] = field(default_factory=Counter)
@@ -51,6 +54,7 @@ class Totals:
     unexplained: Counter[tuple[str, str, str]] = field(default_factory=Counter)
     samples: list[str] = field(default_factory=list)
     edits: int = 0
+    late: float = 0.0
 
 
 def run(settings: Settings) -> Report:
@@ -124,6 +128,7 @@ def _round(
             if fault != KILLED:
                 set_fault(ports[name])
         totals.edits += 1
+        totals.late = max(totals.late, router.total("signalbox_router_worker_loop_lag_seconds"))
         write_resources(router.directory, "soak.yaml", weight=5 + totals.edits % 10, **ports)
         time.sleep(RELOAD_SECONDS)
     for kind, each in runs.items():
@@ -173,6 +178,7 @@ def _report(settings: Settings, minutes: float, totals: Totals, sizes: list[floa
     report.expect("the worker is the one that began", same, same)
     growth = (sizes[-1] - first) / first * 100
     report.expect(f"memory flat (within {GROWTH_PERCENT:.0f} %)", f"{growth:+.1f} %", growth <= GROWTH_PERCENT)
+    report.notes.append(f"The worker's loop was late by {totals.late * 1000:.0f} ms at most.")
     report.notes += totals.samples[:10]
     return report
 

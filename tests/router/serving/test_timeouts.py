@@ -1,14 +1,18 @@
 """Time-outs of attempts. Time passes by sweeping as if it had; only connecting has a clock of its own."""
 
 import asyncio
+import os
 import socket
+import time
 from collections.abc import AsyncIterator
+from types import SimpleNamespace
 
 import msgspec
 import pytest
-from scenes import ASK, DONE_STREAM, HELLO, STREAM, attempts, backends_of, in_order
+from scenes import ASK, DONE_STREAM, HELLO, LAST, STREAM, attempts, backends_of, in_order
 
-from harness import STREAM_HEAD, Message, Router, StartRouter, Upstream, backend, chunk, config, policy
+from harness import DONE, STREAM_HEAD, Message, Router, StartRouter, Upstream, backend, chunk, config, policy
+from signalbox.router.serving import proxy
 from signalbox.routing.config import Address, Timeouts
 
 LIMITS = Timeouts(first_token_ms=2_000, idle_ms=5_000, request_ms=20_000)
@@ -157,6 +161,32 @@ async def test_patience_with_a_hung_endpoint_ends_before_its_time_outs(
     other = await router.connect()
     assert (await other.ask(STREAM)).header("x-signalbox-target") == b"second"
     assert len(pair[0].requests) == 3
+
+
+async def test_what_came_during_a_standstill_is_read_before_anybody_is_late(
+    timed: Router, pair: tuple[Upstream, Upstream], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sockets: list[int] = []
+
+    async def begin(_: Message, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        sockets.append(writer.get_extra_info("socket").fileno())
+        writer.write(STREAM_HEAD + chunk(HELLO))
+        await reader.read()
+
+    def stand_still() -> None:
+        os.write(sockets[0], chunk(LAST) + chunk(DONE) + chunk(b""))
+        monkeypatch.setattr(proxy, "time", SimpleNamespace(monotonic=lambda: time.monotonic() + 1_000))
+
+    pair[0].reply = begin
+    client = await timed.connect()
+    await client.send(STREAM)
+    await client.answer(head_only=True)
+    # Both timers are due when the loop goes on: the one that stands still, and that of the sweep.
+    asyncio.get_running_loop().call_later(0.01, stand_still)
+    asyncio.get_running_loop().call_soon(time.sleep, proxy.SWEEP_SECONDS + 0.05)
+    raw = await client.reader.readuntil(b"0\r\n\r\n")
+    assert DONE in raw
+    assert b"upstream_timeout" not in raw
 
 
 async def test_a_slow_client_is_not_the_endpoints_fault(timed: Router, pair: tuple[Upstream, Upstream]) -> None:

@@ -299,6 +299,7 @@ class Proxy:
         ticks = 0
         while True:
             await asyncio.sleep(SWEEP_SECONDS)
+            await asyncio.sleep(0)  # after a standstill: what has arrived is read first
             now = time.monotonic()
             ticks += 1
             try:

@@ -9,6 +9,7 @@ import time
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any
 
+from signalbox.router.patience import within
 from signalbox.router.serving.classifiers.answers import Unanswered
 from signalbox.router.wire.errors import Refusal
 from signalbox.routing.decision import Undecided
@@ -64,7 +65,7 @@ async def made(visit: "Visit", deadline: float) -> bytes:
     """Ask, and wait for the answer until ``deadline``. Raises ``Unanswered``."""
     visit.start()
     try:
-        async with asyncio.timeout(max(0.0, deadline - visit.started_at)):
+        async with within(max(0.0, deadline - visit.started_at)):
             return await visit.answer
     except TimeoutError:
         visit.end(Cause.SLOW)

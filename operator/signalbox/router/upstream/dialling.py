@@ -9,6 +9,7 @@ import ssl
 import time
 from typing import TYPE_CHECKING, Protocol
 
+from signalbox.router.patience import within
 from signalbox.router.upstream.connection import UpstreamConnection
 from signalbox.routing.address_rules import AddressRefused
 
@@ -47,7 +48,7 @@ async def dial(endpoint: "Endpoint", waiting: Dialling, seconds: float) -> None:
 
 async def _connect(endpoint: "Endpoint", waiting: Dialling, seconds: float) -> None:
     try:
-        async with asyncio.timeout(seconds):
+        async with within(seconds):
             connection = await _open(endpoint)
     except TimeoutError:
         reason, timed_out = "connect time-out", True

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from random import Random
 
+from signalbox.router.patience import within
 from signalbox.router.upstream.connection import UpstreamConnection
 from signalbox.router.upstream.dial import Dialer
 from signalbox.routing.address_rules import AddressRefused
@@ -71,7 +72,7 @@ class HealthChecks:
     async def _ask(self, check: Check) -> bool:
         connection: UpstreamConnection | None = None
         try:
-            async with asyncio.timeout(check.timeout):
+            async with within(check.timeout):
                 connection = await self._dialer.connect(check.address, check.context, check.server_name)
                 answer = _Answer(connection)
                 connection.transport.write(

@@ -6,6 +6,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from ipaddress import ip_address
 
+from signalbox.router.patience import within
 from signalbox.routing.address_rules import AddressRefused, AddressRules, network_of, parse_networks
 from signalbox.routing.config import Address
 
@@ -116,7 +117,7 @@ class Resolver:
         error: str | None = None
         addresses: tuple[str, ...] = ()
         try:
-            async with asyncio.timeout(self._timeout):
+            async with within(self._timeout):
                 addresses = await self._lookup(host, port)
         except TimeoutError:
             error = f"no answer from DNS within {self._timeout:g} s"

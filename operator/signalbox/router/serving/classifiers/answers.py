@@ -6,6 +6,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 
+from signalbox.router.patience import within
 from signalbox.routing.choosing.classified import Outcome, Result
 
 MAX_ANSWERS = 4096
@@ -44,7 +45,7 @@ class Answers:
             if pending is None:
                 return await self._ask(key, ask), False
             try:
-                async with asyncio.timeout(max(0.0, deadline - time.monotonic())):
+                async with within(max(0.0, deadline - time.monotonic())):
                     found = await asyncio.shield(pending)
             except TimeoutError:
                 raise Unanswered("timeout", "time-out of the classifier") from None
