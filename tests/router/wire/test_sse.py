@@ -174,32 +174,54 @@ def chunk(payload: bytes) -> bytes:
     return b"%x\r\n%b\r\n" % (len(payload), payload)
 
 
-def test_whole_chunks_of_whole_events_pass_without_being_taken_apart() -> None:
+def parse(watched: EventStream, *payloads: bytes) -> bytes:
+    """What goes on of a read of these chunks when it does not pass as it came."""
+    raw, data = b"".join(map(chunk, payloads)), b"".join(payloads)
+    out = watched.inspect(data, False)
+    watched.parsed(raw, data)
+    return out
+
+
+def test_whole_chunks_of_whole_events_pass_without_being_parsed() -> None:
     watched = stream(plain=True)
     event = delta(content="a")
-    assert not watched.is_plain(chunk(event), event), "the read before might have ended anywhere"
-    assert watched.is_plain(chunk(event), event)
-    assert watched.is_plain(chunk(event) + chunk(event), event + event)
+    assert not watched.passes(chunk(event)), "the read before might have ended anywhere"
+    assert parse(watched, event) == event
+    assert watched.passes(chunk(event))
+    assert watched.passes(chunk(event) + chunk(event))
     for special in (USAGE, FULL, b"event: error\ndata: {}\n\n"):
-        assert not watched.is_plain(chunk(special), special)
-    assert not watched.is_plain(chunk(event)[:-3], event[:-1])
-    watched.inspect(event[:-1], False)
-    assert not watched.is_plain(b"", b"")
-    watched.inspect(event[-1:], False)
-    assert not watched.is_plain(chunk(event), event)
-    assert watched.is_plain(chunk(event), event)
+        assert not watched.passes(chunk(special))
+        assert not watched.passes(chunk(event) + chunk(special))
+    assert not watched.passes(chunk(event)[:-3])
+    assert not watched.passes(b"")
 
 
 def test_a_chunk_that_ends_inside_an_event_leaves_the_fast_way() -> None:
     watched = stream(plain=True)
     event = delta(content="a")
-    assert not watched.is_plain(chunk(event), event)
-    half = chunk(event) + chunk(event[:9])
-    assert not watched.is_plain(half, event + event[:9])
-    assert watched.inspect(event + event[:9], False) == event
-    rest = event[9:]
-    assert not watched.is_plain(chunk(rest), rest)
-    assert watched.inspect(rest, False) == event
+    parse(watched, event)
+    assert not watched.passes(chunk(event) + chunk(event[:9]))
+    assert parse(watched, event, event[:9]) == event
+    assert not watched.passes(chunk(event)), "an event has begun"
+    assert parse(watched, event[9:]) == event
+    assert watched.passes(chunk(event))
+
+
+def test_a_read_that_ends_inside_a_chunk_leaves_the_fast_way() -> None:
+    watched = stream(plain=True)
+    event = delta(content="a")
+    parse(watched, event)
+    raw = chunk(event)
+    assert watched.inspect(event, False) == event
+    watched.parsed(raw[:-2], event)
+    assert not watched.passes(raw), "the parser waits for the end of a chunk"
+
+
+def test_nothing_passes_unparsed_that_the_client_gets_in_another_framing() -> None:
+    watched = stream(plain=False)
+    event = delta(content="a")
+    assert parse(watched, event) == event
+    assert not watched.passes(chunk(event))
 
 
 @pytest.mark.parametrize("first", ["response.created", "response.in_progress", "response.completed"])
@@ -208,7 +230,7 @@ def test_the_id_of_a_response_is_replaced_in_every_event(first: str) -> None:
     whole = data({"type": first, "response": {"id": "resp_1"}}) + data(
         {"type": "response.completed", "response": {"id": "resp_1", "usage": {"input_tokens": 3, "output_tokens": 1}}}
     )
-    assert not watched.is_plain(chunk(whole), whole)
+    assert not watched.passes(chunk(whole))
     assert watched.inspect(whole, True) == whole.replace(b"resp_1", b"sealed-resp_1")
     assert watched.usage == Usage(3, 0, 1)
 

@@ -64,10 +64,11 @@ def passed(reads: list[bytes], *, hide: bool, plain: bool) -> tuple[Meaning, byt
                 return meaning, b"", stream.error, None
             begun = True
             out += stream.inspect(stream.release(), done)
-        elif not done and stream.is_plain(chunk(read), read):
+        elif not done and stream.passes(chunk(read)):
             out += read
         else:
             out += stream.inspect(read, done)
+            stream.parsed(chunk(read), read)
         if stream.error is not None:
             return Meaning.ERROR, out, stream.error, stream.usage
     return Meaning.CONTENT, out, None, stream.usage

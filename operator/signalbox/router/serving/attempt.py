@@ -236,6 +236,8 @@ class Attempt(Line):
         self.endpoint.health.answered(self.started_at, now)
         self.owner.begin(connection.status, connection.headers, None)
         self._phase = self._pass_events
+        if self.decoder is None:
+            connection.through = self
         self._forward_events(stream.release(), connection.done)
 
     def _pass_events(self, raw: bytes) -> None:
@@ -244,16 +246,19 @@ class Attempt(Line):
         assert stream is not None
         self.last_read = now = time.monotonic()
         self.endpoint.health.alive(now)
-        if self.decoder is None and not connection.done:
-            pieces = connection.pieces
-            data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
-            pieces.clear()
-            if stream.is_plain(raw, data):
-                self.owner.pass_raw(raw)
-                return
-            self._forward_events(data, False)
-            return
-        self._forward_events(b"".join(self.take_pieces(connection)), connection.done)
+        data = b"".join(self.take_pieces(connection))
+        self._forward_events(data, connection.done)
+        stream.parsed(raw, data)
+
+    def passes(self, raw: bytes) -> bool:
+        """See ``connection.Through``: events of a stream that has begun."""
+        stream = self.events
+        if stream is None or not stream.passes(raw):
+            return False
+        self.last_read = now = time.monotonic()
+        self.endpoint.health.alive(now)
+        self.owner.pass_raw(raw)
+        return True
 
     def _forward_events(self, data: bytes, done: bool) -> None:
         stream = self.events

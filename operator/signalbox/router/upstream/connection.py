@@ -32,13 +32,21 @@ class Receiver(Protocol):
         """One of the above has raised what it should not have (called from ``except``): end by any means."""
 
 
+class Through(Protocol):
+    """Who passes on most of what it receives as it came."""
+
+    def passes(self, raw: bytes) -> bool:
+        """A read, not parsed yet. True: it was whole chunks of the body, and was passed on; no parser is to see it."""
+
+
 class UpstreamConnection:
     """The router's side of a connection to an endpoint: an ``asyncio.Protocol`` in all but its base.
 
     A class with a base that is not compiled could not be compiled itself.
 
     After each read: ``head_done``, ``done`` (the message is complete), ``pieces`` (body bytes of this read, with
-    chunk framing removed; the receiver empties it), ``status`` and ``headers`` (names in lower case).
+    chunk framing removed; the receiver empties it), ``status`` and ``headers`` (names in lower case). Until the end of
+    a response, ``through`` is asked first.
     """
 
     __slots__ = (
@@ -55,6 +63,7 @@ class UpstreamConnection:
         "receiver",
         "reused",
         "status",
+        "through",
         "transport",
     )
 
@@ -77,6 +86,7 @@ class UpstreamConnection:
         self.head_bytes = 0
         self.headers: dict[bytes, bytes] = {}
         self.pieces.clear()
+        self.through: Through | None = None
 
     # asyncio
 
@@ -92,6 +102,14 @@ class UpstreamConnection:
         if receiver is None:  # bytes that nobody asked for: the framing can no longer be trusted
             self.transport.abort()
             return
+        through = self.through
+        if through is not None:
+            try:
+                if through.passes(data):
+                    return
+            except Exception:
+                self._crash(receiver)
+                return
         try:
             self.parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:

@@ -3,7 +3,7 @@
 import re
 from typing import Any
 
-from signalbox.router.wire import events, usage
+from signalbox.router.wire import chunks, events, usage
 from signalbox.router.wire.events import Meaning, Splitter
 
 _ERROR = re.compile(rb'"error"|^event:[ ]?error|"response\.failed"', re.MULTILINE)
@@ -14,8 +14,8 @@ _ID = re.compile(rb'"id"\s*:\s*"([^"\\]+)"')
 class EventStream:
     """Bytes in, bytes out. ``hide_usage`` drops the event that exists only because the router asked for usage.
 
-    ``plain`` says that the client may get the endpoint's chunks as they come, framing included, which saves taking
-    them apart; it holds for reads that are whole events and say nothing that the router must see. ``rename_id`` maps
+    ``plain`` says that the client may get the endpoint's chunks as they come, framing included, which saves parsing
+    them; it holds for reads that are whole events and say nothing that the router must see. ``rename_id`` maps
     the id of a response to the one that the client gets.
     """
 
@@ -66,19 +66,20 @@ class EventStream:
         held, self._held = self._held, bytearray()
         return bytes(held) + self._splitter.take()
 
-    def is_plain(self, raw: bytes, data: bytes) -> bool:
-        """Whether a read may go to the client as it came.
+    def passes(self, raw: bytes) -> bool:
+        """Whether a read may go to the client as it came, and need not be parsed.
 
         It may if it begins and ends at the boundary of a chunk and of an event, and has neither error nor usage.
         """
-        if not self._plain:
-            return False
-        ends = raw.endswith(b"\n\n\r\n") and data.endswith(b"\n\n")
         # ``in`` takes twice as long: it tries whether what it looks for is a number.
-        if self._aligned and ends and not len(self._splitter) and data.find(b'"usage"') < 0 and data.find(b"error") < 0:
-            return True
-        self._aligned = ends
-        return False
+        return self._aligned and chunks.are_events(raw) and raw.find(b'"usage"') < 0 and raw.find(b"error") < 0
+
+    def parsed(self, raw: bytes, data: bytes) -> None:
+        """Note where a read ended that was parsed, and inspected: whether the next one begins at both boundaries.
+
+        No framing but the end of a chunk can look so: the parser takes no line that ends without CR.
+        """
+        self._aligned = self._plain and raw.endswith(b"\n\n\r\n") and data.endswith(b"\n\n") and not len(self._splitter)
 
     def inspect(self, data: bytes, done: bool) -> bytes:
         """What of a read goes to the client: whole events only. Stops at an error, which sets ``error``."""
