@@ -5,7 +5,16 @@ import tracemalloc
 import msgspec
 import pytest
 
-from signalbox.routing.untrusted import MAX_CONTAINERS, Texts, Unreadable, containers, decode, has_too_many, value_of
+from signalbox.routing.untrusted import (
+    MAX_CONTAINERS,
+    MAX_TEXTS,
+    Texts,
+    Unreadable,
+    counted,
+    decode,
+    has_too_many,
+    value_of,
+)
 
 MANY = "[%s[]]" % ("[]," * MAX_CONTAINERS)
 TEXTS = ["a, b, [", '{"a": ["b", {}]}, ', "1,2,3\n", '"', "\\"]
@@ -27,6 +36,15 @@ def test_lists_and_objects_are_counted_outside_of_strings(one: str) -> None:
         body = f'{{"x":[{",".join(TRICKY + [one] * count)}]}}'.encode()
         assert has_too_many(body) == has_too_many(bytearray(body)) == many
     msgspec.json.decode(body)
+
+
+@pytest.mark.parametrize("one", ['""', '"ab"', r'"\""', '"["'])
+def test_texts_are_counted(one: str) -> None:
+    most = MAX_TEXTS - 1  # beside the name of the list
+    for count, many in ((most, False), (most + 1, True)):
+        body = f'{{"x":[{",".join([one] * count)}]}}'
+        assert counted(body) == (2, count + 1)
+        assert has_too_many(body) == has_too_many(body.encode()) == many
 
 
 def test_a_body_that_breaks_off_is_counted_up_to_there() -> None:
@@ -56,6 +74,12 @@ def test_texts_of_one_body_hold_no_more_than_a_body() -> None:
         assert texts.value_of(tenth) is not None
         assert texts.value_of(MANY) is None  # and takes nothing from those behind it
     assert texts.value_of("[]") is None
+    short = "[%s1]" % ('"ab",' * (MAX_TEXTS // 2))
+    texts = Texts()
+    assert texts.value_of(short) is not None
+    assert texts.value_of(short) is not None
+    assert texts.value_of('["a"]') is None
+    assert texts.value_of("[]") == []
 
 
 @pytest.mark.parametrize(
@@ -70,7 +94,7 @@ def test_texts_of_one_body_hold_no_more_than_a_body() -> None:
 def test_counting_takes_no_more_than_the_text(text: bytes) -> None:
     tracemalloc.start()
     try:
-        found = containers(text)
+        found = counted(text).containers
         assert tracemalloc.get_traced_memory()[1] < 40 * MAX_CONTAINERS + 3 * len(text)
     finally:
         tracemalloc.stop()

@@ -16,7 +16,7 @@ from signalbox.router.wire.body import for_backend
 from signalbox.router.wire.errors import Refusal
 from signalbox.router.wire.weight import weight
 from signalbox.routing.config import Backend
-from signalbox.routing.untrusted import containers
+from signalbox.routing.untrusted import counted
 
 BACKEND = Backend(name="b", model="real", authority="b")
 SPACE = st.text(" \t\r\n", max_size=2)
@@ -121,10 +121,13 @@ def test_it_takes_no_more_memory_than_it_weighs(text: str) -> None:
 
 @fuzzed(100)
 @given(text=TEXTS)
-def test_its_lists_and_objects_are_counted(text: str) -> None:
-    everything = json.loads(text, object_pairs_hook=lambda pairs: [value for _, value in pairs])
+def test_its_lists_objects_and_texts_are_counted(text: str) -> None:
+    everything = json.loads(text, object_pairs_hook=lambda pairs: [part for pair in pairs for part in pair])
 
     def begun(value: Any) -> int:
         return 1 + sum(map(begun, value)) if isinstance(value, list) else 0
 
-    assert containers(text.encode()) == begun(everything)
+    def texts(value: Any) -> int:
+        return sum(map(texts, value)) if isinstance(value, list) else isinstance(value, str)
+
+    assert counted(text.encode()) == (begun(everything), texts(everything))

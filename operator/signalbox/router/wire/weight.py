@@ -8,7 +8,7 @@ The constants are upper bounds for CPython on 64 bits, with what its allocator r
 from typing import Any, Final
 
 from signalbox.router.wire.errors import Refusal
-from signalbox.routing.untrusted import MAX_CONTAINERS
+from signalbox.routing.untrusted import MAX_CONTAINERS, MAX_TEXTS
 
 # What one body may take beyond its size. The most numbers that 8 MiB hold in any use, tokens to embed, take half of it.
 MAX_WEIGHT: Final = 128 << 20
@@ -46,5 +46,5 @@ def weight(value: Any) -> int:
 
 def too_complex() -> Refusal:
     """The answer to a body of too many values."""
-    bounds = f"{MAX_CONTAINERS} lists and objects, and take {MAX_WEIGHT >> 20} MiB once decoded"
+    bounds = f"{MAX_CONTAINERS} lists and objects and {MAX_TEXTS} texts, and take {MAX_WEIGHT >> 20} MiB once decoded"
     return Refusal(400, "too_complex", f"A body may nest a few hundred times, hold {bounds}.")
