@@ -32,11 +32,14 @@ class Receiver(Protocol):
         """One of the above has raised what it should not have (called from ``except``): end by any means."""
 
 
-class Through(Protocol):
-    """Who passes on most of what it receives as it came."""
+class Through:
+    """Who may pass on what it receives as it came. A base, not a protocol: compiled, calls need no lookup."""
+
+    __slots__ = ()
 
     def passes(self, raw: bytes) -> bool:
         """A read, not parsed yet. True: it was whole chunks of the body, and was passed on; no parser is to see it."""
+        raise NotImplementedError
 
 
 class UpstreamConnection:

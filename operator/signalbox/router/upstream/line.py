@@ -2,12 +2,12 @@
 
 import time
 
-from signalbox.router.upstream.connection import UpstreamConnection
+from signalbox.router.upstream.connection import Through, UpstreamConnection
 from signalbox.router.upstream.endpoint import Endpoint
 from signalbox.router.wire.encoding import Decoder
 
 
-class Line:
+class Line(Through):
     """``last_read`` is when something came, or could have come, in monotonic seconds."""
 
     __slots__ = ("connection", "decoder", "endpoint", "last_read", "reading_paused")
