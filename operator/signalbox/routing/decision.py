@@ -5,9 +5,10 @@ from collections.abc import Callable
 
 from signalbox.routing.chains.compiled import CompiledChain, compile_chain
 from signalbox.routing.config import Policy, Route
-from signalbox.routing.expressions.translate import translate
+from signalbox.routing.expressions.translate import query_patterns, translate
 from signalbox.routing.expressions.values import UNKNOWN, EvaluationError, Unknown, UnknownValueError
 from signalbox.routing.features import Facts
+from signalbox.routing.regex import join
 from signalbox.routing.strategies import Choice, compile_strategy
 
 
@@ -49,7 +50,7 @@ class CompiledRoute:
 class CompiledPolicy:
     """A policy's routes, ready to be asked; targets are known by their position."""
 
-    __slots__ = ("config", "routes")
+    __slots__ = ("_joined", "config", "routes")
 
     def __init__(self, config: Policy, random: randomness.Random, before: "CompiledPolicy | None" = None) -> None:
         """Compile; routes that ``before`` has too, over the same targets, keep their draws."""
@@ -57,6 +58,8 @@ class CompiledPolicy:
         kept: dict[Route, CompiledRoute] = {}
         if before is not None and before.config.targets == config.targets:
             kept = dict(zip(before.config.routes, before.routes, strict=True))
+        conditions = (route.when for route in config.routes if route.when is not None)
+        self._joined = join(pattern for condition in conditions for pattern in query_patterns(condition))
         self.config: Policy = config
         self.routes: tuple[CompiledRoute, ...] = tuple(
             kept.get(route) or _compile(route, positions, random) for route in config.routes
@@ -67,6 +70,8 @@ class CompiledPolicy:
     ) -> CompiledRoute | None:
         """The first route that holds; with ``start``, of that one and those behind it. A condition that errors does not
         match. Raises ``Undecided``."""
+        if facts.joined is not self._joined:
+            facts.look_for(self._joined)
         for route in self._from(start) if start else self.routes:
             condition = route.condition
             if condition is None:

@@ -11,6 +11,7 @@ from signalbox.routing import prompts
 from signalbox.routing.choosing.classified import NOTHING_SAID, Classified, Column, Judge, Result
 from signalbox.routing.code import has_code
 from signalbox.routing.formats.anthropic_client.request import Message
+from signalbox.routing.regex import Joined, Pattern
 
 _INT64_MAX: Final = 2**63 - 1
 _INT64_MIN: Final = -(2**63)
@@ -108,6 +109,8 @@ class Facts:
     _images = _UNCOUNTED
     _text: str | None = None
     _utf8: bytes | None = None
+    joined: Joined | None = None
+    _one_matches: bool | None = None
     _lower: str | None = None
     _words = _UNCOUNTED
     _lines = _UNCOUNTED
@@ -255,6 +258,22 @@ class Facts:
         if found is None:
             found = self._utf8 = self.query_text.encode("utf-8", "surrogatepass")
         return found
+
+    def look_for(self, joined: Joined | None) -> None:
+        """From here on, whether a pattern is in the query is asked by somebody who asks for all of these."""
+        self.joined = joined
+        self._one_matches = None
+
+    def query_matches(self, pattern: Pattern) -> bool:
+        """Whether it is found in the query: where none of those is that are asked for together, none is looked for."""
+        joined = self.joined
+        if joined is not None and pattern.source in joined.sources:
+            found = self._one_matches
+            if found is None:
+                found = self._one_matches = joined.found_in(self.query_text_utf8)
+            if not found:
+                return False
+        return pattern.found_in(self.query_text_utf8)
 
     @property
     def query_text_lower(self) -> str:

@@ -4,6 +4,8 @@ The binding's own ``search`` computes the offsets of all groups and translates t
 only *whether*: groups are switched off and the low-level match is called, on UTF-8.
 """
 
+from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any, Final
 
 import re2
@@ -49,3 +51,39 @@ class Pattern:
     def found_in(self, utf8: bytes) -> bool:
         """Whether the pattern matches anywhere in the text."""
         return bool(self._match(_UNANCHORED, utf8, 0, len(utf8))[0] != _ABSENT)
+
+
+# Of programs that are joined, together. The states that a text may lead through multiply; what it costs at most only
+# doubles, as that goes by the size of a program where there are too many states.
+MOST_JOINED: Final = 4_000
+
+
+class Joined:
+    """Patterns that are looked for in one text, where mostly none of them is: one pass says so of all of them."""
+
+    __slots__ = ("_any", "sources")
+
+    def __init__(self, sources: frozenset[str], any_of_them: Pattern) -> None:
+        self.sources = sources
+        self._any = any_of_them
+
+    def found_in(self, utf8: bytes) -> bool:
+        """Whether one of them matches anywhere in the text."""
+        return self._any.found_in(utf8)
+
+
+def join(patterns: Iterable[Pattern]) -> Joined | None:
+    """None where it would not help, or where the patterns cannot be joined."""
+    # What is quoted up to the end of a pattern would be quoted up to the end of all.
+    sizes = {pattern.source: pattern.size for pattern in patterns if "\\Q" not in pattern.source}
+    if len(sizes) < 2 or sum(sizes.values()) > MOST_JOINED:
+        return None
+    return _join(frozenset(sizes))
+
+
+@lru_cache(maxsize=256)
+def _join(sources: frozenset[str]) -> Joined | None:
+    try:
+        return Joined(sources, Pattern("|".join(f"(?:{source})" for source in sorted(sources))))
+    except PatternError:  # none is known that would be, but a policy must not fail by it
+        return None

@@ -8,7 +8,7 @@ the same as ``&&`` and ``||``.
 
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -48,11 +48,21 @@ def translate(condition: tree.Condition) -> Evaluate:
     such classifier in ``Facts.awaited``, and raises ``EvaluationError`` where CEL's evaluation errors. Raises
     ``TranslationError`` for a tree that it cannot read.
     """
-    return _translate(condition.tree)
+    return _translate(condition.tree).evaluate
+
+
+def query_patterns(condition: tree.Condition) -> tuple[Pattern, ...]:
+    """The literal patterns that a condition looks for in the query. Raises ``TranslationError``."""
+    return _translate(condition.tree).query_patterns
+
+
+class _Translated(NamedTuple):
+    evaluate: Evaluate
+    query_patterns: tuple[Pattern, ...]
 
 
 @lru_cache(maxsize=4096)
-def _translate(root: tree.Node) -> Evaluate:
+def _translate(root: tree.Node) -> _Translated:
     writer = _Writer()
     code = writer.node(root, {}, 0)
     body = f"    return {code.source}\n"
@@ -62,7 +72,7 @@ def _translate(root: tree.Node) -> Evaluate:
     namespace = {"__builtins__": {}, **HELPERS, **LOGIC, **_NAMES, **writer.constants}
     exec(compile(f"def condition(f):\n{body}", "<condition>", "exec"), namespace)  # noqa: S102
     evaluate: Evaluate = namespace["condition"]
-    return evaluate
+    return _Translated(evaluate, tuple(writer.query_patterns))
 
 
 def _known(values: Mapping[str, Any], name: str) -> Any:
@@ -105,6 +115,7 @@ class _Writer:
 
     def __init__(self) -> None:
         self.constants: dict[str, Any] = {}
+        self.query_patterns: list[Pattern] = []
 
     def constant(self, value: object) -> str:
         """A name for a value."""
@@ -209,15 +220,16 @@ class _Writer:
         return _joined(source, parts, total=function.total, cost=function.cost)
 
     def _matches(self, text: tree.Node, pattern: object, scope: _Locals, depth: int) -> _Code:
-        """A literal pattern is compiled here, once, and the query's UTF-8 form is shared by all conditions."""
+        """A literal pattern is compiled here, once; those for the query are looked for together."""
         try:
-            found_in = self.constant(Pattern(str(pattern)).found_in)
+            compiled = Pattern(str(pattern))
         except PatternError as error:
             raise TranslationError(f"invalid regular expression: {error}") from None
         if text == _QUERY_TEXT:
-            return _Code(f"{found_in}(f.query_text_utf8)", cost=REGEX)
+            self.query_patterns.append(compiled)
+            return _Code(f"f.query_matches({self.constant(compiled)})", cost=REGEX)
         part = self.node(text, scope, depth + 1)
-        return _joined(f"{found_in}({part.source}.encode())", [part], cost=REGEX)
+        return _joined(f"{self.constant(compiled.found_in)}({part.source}.encode())", [part], cost=REGEX)
 
     def _contains_word(self, word: tree.Node, scope: _Locals, depth: int) -> _Code:
         """The query in lower case is shared by all conditions."""
