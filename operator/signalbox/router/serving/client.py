@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any, cast
 
 from signalbox.router.serving import admission
+from signalbox.router.serving.answering import Answering
 from signalbox.router.serving.deadline import Deadline
 from signalbox.router.serving.exchange import Exchange
 from signalbox.router.telemetry.entry import Entry
@@ -31,57 +32,39 @@ _log = logging.getLogger(__name__)
 _getrandbits = random.getrandbits
 
 
-class ClientConnection:
+class ClientConnection(Answering):
     """See the module. ``paused`` says that the client reads more slowly than answers come.
 
     It is an ``asyncio.Protocol`` in all but its base: with one that is not compiled it could not be compiled itself.
     """
 
     __slots__ = (
-        "_bodyless",
         "_closing",
         "_deadline",
-        "_ended",
         "_exchange",
         "_holds",
-        "_keep_alive",
-        "_outbox",
-        "_proxy",
         "_reader",
         "_reading_paused",
         "_room",
         "_serving",
-        "_sized",
-        "_started",
         "_turns",
-        "chunks",
         "paused",
         "paused_since",
         "request_id",
-        "speaks",
-        "transport",
     )
 
     def __init__(self, proxy: "Proxy") -> None:
-        self._proxy = proxy
-        self._outbox = proxy.outbox
+        super().__init__(proxy)
         self._turns = proxy.turns
         self._room = proxy.room
         self._holds = 0  # room that the body of the request takes that is being answered
         self._exchange: Exchange | None = None
         self._serving = False  # a request is being answered
-        self._started = False  # something of its answer was sent
-        self._ended = False  # all of its answer was sent
-        self._bodyless = False
-        self._sized = False
         self._closing = False
-        self._keep_alive = True
         self._reading_paused = False
-        self.chunks = True
         self.paused = False
         self.paused_since = 0.0
         self.request_id = b""
-        self.speaks = ""  # the operation whose API the client is answered in
 
     # asyncio
 
@@ -167,7 +150,7 @@ class ClientConnection:
             request.refusal = refusal
         self._holds = len(request.body)
         self._serving = True
-        self._started = self._ended = False
+        self.answer_to(request.head)
         try:
             self._serve(request)
         except Exception:
@@ -175,9 +158,6 @@ class ClientConnection:
 
     def _serve(self, request: Request) -> None:
         head = request.head
-        self._keep_alive = head.keep_alive
-        self._bodyless = head.method == b"HEAD"
-        self.chunks = head.chunks
         self.request_id = head.request_id or b"%032x" % _getrandbits(128)
         path = head.path
         operation = admission.OPERATIONS.get(path)
@@ -272,57 +252,6 @@ class ClientConnection:
             return
         self.finished()
 
-    # answering: called by exchanges
-
-    def refuse(self, refusal: Refusal, lines: bytes) -> None:
-        """Send an error object."""
-        if refusal.close:
-            self._keep_alive = False
-        self.whole(status_line(refusal.status) + refusal.head() + lines, refusal.body(self.speaks))
-
-    def write(self, data: bytes) -> None:
-        """Send bytes as they are."""
-        self._outbox.send(self.transport, data)
-
-    def whole(self, head: bytes, content: bytes) -> None:
-        """Send an answer in one write; ``head`` is status line and headers without framing."""
-        self._started = self._ended = True
-        self._outbox.send(
-            self.transport,
-            b"%b%bcontent-length: %d\r\n\r\n%b"
-            % (head, self._connection_line(), len(content), b"" if self._bodyless else content),
-        )
-
-    def begin(self, head: bytes, length: bytes | None) -> None:
-        """Send the head of an answer whose parts follow; without a length the parts are chunks."""
-        self._started = True
-        self._sized = length is not None
-        if length is not None:
-            framing = b"content-length: %b\r\n" % length
-        elif self.chunks:
-            framing = b"transfer-encoding: chunked\r\n"
-        else:
-            framing = b""
-            self._keep_alive = False
-        self._outbox.send(self.transport, b"%b%b%b\r\n" % (head, self._connection_line(), framing))
-
-    def part(self, data: bytes) -> None:
-        """Send a part of the body."""
-        if not self.chunks or self._sized:
-            self._outbox.send(self.transport, data)
-        elif data:
-            self._outbox.send(self.transport, b"%x\r\n%b\r\n" % (len(data), data))
-
-    def end(self) -> None:
-        """The body is complete."""
-        self._ended = True
-        if self.chunks and not self._sized:
-            self._outbox.send(self.transport, b"0\r\n\r\n")
-
-    def cut(self) -> None:
-        """The body stays incomplete: only the end of the connection can tell the client."""
-        self._keep_alive = False
-
     def finished(self) -> None:
         """The request is over: serve the next one, or close."""
         self._give_back()
@@ -370,13 +299,6 @@ class ClientConnection:
         current = self._reader.current
         if current is not None and current.head.expects:
             self._outbox.send(self.transport, b"HTTP/1.1 100 Continue\r\n\r\n")
-
-    def _connection_line(self) -> bytes:
-        if self._proxy.draining:
-            self._keep_alive = False
-        if not self._keep_alive:
-            return b"connection: close\r\n"
-        return b"" if self.chunks else b"connection: keep-alive\r\n"
 
     # ends
 
