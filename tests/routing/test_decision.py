@@ -74,6 +74,12 @@ def test_looking_for_all_at_once_decides_as_one_by_one(text: str, conditions: li
     assert found(policy(*conditions), facts_of(text)) == alone
 
 
+def test_the_patterns_of_a_policy_are_joined() -> None:
+    joined = policy(*CONDITIONS)._joined
+    assert joined is not None
+    assert joined.sources == {rf"(?i)\b{word}\b" for word in WORDS}
+
+
 def test_a_request_may_be_decided_by_one_policy_after_the_other() -> None:
     facts = facts_of("gamma")
     one, other, none = policy(*CONDITIONS[:2]), policy(*CONDITIONS[1:]), policy(CONDITIONS[2])

@@ -5,66 +5,102 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from fuzzing import fuzzed
-from signalbox.routing.regex import MOST_JOINED, Pattern, PatternError, join
+from signalbox.routing.regex import MOST_JOINED, Joined, Pattern, PatternError, join, words_of
 
-SOURCES = [
-    "",
-    "a",
-    "(?i)ab",
-    "^a",
-    "b$",
-    r"\Aab\z",
-    r"\bab\b",
-    r"(?m)^b$",
-    r"(?s)a.b",
-    "a.b",
-    "a|b",
-    "b|",
-    "[^a]",
-    "(a)(b)",
-    "(?P<word>ab)",
-    "(?P<word>ba)",
-    r"\Qa|b",
-    r"\Qa\E|b",
-    r"a\\",
-    "(?i:A)b",
-    "(?U)a+b",
-    "é",
-    r"\pL",
-    "a{2,3}",
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        (r"(?i)\b(prove|theorem)\b", r"(?i)\b(prove|theorem)\b"),
+        (r"(?i)\b(def|class)\b\s+\w+\(", r"(?i)\b(def|class)\b"),
+        (r"\b(?:a b|c-d)", r"\b(?:a b|c-d)"),
+        ("(?i)stack trace", "(?i)stack trace"),
+        (r"\bfoo|bar\b", r"\bfoo|bar\b"),
+        ("(a|b)c|d", None),
+        ("(a|b)*", None),
+        ("(a|b)?c", None),
+        ("(a|b){0}c", None),
+        ("(a|b)+", None),
+        ("(a|b)|", None),
+        ("(a|)b", None),
+        ("ab*", None),
+        ("ab?", None),
+        ("a.b", None),
+        ("^a", None),
+        ("", None),
+        ("|a", None),
+        (r"\Qa", None),
+        ("[ab]", None),
+        ("(?U)(a|b)c", None),
+        ("((a|b))c", None),
+    ],
+)
+def test_the_words_that_a_pattern_needs(source: str, words: str | None) -> None:
+    assert words_of(source) == words
+    Pattern(source)
+
+
+PARTS = [
+    "(?i)",
+    r"\b",
+    "(",
+    "(?:",
+    ")",
+    "|",
+    "ab",
+    "b",
+    "A b",
+    "*",
+    "+",
+    "?",
+    "{0}",
+    r"\s+",
+    r"\(",
+    ".",
+    "[|a]",
+    "^",
+    "$",
 ]
-TEXTS = st.text("abAB \n|)(\\éÉ", max_size=12)
+SOURCES = st.lists(st.sampled_from(PARTS), min_size=1, max_size=8).map("".join)
+WHOLE = st.sampled_from(["ab", r"(?i)\b(ab|b)\b", r"(A b|ab)\b\s+\(", r"\b(?:b|A b).[|a]", "(?i)(b|ab)$", "ab|b"])
+TEXTS = st.lists(st.sampled_from(["ab", "AB", "A b", "b", " ", "\n", "(", "|", "é", "\u017f"]), max_size=6).map("".join)
+
+
+def _valid(source: str) -> bool:
+    try:
+        Pattern(source)
+    except PatternError:
+        return False
+    return True
 
 
 @fuzzed(300)
-@given(sources=st.lists(st.sampled_from(SOURCES), max_size=6), text=TEXTS)
-@example(sources=["(?i)ab", "ba"], text="BA")
-@example(sources=[r"\Qa|b", "b"], text="b")
-def test_together_they_say_whether_one_of_them_is_there(sources: list[str], text: str) -> None:
-    patterns = [Pattern(source) for source in sources]
-    joined = join(patterns)
-    if joined is None:
-        return
+@given(sources=st.lists(WHOLE | SOURCES.filter(_valid), max_size=5), text=TEXTS)
+@example(sources=["(?i)ab", "b"], text="AB")
+def test_where_none_is_possible_none_is_found(sources: list[str], text: str) -> None:
+    joined = join(sources)
     utf8 = text.encode()
-    assert joined.found_in(utf8) == any(p.found_in(utf8) for p in patterns if p.source in joined.sources)
+    if joined is not None and not joined.possible_in(utf8):
+        assert not any(Pattern(source).found_in(utf8) for source in joined.sources)
 
 
-def test_one_alone_is_joined_to_nothing() -> None:
-    assert join([]) is None
-    assert join([Pattern("a")]) is None
-    assert join([Pattern("a"), Pattern("a")]) is None
-
-
-def test_what_is_quoted_to_the_end_of_a_pattern_stays_alone() -> None:
-    joined = join([Pattern("a"), Pattern("b"), Pattern(r"\Qc")])
+def test_a_text_without_their_words_is_told() -> None:
+    joined = join([r"(?i)\b(prove|theorem)\b", r"\b(def|class)\b\s+\w+\(", "a.*b"])
     assert joined is not None
-    assert joined.sources == {"a", "b"}
+    assert joined.sources == {r"(?i)\b(prove|theorem)\b", r"\b(def|class)\b\s+\w+\("}
+    assert not joined.possible_in(b"improve the classroom, a to b")
+    assert joined.possible_in(b"Prove it")
+    assert joined.possible_in(b"a class, anyway")
 
 
-def test_large_ones_are_not_joined() -> None:
-    large = [Pattern(f"{letter}{{{MOST_JOINED // 8}}}") for letter in "abcdefghijkl"]
-    assert join(large[:2]) is not None
-    assert join(large) is None
+@pytest.mark.parametrize("sources", [[], ["a"], ["a", "a"], ["a", "b.*c"]])
+def test_one_alone_is_joined_to_nothing(sources: list[str]) -> None:
+    assert join(sources) is None
+
+
+def test_too_many_are_not_joined() -> None:
+    assert isinstance(join([f"{number:03}" + "a" * 100 for number in range(30)]), Joined)
+    assert join([f"{number:03}" + "a" * 100 for number in range(MOST_JOINED // 90)]) is None
 
 
 @pytest.mark.parametrize("source", ["a(", "[", r"\8", "*"])

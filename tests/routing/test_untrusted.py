@@ -7,6 +7,7 @@ import pytest
 
 from signalbox.routing.untrusted import (
     MAX_CONTAINERS,
+    MAX_PLACES,
     MAX_TEXTS,
     Texts,
     Unreadable,
@@ -43,7 +44,16 @@ def test_texts_are_counted(one: str) -> None:
     most = MAX_TEXTS - 1  # beside the name of the list
     for count, many in ((most, False), (most + 1, True)):
         body = f'{{"x":[{",".join([one] * count)}]}}'
-        assert counted(body) == (2, count + 1)
+        assert counted(body) == (2, count + 1, count - 1)
+        assert has_too_many(body) == has_too_many(body.encode()) == many
+
+
+@pytest.mark.parametrize("one", ["1", "-9", "null", '{"a":1}', "[]", '",,"'])
+def test_places_are_counted(one: str) -> None:
+    few = [one] * 100
+    for count, many in ((MAX_PLACES + 1, False), (MAX_PLACES + 2, True)):
+        body = f"[{','.join([*few, *['1'] * (count - len(few))])}]"
+        assert counted(body).commas == count - 1
         assert has_too_many(body) == has_too_many(body.encode()) == many
 
 

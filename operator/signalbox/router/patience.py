@@ -14,7 +14,8 @@ LEAST_SECONDS = 0.01
 
 @asynccontextmanager
 async def within(seconds: float) -> AsyncIterator[None]:
-    """As ``asyncio.timeout``; when the loop is late by some time, as much is given once more, ``seconds`` at most.
+    """As ``asyncio.timeout``; by as much as the loop is late, and by 10 ms at least, more is given once, ``seconds`` at
+    most.
 
     Raises ``TimeoutError``.
     """

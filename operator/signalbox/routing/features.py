@@ -110,7 +110,7 @@ class Facts:
     _text: str | None = None
     _utf8: bytes | None = None
     joined: Joined | None = None
-    _one_matches: bool | None = None
+    _one_may_match: bool | None = None
     _lower: str | None = None
     _words = _UNCOUNTED
     _lines = _UNCOUNTED
@@ -262,15 +262,15 @@ class Facts:
     def look_for(self, joined: Joined | None) -> None:
         """From here on, whether a pattern is in the query is asked by somebody who asks for all of these."""
         self.joined = joined
-        self._one_matches = None
+        self._one_may_match = None
 
     def query_matches(self, pattern: Pattern) -> bool:
-        """Whether it is found in the query: where none of those is that are asked for together, none is looked for."""
+        """Whether it is found in the query. Where no word is that those need which are asked for together, none is."""
         joined = self.joined
         if joined is not None and pattern.source in joined.sources:
-            found = self._one_matches
+            found = self._one_may_match
             if found is None:
-                found = self._one_matches = joined.found_in(self.query_text_utf8)
+                found = self._one_may_match = joined.possible_in(self.query_text_utf8)
             if not found:
                 return False
         return pattern.found_in(self.query_text_utf8)

@@ -4,6 +4,7 @@ The binding's own ``search`` computes the offsets of all groups and translates t
 only *whether*: groups are switched off and the low-level match is called, on UTF-8.
 """
 
+import re
 from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any, Final
@@ -53,37 +54,45 @@ class Pattern:
         return bool(self._match(_UNANCHORED, utf8, 0, len(utf8))[0] != _ABSENT)
 
 
-# Of programs that are joined, together. The states that a text may lead through multiply; what it costs at most only
-# doubles, as that goes by the size of a program where there are too many states.
+# What most patterns of policies are, or begin with: one word of several. Words together make an automaton of as many
+# states as they have letters (Aho and Corasick, 1975); those of patterns that repeat anything would multiply.
+_WORD: Final = "[A-Za-z0-9_ -]+"
+_WORDS: Final = re.compile(
+    rf"(?P<words>(?:\(\?i\))?(?:\\b)?\((?:\?:)?{_WORD}(?:\|{_WORD})*\)(?:\\b)?)(?P<rest>(?:[^*+?{{|][^|]*)?)"
+    rf"|(?P<all>(?:\(\?i\))?(?:\\b)?{_WORD}(?:\|{_WORD})*(?:\\b)?)"
+)
 MOST_JOINED: Final = 4_000
+"""Size of the program of all words together."""
+
+
+def words_of(source: str) -> str | None:
+    """A pattern of words that is found wherever ``source`` is; None where it needs no word."""
+    found = _WORDS.fullmatch(source)
+    return None if found is None else found["words"] or found["all"]
 
 
 class Joined:
-    """Patterns that are looked for in one text, where mostly none of them is: one pass says so of all of them."""
+    """Patterns of which each needs a word; mostly a text has none of them, and one pass says so."""
 
-    __slots__ = ("_any", "sources")
+    __slots__ = ("_words", "sources")
 
-    def __init__(self, sources: frozenset[str], any_of_them: Pattern) -> None:
+    def __init__(self, sources: frozenset[str], words: Pattern) -> None:
         self.sources = sources
-        self._any = any_of_them
+        self._words = words
 
-    def found_in(self, utf8: bytes) -> bool:
-        """Whether one of them matches anywhere in the text."""
-        return self._any.found_in(utf8)
+    def possible_in(self, utf8: bytes) -> bool:
+        """Whether one of them may match in the text."""
+        return self._words.found_in(utf8)
 
 
-def join(patterns: Iterable[Pattern]) -> Joined | None:
-    """None where it would not help, or where the patterns cannot be joined."""
-    # What is quoted up to the end of a pattern would be quoted up to the end of all.
-    sizes = {pattern.source: pattern.size for pattern in patterns if "\\Q" not in pattern.source}
-    if len(sizes) < 2 or sum(sizes.values()) > MOST_JOINED:
-        return None
-    return _join(frozenset(sizes))
+def join(sources: Iterable[str]) -> Joined | None:
+    """None where it would not help."""
+    return _join(frozenset(source for source in sources if words_of(source) is not None))
 
 
 @lru_cache(maxsize=256)
 def _join(sources: frozenset[str]) -> Joined | None:
-    try:
-        return Joined(sources, Pattern("|".join(f"(?:{source})" for source in sorted(sources))))
-    except PatternError:  # none is known that would be, but a policy must not fail by it
+    if len(sources) < 2:
         return None
+    words = Pattern("|".join(sorted({f"(?:{words_of(source)})" for source in sources})))
+    return Joined(sources, words) if words.size <= MOST_JOINED else None

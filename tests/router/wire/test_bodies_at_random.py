@@ -130,4 +130,10 @@ def test_its_lists_objects_and_texts_are_counted(text: str) -> None:
     def texts(value: Any) -> int:
         return sum(map(texts, value)) if isinstance(value, list) else isinstance(value, str)
 
-    assert counted(text.encode()) == (begun(everything), texts(everything))
+    def commas(value: Any) -> int:
+        return sum(map(commas, value)) + max(0, len(value) - 1) if isinstance(value, list) else 0
+
+    assert counted(text.encode())[:2] == (begun(everything), texts(everything))
+    assert counted(text.encode()).commas == commas(
+        json.loads(text, object_pairs_hook=lambda pairs: [v for _, v in pairs])
+    )

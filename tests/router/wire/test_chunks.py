@@ -30,7 +30,7 @@ class Body:
 
 @pytest.mark.parametrize(
     "raw",
-    [b"9\r\ndata: a\n\n\r\n", b"009\r\ndata: a\n\n\r\n", b"9\r\ndata: a\n\n\r\n2\r\n\n\n\r\n"]
+    [b"9\r\ndata: a\n\n\r\n", b"009\r\ndata: a\n\n\r\n", b"9\r\ndata: a\n\n\r\n3\r\n:\n\n\r\n"]
     + [
         b"%b\r\n%b\n\n\r\n" % (size, b"x" * (int(size, 16) - 2))
         for size in (b"a", b"F", b"1e", b"1E", b"100", b"00000100")
@@ -63,11 +63,19 @@ def test_whole_chunks_of_events(raw: bytes) -> None:
         b"1\r\n\n\r\n",
         b"000000009\r\ndata: a\n\n\r\n",
         b"ffffffff\r\ndata: a\n\n\r\n",
+        b"2\r\n\n\n\r\n",
+        b"a\r\ndata: a\n\n\n\r\n",
+        b"a\r\ndata: a\r\n\n\r\n",
         b"fffffffffffffffffff\r\ndata: a\n\n\r\n",
     ],
 )
 def test_anything_else_is_the_parsers(raw: bytes) -> None:
     assert not chunks.are_events(raw)
+
+
+def test_a_read_of_digits_is_not_read_to_its_end() -> None:
+    """A number of so many digits would take minutes to make."""
+    assert not chunks.are_events(b"f" * 5_000_000)
 
 
 FRAMING = st.sampled_from([b"\r\n", b"\n", b"\n\n", b"0", b"2", b"9", b"A", b"f", b";", b" ", b"data: a"])

@@ -51,14 +51,14 @@ def translate(condition: tree.Condition) -> Evaluate:
     return _translate(condition.tree).evaluate
 
 
-def query_patterns(condition: tree.Condition) -> tuple[Pattern, ...]:
+def query_patterns(condition: tree.Condition) -> tuple[str, ...]:
     """The literal patterns that a condition looks for in the query. Raises ``TranslationError``."""
     return _translate(condition.tree).query_patterns
 
 
 class _Translated(NamedTuple):
     evaluate: Evaluate
-    query_patterns: tuple[Pattern, ...]
+    query_patterns: tuple[str, ...]
 
 
 @lru_cache(maxsize=4096)
@@ -115,7 +115,7 @@ class _Writer:
 
     def __init__(self) -> None:
         self.constants: dict[str, Any] = {}
-        self.query_patterns: list[Pattern] = []
+        self.query_patterns: list[str] = []
 
     def constant(self, value: object) -> str:
         """A name for a value."""
@@ -226,7 +226,7 @@ class _Writer:
         except PatternError as error:
             raise TranslationError(f"invalid regular expression: {error}") from None
         if text == _QUERY_TEXT:
-            self.query_patterns.append(compiled)
+            self.query_patterns.append(compiled.source)
             return _Code(f"f.query_matches({self.constant(compiled)})", cost=REGEX)
         part = self.node(text, scope, depth + 1)
         return _joined(f"{self.constant(compiled.found_in)}({part.source}.encode())", [part], cost=REGEX)
