@@ -109,9 +109,9 @@ def render() -> str:
         f"\n## Bounds\n\nAn expression has at most {MAX_CHARACTERS:,} characters, {MAX_NODES} parts and {MAX_DEPTH}"
         " levels of nesting, and its estimated cost is bounded: each part counts 1, reading a text 5, a regular"
         " expression 20, and a macro as often as its list is long (50 times for a list that depends on the request)."
-        "\n\nLiteral patterns for `query.text` that are words, or begin with one of several (`(?i)\\b(prove|theorem)\\b`),"
-        " are looked for at once, those of all routes of a policy, and each for itself only where one of the words is"
-        " there: while none is, sixty cost little more than one.\n"
+        "\n\nLiteral patterns for `query.text` that are words, or begin with one of several"
+        " (`(?i)\\b(prove|theorem)\\b`), are looked for at once, those of all routes of a policy, and each for itself"
+        " only where one of the words is there: while none is, sixty cost little more than one.\n"
     )
     return "".join(parts)
 
