@@ -260,7 +260,7 @@ class Facts:
         return found
 
     def look_for(self, joined: Joined | None) -> None:
-        """From here on, whether a pattern is in the query is asked by somebody who asks for all of these."""
+        """From here on a policy decides that asks for these together; what was found for another does not count."""
         self.joined = joined
         self._one_may_match = None
 
