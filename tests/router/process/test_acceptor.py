@@ -86,6 +86,15 @@ async def door(clock: Clock) -> AsyncIterator[Door]:
     await asyncio.sleep(0)
 
 
+async def heard(client: socket.socket, most: int) -> bytes:
+    """What a client is told. The loop runs meanwhile: what it was asked to write need not have left yet."""
+    return await asyncio.to_thread(client.recv, most)
+
+
+async def all_heard(clients: list[socket.socket], most: int) -> list[bytes]:
+    return [await heard(client, most) for client in clients]
+
+
 async def turns(count: int) -> None:
     for _ in range(count):
         await asyncio.sleep(0)
@@ -95,8 +104,7 @@ async def test_all_are_let_in_within_a_few_turns(door: Door) -> None:
     clients = door.knock(200)
     await turns(20)
     assert door.protocol.let_in == 200
-    for client in clients:
-        assert client.recv(7) == b"come in"
+    assert await all_heard(clients, 7) == [b"come in"] * 200
     assert all(
         each.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
         for each in door.protocol.transports
@@ -144,9 +152,10 @@ async def test_one_too_many_is_told_and_left(door: Door) -> None:
     for client in clients[:10]:
         client.send(b"a request")
     await until(lambda: door.protocol.refused == 15)
-    told = [client.recv(8) for client in clients]
+    told = await all_heard(clients, 8)
     assert sorted(told) == [b"come in"] * 5 + [b"too many"] * 15
-    assert all(client.recv(8) == b"" for client, said in zip(clients, told, strict=True) if said == b"too many")
+    left = [client for client, said in zip(clients, told, strict=True) if said == b"too many"]
+    assert await all_heard(left, 8) == [b""] * 15
 
 
 async def test_those_on_their_way_by_another_door_are_counted(door: Door) -> None:
@@ -156,7 +165,7 @@ async def test_those_on_their_way_by_another_door_are_counted(door: Door) -> Non
     door.acceptor._pending.update(handshakes)  # type: ignore[arg-type]
     clients = door.knock(20)
     await until(lambda: door.protocol.refused == 18)
-    assert sorted(client.recv(8) for client in clients) == [b"come in"] * 2 + [b"too many"] * 18
+    assert sorted(await all_heard(clients, 8)) == [b"come in"] * 2 + [b"too many"] * 18
     for each in handshakes:
         each.cancel()
 
@@ -167,7 +176,7 @@ async def test_with_tls_nothing_is_told_that_nobody_would_understand(door: Door)
     door.acceptor._options = {"ssl": object()}
     clients = door.knock(3)
     await until(lambda: door.protocol.refused == 3)
-    assert [client.recv(8) for client in clients] == [b""] * 3
+    assert await all_heard(clients, 8) == [b""] * 3
 
 
 async def test_when_nothing_more_can_be_opened_nobody_is_asked_in_each_turn(
@@ -203,7 +212,7 @@ async def test_who_has_left_already_harms_nobody(door: Door) -> None:
     staying = door.knock(5)
     await turns(20)
     assert door.protocol.let_in >= 5
-    assert [client.recv(7) for client in staying] == [b"come in"] * 5
+    assert await all_heard(staying, 7) == [b"come in"] * 5
 
 
 async def test_what_fails_for_one_is_only_said(door: Door, caplog: pytest.LogCaptureFixture) -> None:
