@@ -104,7 +104,7 @@ def run(settings: Settings) -> Report:
         f"{WARMUP_SECONDS:.0f} s of it, {rounds} rounds (median, smallest–largest), by clients who have "
         f"{CONNECTIONS:,} connections together: a worker keeps {KEPT:,}, or as many as it may open files, and tells "
         "the others at the door. While all of them wait for an answer, clients cannot send: the table says how much. "
-        "Who is refused waits for the second that the answer names.",
+        "Who is refused waits for the seconds that the answer names.",
     )
     columns = ("× peak", "offered/s", "served/s", "of the closed loop %", "refused/s", "not sent/s", "p50 ms", "p99 ms")
     columns += ("refused p50 ms", "refused p99 ms", "core used %", "memory MB")
@@ -155,7 +155,7 @@ def _open(settings: Settings, router: Router, rate: float, seconds: float) -> tu
         warmup=WARMUP_SECONDS,
         grace=10,
         drop=1,
-        rest=1,
+        obey=1,
         nice=10,  # engines come first on the core that they share: not they are to be short
     )
     worker, most = router.worker(), 0.0

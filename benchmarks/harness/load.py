@@ -72,7 +72,7 @@ class Load:
     grace: float = 0.0
     timeout: float = 60.0
     drop: int = 0
-    rest: float = 0.0
+    obey: int = 0
     nice: int = 0
     tally: str = ""
     skip_events: int = 0
@@ -97,7 +97,7 @@ class Load:
             "grace",
             "timeout",
             "drop",
-            "rest",
+            "obey",
             "skip_events",
         ):
             command += [f"--{name.replace('_', '-')}", str(getattr(self, name))]

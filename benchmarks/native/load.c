@@ -1,14 +1,14 @@
 // A load generator for chat completions: HTTP/1.1 keep-alive on epoll; every answer is checked to its last byte.
 //
 //   load --port P --body FILE [--body FILE]... [--header "Name: value"]... [--path /v1/chat/completions]
-//        [--connections 64] [--warmup 1] [--seconds 5] [--rate 0] [--ramp 0] [--grace 0] [--timeout 60] [--drop 0] [--rest 0]
+//        [--connections 64] [--warmup 1] [--seconds 5] [--rate 0] [--ramp 0] [--grace 0] [--timeout 60] [--drop 0] [--obey 0]
 //        [--cpu-of PID]... [--tally HEADER] [--skip-events 0]
 //
 // Without --rate it is a closed loop: every connection sends its next request when its last one is over. With --rate it
 // is an open loop: arrivals are a Poisson process (the same for every run), a request that finds all connections busy
 // waits for one, and latency counts from the moment at which the request was due: no coordinated omission. With --drop 1
 // it does not wait but is never sent, as by clients whose pools are full: the result says how many.
-// A connection whose request was refused with 429 or 503 is not used for the --rest seconds that clients are told to wait.
+// With --obey 1 a connection whose request was refused with 429 or 503 is not used for the seconds that Retry-After names.
 // Requests due in the window [warmup, warmup + seconds) are counted; GRACE is how long they may last beyond it. CPU time
 // is that of the given processes over the window. The first event of a stream is the one after SKIP-EVENTS. The result is
 // one JSON object on stdout (result.h).
@@ -18,7 +18,7 @@
 #include <math.h>
 #include <sys/timerfd.h>
 
-enum { EVENTS = 256, MAX_BODIES = 512, MAX_PIDS = 16, IDLE_WAIT_MS = 20 };
+enum { EVENTS = 256, MAX_BODIES = 512, MAX_PIDS = 16, IDLE_WAIT_MS = 20, MAX_REST = 60 };
 
 enum state { UNUSED, IDLE, CONNECTING, EXCHANGE };
 
@@ -36,10 +36,12 @@ struct connection {
 
 static int poller, clock_fd, port, connection_count = 64, body_count, pid_count;
 static const char *path = "/v1/chat/completions", *tally_header;
-static double warmup = 1, rate, ramp, grace, timeout = 60, drop, rest;
+static double warmup = 1, rate, ramp, grace, timeout = 60, drop, obey;
 static struct buffer requests[MAX_BODIES], headers;
 static pid_t pids[MAX_PIDS];
-static struct connection *connections, *idle, *resting, **last_resting = &resting;
+static struct connection *connections, *idle;
+// By the seconds for which they rest, those first who began first.
+static struct { struct connection *first, **last; } resting[MAX_REST + 1];
 static int64_t window_start, window_end, next_arrival;
 static uint64_t sent_total, in_flight;
 static struct result result = {.seconds = 5};
@@ -73,26 +75,30 @@ static void become_idle(struct connection *c) {
 }
 
 static void become_resting(struct connection *c, int64_t now) {
+    int seconds = c->response.retry_after < MAX_REST ? c->response.retry_after : MAX_REST;
     c->state = IDLE;
-    c->rested = now + (int64_t)(rest * (double)SECOND);
+    c->rested = now + seconds * SECOND;
     c->next_idle = NULL;
-    *last_resting = c;
-    last_resting = &c->next_idle;
+    if (!resting[seconds].first) resting[seconds].last = &resting[seconds].first;
+    *resting[seconds].last = c;
+    resting[seconds].last = &c->next_idle;
 }
 
 static void end_rests(int64_t now) {
-    while (resting && resting->rested <= now) {
-        struct connection *c = resting;
-        resting = c->next_idle;
-        if (!resting) last_resting = &resting;
-        become_idle(c);
+    for (int i = 0; i <= MAX_REST; i++) {
+        while (resting[i].first && resting[i].first->rested <= now) {
+            struct connection *c = resting[i].first;
+            resting[i].first = c->next_idle;
+            become_idle(c);
+        }
     }
 }
 
 // A request is over; the connection takes the next one.
 static void take_next(struct connection *c, int64_t now) {
     in_flight--;
-    if (rest > 0 && (c->response.status == 429 || c->response.status == 503)) become_resting(c, now);
+    bool refused = c->response.status == 429 || c->response.status == 503;
+    if (obey > 0 && refused && c->response.retry_after > 0) become_resting(c, now);
     else if (backlog.start < backlog.end) start_request(c, backlog.due[backlog.start++ % backlog.capacity], now);
     else if (rate > 0 || now >= window_end) become_idle(c);
     else start_request(c, now, now);
@@ -297,7 +303,7 @@ static bool read_options(int argc, char **argv) {
         else if (!strcmp(name, "--ramp")) ramp = atof(value);
         else if (!strcmp(name, "--grace")) grace = atof(value);
         else if (!strcmp(name, "--timeout")) timeout = atof(value);
-        else if (!strcmp(name, "--rest")) rest = atof(value);
+        else if (!strcmp(name, "--obey")) obey = atof(value);
         else if (!strcmp(name, "--drop")) drop = atof(value);
         else if (!strcmp(name, "--skip-events")) skipped_events = strtoull(value, NULL, 10);
         else if (!strcmp(name, "--tally")) tally_header = value;

@@ -13,7 +13,7 @@ enum progress { MORE, OVER, BROKEN };
 // `done` and `error_event` are of a stream: [DONE] was seen, an error event was seen. `sample` is the start of any other
 // body, and of a stream the error event; `tail` is the end of the last read, framing included.
 struct response {
-    int status;
+    int status, retry_after;
     enum framing framing;
     enum chunk_part part;
     bool in_body, closing, stream, done, error_event;
@@ -119,6 +119,7 @@ static inline void read_head(struct response *r) {
     r->stream = value && n >= 17 && !strncasecmp(value, "text/event-stream", 17);
     value = header(r->head, r->head_length, "connection", &n);
     r->closing = (value && n == 5 && !strncasecmp(value, "close", 5)) || r->framing == UNTIL_CLOSE;
+    r->retry_after = (value = header(r->head, r->head_length, "retry-after", &n)) ? atoi(value) : 0;
     r->in_body = true;
 }
 

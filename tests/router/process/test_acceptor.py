@@ -158,6 +158,18 @@ async def test_one_too_many_is_told_and_left(door: Door) -> None:
     assert await all_heard(left, 8) == [b""] * 15
 
 
+async def test_who_is_left_is_not_left_to_the_server_who_comes_in_is(door: Door) -> None:
+    door.server.close()
+    door.knock(20)
+    door.acceptor._knocked()
+    assert not door.acceptor._pending, "the server first"
+    door.protocol.most = 0
+    await until(lambda: door.protocol.refused == 20)
+    door.knock(20)
+    door.acceptor._knocked()
+    assert door.protocol.refused == 40, "at once"
+
+
 async def test_those_on_their_way_by_another_door_are_counted(door: Door) -> None:
     door.protocol.most = 5
     door.server.close()

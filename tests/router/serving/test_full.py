@@ -3,6 +3,7 @@
 import pytest
 
 from harness import StartRouter, Upstream, backend, chat, completion, config, policy, request, response
+from signalbox.router.serving.appointments import PER_SECOND
 from signalbox.router.serving.full import SPARE_DESCRIPTORS, most_connections
 from waiting import until
 
@@ -55,6 +56,20 @@ async def test_at_the_door_those_count_who_are_on_their_way_in(start_router: Sta
     assert [(c.first, c.second, c.value) for c in router.statistics.snapshot().rejected] == [
         ("", "too_many_connections", 1)
     ]
+    kept.leave()
+
+
+async def test_of_many_too_many_some_come_again_later(start_router: StartRouter, upstream: Upstream) -> None:
+    target = backend(upstream)
+    router = await start_router(config(policy(target), target), max_connections=1)
+    kept = await router.connect()
+    await router.connections(1)
+    told = [router.proxy.turn_away() for _ in range(2 * PER_SECOND)]
+    assert b"retry-after: 1\r\n" in told[0]
+    assert b"retry-after: 2\r\n" in told[-1]
+    refused = await (await router.connect()).ask(request(body=chat()))
+    assert refused.status == 503
+    assert refused.header("retry-after") in {b"2", b"3"}
     kept.leave()
 
 

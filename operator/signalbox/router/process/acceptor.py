@@ -29,6 +29,9 @@ REST_SECONDS: Final = 1.0
 
 _EXHAUSTED: Final = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM))
 
+_MORE: Final = getattr(socket, "MSG_MORE", 0)
+"""The end of the answer leaves with it, not in a packet of its own; not every system can do that."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -61,6 +64,7 @@ class Acceptor:
         self._turn_away = turn_away
         self._options = options
         self._pending = pending
+        self._unread = bytearray(READ_BYTES)
         self._scheduled = False
         self._closed = False
         now = time.monotonic()
@@ -73,8 +77,12 @@ class Acceptor:
             self._loop.add_reader(self._socket, self._knocked)
 
     def _knocked(self) -> None:
-        if not self._scheduled:
-            self._scheduled = True
+        if self._scheduled:
+            return
+        self._scheduled = True
+        if self._full(len(self._pending)):
+            self._accept()  # before the server, which would make a connection of one that is left at once
+        else:
             # The server first, which is faster: mostly nobody is left then.
             self._loop.call_soon(self._accept)
 
@@ -111,12 +119,13 @@ class Acceptor:
 
     def _leave(self, client: socket.socket, answer: bytes) -> None:
         with client, suppress(OSError):
-            client.setblocking(False)
             if not self._options:
-                client.send(answer)
                 # What has come already: if it stayed unread, closing would reset the connection and might take the
                 # answer with it.
-                client.recv(READ_BYTES)
+                with suppress(BlockingIOError):
+                    client.recv_into(self._unread, 0, socket.MSG_DONTWAIT)
+                client.send(answer, socket.MSG_DONTWAIT | _MORE)
+                client.shutdown(socket.SHUT_WR)
 
     async def _serve(self, client: socket.socket) -> None:
         try:

@@ -3,19 +3,13 @@
 import asyncio
 from typing import TYPE_CHECKING, cast
 
+from signalbox.router.serving.appointments import LATEST_SECONDS, SOONEST_SECONDS
 from signalbox.router.wire.errors import Refusal, status_line
 
 if TYPE_CHECKING:
     from signalbox.router.serving.proxy import Proxy
 
-FULL = Refusal(503, "too_many_connections", "The router has too many connections.", retry_after=1, close=True)
-_body = FULL.body()
-ANSWER = b"%b%bconnection: close\r\ncontent-length: %d\r\n\r\n%b" % (
-    status_line(FULL.status),
-    FULL.head(),
-    len(_body),
-    _body,
-)
+CODE = "too_many_connections"
 # Closing at once would reset the connection and could take the answer with it: so long what comes is thrown away, of
 # so many at a time.
 LINGER_SECONDS = 1.0
@@ -32,6 +26,17 @@ def most_connections(wanted: int, descriptors: int) -> int:
     return max(1, min(wanted, (descriptors - SPARE_DESCRIPTORS) // 3))
 
 
+def _answer(retry_after: int) -> bytes:
+    refusal = Refusal(503, CODE, "The router has too many connections.", retry_after=retry_after, close=True)
+    body = refusal.body()
+    head = b"%b%bconnection: close\r\ncontent-length: %d\r\n\r\n"
+    return head % (status_line(refusal.status), refusal.head(), len(body)) + body
+
+
+ANSWERS = {seconds: _answer(seconds) for seconds in range(SOONEST_SECONDS, LATEST_SECONDS + 1)}
+"""By the seconds after which to come again."""
+
+
 class FullConnection(asyncio.Protocol):
     """See the module."""
 
@@ -42,8 +47,7 @@ class FullConnection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Answer at once."""
         transport = cast("asyncio.Transport", transport)
-        self._proxy.statistics.rejected("", FULL.code)
-        transport.write(ANSWER)
+        transport.write(self._proxy.turn_away())
         if len(self._proxy.lingering) < MAX_LINGERING and transport.can_write_eof():
             self._proxy.lingering.add(self)
             self._timer = asyncio.get_running_loop().call_later(LINGER_SECONDS, transport.abort)

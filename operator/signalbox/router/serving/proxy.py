@@ -14,9 +14,10 @@ import msgspec
 from signalbox.control.messages import Weights
 from signalbox.router.options import ProxyOptions
 from signalbox.router.serving import live as live_state
+from signalbox.router.serving.appointments import Appointments
 from signalbox.router.serving.attempt import Attempt
 from signalbox.router.serving.client import ClientConnection
-from signalbox.router.serving.full import ANSWER, FULL, FullConnection, most_connections
+from signalbox.router.serving.full import ANSWERS, CODE, FullConnection, most_connections
 from signalbox.router.serving.keys import KeyTable
 from signalbox.router.serving.response_ids import KEY_ENTRY, ResponseIds
 from signalbox.router.serving.steering import Steering
@@ -61,7 +62,8 @@ class Proxy:
         rules = AddressRules(parse_networks(options.allow_cidrs), parse_networks(options.deny_cidrs))
         self._resolver = Resolver(rules, options.deny_hosts)
         self.outbox = Outbox()
-        self.turns = Turns()
+        self._appointments = Appointments()
+        self.turns = Turns(self._appointments)
         statistics.waiting = lambda: len(self.turns)
         self._dialer = Dialer(rules, Proxies(), self._resolver, self.outbox)
         self._checks = HealthChecks(self._dialer, self._checked, self._random)
@@ -250,8 +252,8 @@ class Proxy:
 
     def turn_away(self) -> bytes:
         """See ``worker.Application``."""
-        self.statistics.rejected("", FULL.code)
-        return ANSWER
+        self.statistics.rejected("", CODE)
+        return ANSWERS[self._appointments.seconds(time.monotonic())]
 
     def opened(self, connection: ClientConnection) -> None:
         """A client has connected."""
