@@ -80,7 +80,7 @@ class Seen:
 def run(settings: Settings) -> Report:
     """The peak in a closed loop first; then an open loop with multiples of it, one after the other on one router; in
     rounds, so that a disturbance of the machine does not hit all measurements of one rate."""
-    seconds, rounds = settings.choose(6, 3), int(settings.choose(3, 1))
+    seconds, rounds = settings.choose(5, 3), int(settings.choose(5, 1))
     with upstream(settings.cores.load, settings.directory, ports=2) as engines:
         small, strong = engines.ports
         resources = write_resources(settings.directory / "resources", "rules.yaml", small=small, strong=strong).parent
