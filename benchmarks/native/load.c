@@ -8,7 +8,7 @@
 // is an open loop: arrivals are a Poisson process (the same for every run), a request that finds all connections busy
 // waits for one, and latency counts from the moment at which the request was due: no coordinated omission. With --drop 1
 // it does not wait but is never sent, as by clients whose pools are full: the result says how many.
-// With --obey 1 a connection whose request was refused with 429 or 503 is not used for the seconds that Retry-After names.
+// With --obey 1 (and --drop 1) a connection whose request was refused with 429 or 503 is not used for the seconds that Retry-After names.
 // Requests due in the window [warmup, warmup + seconds) are counted; GRACE is how long they may last beyond it. CPU time
 // is that of the given processes over the window. The first event of a stream is the one after SKIP-EVENTS. The result is
 // one JSON object on stdout (result.h).

@@ -158,6 +158,17 @@ async def test_one_too_many_is_told_and_left(door: Door) -> None:
     assert await all_heard(left, 8) == [b""] * 15
 
 
+async def test_who_is_told_while_it_still_sends_can_read_it(door: Door) -> None:
+    door.protocol.most = 0
+    clients = door.knock(10)
+    await until(lambda: door.protocol.refused == 10)
+    for _ in range(3):
+        for client in clients:
+            client.sendall(b"a part of a request")
+        await asyncio.sleep(0.005)
+    assert await all_heard(clients, 8) == [b"too many"] * 10
+
+
 async def test_who_is_left_is_not_left_to_the_server_who_comes_in_is(door: Door) -> None:
     door.server.close()
     door.knock(20)

@@ -29,11 +29,18 @@ def test_many_who_are_refused_again_and_again_come_a_few_at_a_time() -> None:
     assert sum(came[second] for second in range(10, 60)) >= 0.8 * 50 * PER_SECOND, "nobody is put off for long"
 
 
+def test_those_who_are_too_many_for_that_come_as_many_in_each_second() -> None:
+    appointments = Appointments()
+    told = Counter(appointments.seconds(1000.0) for _ in range(100 * PER_SECOND))
+    assert set(told) == set(range(SOONEST_SECONDS, LATEST_SECONDS + 1))
+    assert max(told.values()) <= min(told.values()) + 2 * PER_SECOND
+
+
 def test_when_nobody_was_refused_for_long_it_is_soon_again() -> None:
     appointments = Appointments()
-    for _ in range(100 * PER_SECOND):
+    for _ in range(5 * PER_SECOND):
         appointments.seconds(1000.0)
-    assert appointments.seconds(1000.0) >= LATEST_SECONDS - 1
+    assert appointments.seconds(1000.0) > SOONEST_SECONDS
     assert appointments.seconds(1000.0 + LATEST_SECONDS) == SOONEST_SECONDS
 
 

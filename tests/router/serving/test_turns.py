@@ -7,7 +7,6 @@ import pytest
 
 from harness import Router, StartRouter, Upstream, backend, chat, completion, config, policy, request, response
 from signalbox.router.serving import turns
-from signalbox.router.serving.appointments import PER_SECOND, Appointments
 from signalbox.router.serving.turns import LATE_SECONDS, LONGEST_WAIT_SECONDS, MOST_BEGUN, MOST_SECONDS, REFUSING, Turns
 from signalbox.router.wire.errors import Refusal
 from waiting import until
@@ -38,7 +37,7 @@ class World:
         self.now = 1000.0
         self.serving_takes = 0.0
         self.refusing_takes = 0.0
-        self.turns = Turns(Appointments(), lambda: self.now)
+        self.turns = Turns(lambda: self.now)
         self.served: list[tuple[int, str]] = []
         self.refusals: list[Refusal] = []
         self.arrived = 0
@@ -116,15 +115,6 @@ async def test_who_has_waited_too_long_is_refused(world: World) -> None:
     refused = [number for number, code in world.served if code == "router_overloaded"]
     assert refused == list(range(MOST_BEGUN, MOST_BEGUN + early)), "the longest first, and nobody who has just come"
     assert len({id(refusal) for refusal in world.refusals}) == early, "or each would keep the frames of all"
-
-
-async def test_who_is_refused_among_many_is_told_to_come_later(world: World) -> None:
-    world.arrive(MOST_BEGUN + 2 * PER_SECOND)
-    world.now += LONGEST_WAIT_SECONDS + 0.5
-    await world.turn()
-    seconds = [refusal.retry_after for refusal in world.refusals]
-    assert len(seconds) > PER_SECOND
-    assert (seconds[0], seconds[-1]) == (1, 2)
 
 
 async def test_refusing_leaves_time_to_serve(world: World) -> None:

@@ -2,7 +2,8 @@
 
 libuv accepts one connection in each turn of its loop. With turns of 50 ms that is 20 a second, and thousands wait in
 the kernel, unseen: for their turn, and even to be refused; where more wait than fit in its queue, they try again after
-seconds. Whoever still waits at the end of a turn is let in here, or told at once that there are too many.
+seconds. Whoever still waits at the end of a turn is let in here; while there are too many, whoever knocks is told so
+here at once, in a fraction of the time that making a connection of each would take.
 """
 
 import asyncio
@@ -15,6 +16,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Final
 
+from signalbox.router.process.lingering import Lingering
 from signalbox.router.time_share import TimeShare
 
 LETTING_IN: Final = 0.25
@@ -22,7 +24,6 @@ TURNING_AWAY: Final = 0.06
 """Parts of the time, at most: whoever knocks without end must not keep those from being served who are in. Without TLS
 libuv's own one in a turn comes on top."""
 MOST_SAVED_SECONDS: Final = 0.05
-READ_BYTES: Final = 64 << 10
 BACKLOG: Final = 4096
 REST_SECONDS: Final = 1.0
 """When nothing more can be opened, asking again in each turn would take all of the time."""
@@ -64,7 +65,7 @@ class Acceptor:
         self._turn_away = turn_away
         self._options = options
         self._pending = pending
-        self._unread = bytearray(READ_BYTES)
+        self._lingering = Lingering()
         self._scheduled = False
         self._closed = False
         now = time.monotonic()
@@ -118,14 +119,16 @@ class Acceptor:
             return None
 
     def _leave(self, client: socket.socket, answer: bytes) -> None:
-        with client, suppress(OSError):
-            if not self._options:
-                # What has come already: if it stayed unread, closing would reset the connection and might take the
-                # answer with it.
-                with suppress(BlockingIOError):
-                    client.recv_into(self._unread, 0, socket.MSG_DONTWAIT)
-                client.send(answer, socket.MSG_DONTWAIT | _MORE)
-                client.shutdown(socket.SHUT_WR)
+        if self._options:
+            client.close()
+            return
+        try:
+            client.send(answer, socket.MSG_DONTWAIT | _MORE)
+            client.shutdown(socket.SHUT_WR)
+        except OSError:  # has left
+            client.close()
+        else:
+            self._lingering.keep(client)
 
     async def _serve(self, client: socket.socket) -> None:
         try:
@@ -145,3 +148,4 @@ class Acceptor:
         with suppress(OSError):
             self._loop.remove_reader(self._socket)
         self._socket.close()
+        self._lingering.close()

@@ -1,7 +1,8 @@
-"""When those who are refused are to come again.
+"""When those for whom a worker has no connection are to come again.
 
-If all were told the same second, all would come together, and again and again: being refused would take the more of a
-worker's time the more there are of them. So each is told a moment of its own, and only so many come in one second.
+If all were told the same second, all would come together, and again and again: refusing them would take the more of a
+worker's time the more there are of them. So each is told a moment of its own, and only so many come in one second;
+where they are too many for that, as many in each.
 """
 
 from typing import Final
@@ -10,7 +11,7 @@ PER_SECOND: Final = 500
 """Refusing so many takes about a hundredth of a worker's time."""
 SOONEST_SECONDS: Final = 1
 LATEST_SECONDS: Final = 10
-"""Who obeys is not to wait for ever because of those who do not."""
+"""Nobody is to wait for much longer than what there are too many may last."""
 
 
 class Appointments:
@@ -23,5 +24,8 @@ class Appointments:
 
     def seconds(self, now: float) -> int:
         """After how many of them one more is to come again."""
-        self._next = min(max(self._next, now + SOONEST_SECONDS) + 1 / PER_SECOND, now + LATEST_SECONDS)
-        return int(self._next - now)
+        ahead = max(self._next - now, SOONEST_SECONDS)
+        if ahead >= LATEST_SECONDS + 1:
+            ahead = SOONEST_SECONDS
+        self._next = now + ahead + 1 / PER_SECOND
+        return int(ahead)

@@ -13,7 +13,7 @@ CODE = "too_many_connections"
 # Closing at once would reset the connection and could take the answer with it: so long what comes is thrown away, of
 # so many at a time.
 LINGER_SECONDS = 1.0
-MAX_LINGERING = 256
+MAX_LINGERING = 64
 # A connection of a client may need another to an engine, and as many may be idle; the rest is for logs, checks and the
 # supervisor.
 SPARE_DESCRIPTORS = 64

@@ -63,7 +63,7 @@ class Proxy:
         self._resolver = Resolver(rules, options.deny_hosts)
         self.outbox = Outbox()
         self._appointments = Appointments()
-        self.turns = Turns(self._appointments)
+        self.turns = Turns()
         statistics.waiting = lambda: len(self.turns)
         self._dialer = Dialer(rules, Proxies(), self._resolver, self.outbox)
         self._checks = HealthChecks(self._dialer, self._checked, self._random)

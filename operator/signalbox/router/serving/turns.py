@@ -15,7 +15,6 @@ from collections import deque
 from collections.abc import Callable
 from typing import Protocol
 
-from signalbox.router.serving.appointments import Appointments
 from signalbox.router.time_share import TimeShare
 from signalbox.router.wire.errors import Refusal
 
@@ -42,10 +41,9 @@ class Client(Protocol):
 class Turns:
     """Of one worker: clients whose requests wait for a turn, in the order in which they came. See the module."""
 
-    __slots__ = ("_appointments", "_begun", "_clock", "_now", "_refusing", "_scheduled", "_waiting")
+    __slots__ = ("_begun", "_clock", "_now", "_refusing", "_scheduled", "_waiting")
 
-    def __init__(self, appointments: Appointments, clock: Callable[[], float] = time.monotonic) -> None:
-        self._appointments = appointments
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._waiting: deque[tuple[Client, float]] = deque()
         self._begun = 0  # in this turn
@@ -112,12 +110,12 @@ class Turns:
         began = self._clock()
         self._refusing.earn(began)
         while self._refusing.left > 0.0 and waiting and waiting[0][1] < too_early:
-            waiting.popleft()[0].serve_next(_overloaded(self._appointments.seconds(began)))
+            waiting.popleft()[0].serve_next(_overloaded())
             now = self._clock()
             self._refusing.left -= now - began
             began = now
 
 
-def _overloaded(retry_after: int) -> Refusal:
+def _overloaded() -> Refusal:
     # One for each: an exception that is raised again and again keeps the frames of all those times.
-    return Refusal(503, "router_overloaded", "The router has more requests than it can serve.", retry_after=retry_after)
+    return Refusal(503, "router_overloaded", "The router has more requests than it can serve.", retry_after=1)
