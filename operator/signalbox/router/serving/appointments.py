@@ -24,8 +24,9 @@ class Appointments:
 
     def seconds(self, now: float) -> int:
         """After how many of them one more is to come again."""
-        ahead = max(self._next - now, SOONEST_SECONDS)
+        soonest = float(SOONEST_SECONDS)
+        ahead = max(self._next - now, soonest)
         if ahead >= LATEST_SECONDS + 1:
-            ahead = SOONEST_SECONDS
+            ahead = soonest
         self._next = now + ahead + 1 / PER_SECOND
         return int(ahead)
